@@ -1,0 +1,88 @@
+"""The printed form of a SymmetrySpec."""
+
+from typing import TYPE_CHECKING
+
+from geojax.symmetry.groups import Group
+from geojax.symmetry.layout import blocks
+
+if TYPE_CHECKING:
+    from geojax.symmetry.spec import SymmetrySpec
+
+WIDTH = 110
+
+
+def render(spec: "SymmetrySpec") -> str:
+    """The table of groups, then what was pinned and why, then what verification found."""
+    lines = [_headline(spec), ""]
+    rows = [("group", "kind", "size", "of", "moves")]
+    rows += [(name, group.kind, _size(group), " ".join(group.parents), _moves(spec, name)) for name, group in spec.members]
+    lines += _columns(rows) if spec.members else ["no symmetry was found"]
+    if spec.pins:
+        lines += ["", "held fixed"]
+        lines += _columns(_pins(spec))
+    unread = [leaf.path for leaf in spec.leaves if not leaf.read]
+    if unread:
+        lines += ["", "not read by the function: " + ", ".join(unread)]
+    if spec.unknown:
+        lines += ["", "primitives without a rule (their axes are held): " + ", ".join(spec.unknown)]
+    return "\n".join(lines)
+
+
+def _headline(spec: "SymmetrySpec") -> str:
+    discrete = sum(group.log10_order for _, group in spec.members if group.dimension == 0)
+    text = f"{len(spec.members)} groups on {len(spec.leaves)} leaves, 10^{discrete:.0f} discrete elements"
+    if spec.bound is not None:
+        text += f", {spec.dimension} of at most {spec.bound} continuous dimensions found"
+    elif spec.dimension:
+        text += f", {spec.dimension} continuous dimensions"
+    check = spec.verification
+    if check is None:
+        return text + "; not verified"
+    text += f"; verified (largest relative change {check.change:.1e}, control {check.control:.1e})"
+    if check.dropped:
+        text += "\nFAILED verification and excluded: " + ", ".join(check.dropped)
+    if check.blind:
+        text += "\nthe inputs do not exercise (pass more varied inputs): " + ", ".join(check.blind)
+    return text
+
+
+def _size(group: Group) -> str:
+    return " x ".join(str(n) for n in (*group.parent_sizes, group.size))
+
+
+def _moves(spec: "SymmetrySpec", name: str) -> str:
+    seen: dict[str, None] = {}
+    for leaf, _, part in spec.occurrences(name):
+        exponent = dict(part.moves)[name]
+        seen[f"{leaf.path}[{part.axis}]" + (f"^{exponent}" if exponent != 1 else "")] = None
+    for leaf in spec.leaves:
+        for block in blocks(leaf.layout):
+            for group, exponent in block.moves:
+                if group == name:
+                    seen[leaf.path + (f"^{exponent}" if exponent != 1 else "")] = None
+    return _shorten(list(seen), WIDTH // 2)
+
+
+
+def _pins(spec: "SymmetrySpec") -> list[tuple[str, ...]]:
+    together: dict[tuple[str, str, str], list[str]] = {}
+    for pin in spec.pins:
+        together.setdefault((pin.primitive, pin.reason, pin.source), []).append(f"{pin.path}[{pin.axis}]")
+    return [
+        (primitive, reason, source, _shorten(axes, WIDTH // 3)) for (primitive, reason, source), axes in together.items()
+    ]
+
+
+def _shorten(names: list[str], room: int) -> str:
+    shown: list[str] = []
+    for count, name in enumerate(names):
+        if shown and len(" ".join([*shown, name])) > room:
+            return " ".join(shown) + f" +{len(names) - count}"
+        shown.append(name)
+    return " ".join(shown)
+
+
+def _columns(rows: list[tuple[str, ...]]) -> list[str]:
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    padded = ([cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in rows)
+    return ["  ".join(cells).rstrip() for cells in padded]
