@@ -1,0 +1,1 @@
+"""What every sub-package stands on; private."""

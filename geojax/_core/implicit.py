@@ -1,0 +1,84 @@
+"""Derivatives of solutions of equations, by the implicit function theorem instead of through the solver's loop.
+
+If r(x, theta) = 0 defines x(theta), then  dx = -(dr/dx)^-1 (dr/dtheta) dtheta. Only the equation is differentiated, so
+the solver may be any program. Forward mode, reverse mode and their compositions work, in constant memory.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.flatten_util import ravel_pytree
+
+from geojax.typing import PyTree
+
+LinearSolve = Callable[[Callable[[Any], Any], Any], Any]
+"""linear_solve(matvec, rhs) -> x with matvec(x) = rhs; itself differentiable in rhs."""
+
+
+def dense(matvec: Callable[[Any], Any], rhs: PyTree) -> PyTree:
+    """Solve matvec(x) = rhs by LU of the matrix, which is built column by column.
+
+    O(n^2) memory and O(n^3) time for n numbers in rhs; exact, for small systems.
+    """
+    flat, unravel = ravel_pytree(rhs)
+    matrix = jax.vmap(lambda column: ravel_pytree(matvec(unravel(column)))[0], out_axes=1)(
+        jnp.eye(flat.size, dtype=flat.dtype)
+    )
+    return unravel(jnp.linalg.solve(matrix, flat))
+
+
+def krylov(matvec: Callable[[Any], Any], rhs: PyTree) -> PyTree:
+    """Solve matvec(x) = rhs by restarted GMRES, to rounding; matvec is never built as a matrix.
+
+    O(20 n) memory; made for systems close to the identity, such as those of contractions.
+    """
+    dtype = jnp.result_type(*jax.tree.leaves(rhs))
+    return jax.scipy.sparse.linalg.gmres(
+        matvec, rhs, tol=10 * float(jnp.finfo(dtype).eps), restart=20, maxiter=50, solve_method="batched"
+    )[0]
+
+
+def root(
+    solve: Callable[[Any], tuple[Any, Any]],
+    residual: Callable[[Any, Any], Any],
+    theta: PyTree,
+    *,
+    linear_solve: LinearSolve = dense,
+) -> tuple[Any, Any]:
+    """Solution of residual(x, theta) = 0, differentiable in theta.
+
+    Args:
+        solve: theta -> (x, aux) by whatever means; it is not differentiated.
+        residual: (x, theta) -> a tree like x, zero at the solution, with an invertible derivative in x.
+        theta: Everything that the solution depends on and is to be differentiated by. Closures of `residual` over
+            other traced values are differentiated as well; closures of `solve` are not.
+        linear_solve: How to solve with the derivative of the residual.
+
+    Returns:
+        (x, aux), as `solve` gave them. The derivative of aux is zero.
+
+    Where the solver stopped early, the derivative is that of an exact solution at the point it stopped.
+    """
+    x, aux = jax.lax.stop_gradient(solve(jax.lax.stop_gradient(theta)))
+    solution = jax.lax.custom_root(lambda x: residual(x, theta), x, lambda _residual, start: start, linear_solve)
+    return solution, aux
+
+
+def fixed_point(
+    solve: Callable[[Any], tuple[Any, Any]],
+    function: Callable[[Any, Any], Any],
+    theta: PyTree,
+    *,
+    linear_solve: LinearSolve = dense,
+) -> tuple[Any, Any]:
+    """Fixed point x = function(x, theta), differentiable in theta; arguments as in `root`.
+
+    (I - dF/dx) dx = (dF/dtheta) dtheta.
+    """
+
+    def residual(x: Any, parameters: Any) -> Any:
+        return jax.tree.map(jnp.subtract, x, function(x, parameters))
+
+    return root(solve, residual, theta, linear_solve=linear_solve)

@@ -1,0 +1,109 @@
+"""The one iteration driver: every solver's loop, and the only place that decides whether it converged."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from geojax._core import checks
+from geojax._core.struct import struct
+from geojax.results import Status
+from geojax.typing import PyTree, Scalar
+
+
+@struct
+class Iteration:
+    """Where an iteration stopped; `state` is the last one computed, converged or not."""
+
+    state: Any
+    error: Float[Array, ""]
+    num_steps: Int[Array, ""]
+    status: Int[Array, ""]
+
+
+def iterate(
+    step: Callable[[Any], tuple[Any, Any]],
+    state: PyTree,
+    *,
+    tol: Scalar,
+    max_steps: int,
+    max_error: Scalar = jnp.inf,
+) -> Iteration:
+    """Repeat `step` until its error is within `tol`.
+
+    state, error = step(state), at least once if max_steps > 0, until one of
+      CONVERGED  the error is finite and <= tol, and no number in the state is NaN;
+      NONFINITE  the error is NaN or infinite, or the state holds a NaN;
+      DIVERGED   the error is finite and > max_error;
+      MAX_STEPS  none of these after max_steps steps (a start that is good enough is not known to be so
+                 before its error is measured, so max_steps = 0 ends here).
+
+    Under `vmap` an item that is finished keeps its state, error and count while the others go on.
+
+    Args:
+        step: Maps a state to (next state of the same shapes and dtypes, its error, a real scalar >= 0).
+        state: The start; a pytree of arrays.
+        tol: Largest error that counts as converged. Traced.
+        max_steps: Most steps to take; a Python integer.
+        max_error: Errors above it end the iteration as DIVERGED. Traced.
+
+    Returns:
+        Iteration with `state`, `error` (infinite if no step was taken), `num_steps` and `status`.
+
+    Raises:
+        TypeError or ValueError at trace time if `step` changes the state's structure, shapes or dtypes, or if its
+        error is not a real scalar.
+
+    Differentiation: forward mode through the loop; use `implicit` for reverse mode.
+
+    Complexity: one state in memory; as many calls of `step` as the slowest item of a batch needs.
+    """
+    max_steps = checks.count("iterate", "max_steps", max_steps)
+    state = jax.tree.map(_strong, state)
+    next_shapes, error_shape = jax.eval_shape(step, state)
+    checks.same_tree("iterate", "the state that step returns", next_shapes, "the state it was given", state, dtypes=True)
+    if error_shape.shape != () or not jnp.issubdtype(error_shape.dtype, jnp.floating):
+        raise TypeError(
+            f"iterate: step returned an error of {error_shape.dtype}{list(error_shape.shape)}; expected a real scalar. "
+            "Reduce it with jax.numpy.max or a norm."
+        )
+    dtype = error_shape.dtype
+    tol, max_error = jnp.asarray(tol, dtype), jnp.asarray(max_error, dtype)
+
+    def goes_on(carry: tuple[Any, Array, Array]) -> Array:
+        _, error, num_steps = carry
+        # Before the first step the error is infinite without meaning anything.
+        undecided = jnp.isfinite(error) & (error > tol) & (error <= max_error)
+        return (num_steps < max_steps) & (undecided | (num_steps == 0))
+
+    def body(carry: tuple[Any, Array, Array]) -> tuple[Any, Array, Array]:
+        current, _, num_steps = carry
+        following, error = step(current)
+        return jax.tree.map(_strong, following), _strong(error), num_steps + 1
+
+    start = (state, jnp.asarray(jnp.inf, dtype), jnp.asarray(0, jnp.int32))
+    state, error, num_steps = jax.lax.while_loop(goes_on, body, start)
+    return Iteration(state, error, num_steps, _status(state, error, num_steps, tol, max_error))
+
+
+def _status(state: PyTree, error: Array, num_steps: Array, tol: Array, max_error: Array) -> Array:
+    """Judge the end of an iteration; a comparison with NaN is false, so each verdict is asked for by itself."""
+    leaves = [leaf for leaf in jax.tree.leaves(state) if jnp.issubdtype(leaf.dtype, jnp.inexact)]
+    has_nan = jnp.any(jnp.stack([jnp.any(jnp.isnan(leaf)) for leaf in leaves])) if leaves else jnp.asarray(False)
+    broken = has_nan | ((num_steps > 0) & ~jnp.isfinite(error))
+    code = jnp.where(error <= tol, Status.CONVERGED, Status.MAX_STEPS)
+    code = jnp.where(error > max_error, Status.DIVERGED, code)
+    # No step, no error: its infinity is no verdict, and an infinite tol does not make it one.
+    code = jnp.where(num_steps == 0, Status.MAX_STEPS, code)
+    return jnp.where(broken, Status.NONFINITE, code).astype(jnp.int32)
+
+
+def _strong(value: Any) -> Array:
+    """The same array with a dtype of its own; a weak one would change type in the loop."""
+    return jax.lax.convert_element_type(value, jax.dtypes.result_type(value)) if _weak(value) else jnp.asarray(value)
+
+
+def _weak(value: Any) -> bool:
+    return jax.typeof(value).weak_type

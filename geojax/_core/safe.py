@@ -1,0 +1,165 @@
+"""Elementary functions whose derivatives are finite and right where textbook formulas divide zero by zero.
+
+Three families. Ratios such as sin(x)/x are analytic at 0: near it they are their Taylor polynomial, so derivatives of
+every order are right. Roots (sqrt, norm, arccos, acosh) have no derivative at the end of their domain: there it is
+defined as 0. Squared distances (arccos(1 - z)^2, acosh(1 + z)^2) are analytic in z although the distance is not.
+Outside its domain every function is NaN.
+"""
+
+import functools
+import math
+from collections.abc import Callable
+
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Float
+
+Numbers = Float[Array, "*shape"]
+
+
+def _polynomial(coefficients: tuple[float, ...], z: Numbers) -> Numbers:
+    total = jnp.full_like(z, coefficients[-1])
+    for coefficient in reversed(coefficients[:-1]):
+        total = total * z + jnp.asarray(coefficient, z.dtype)
+    return total
+
+
+def _spliced(
+    x: Numbers, near: Array, inside: Callable[[Numbers], Numbers], outside: Callable[[Numbers], Numbers], away: float
+) -> Numbers:
+    """inside(x) where `near`, outside(x) elsewhere; each sees only arguments at which it is smooth.
+
+    `away` is any argument at which `outside` is smooth.
+    """
+    small, large = jnp.where(near, x, 0), jnp.where(near, jnp.asarray(away, x.dtype), x)
+    return jnp.where(near, inside(small), outside(large))
+
+
+# Ratios that are 1 at x = 0 ------------------------------------------------------------------------------------------
+
+
+def sinc(x: Numbers) -> Numbers:
+    """sin(x) / x."""
+    series = tuple((-1.0) ** k / math.factorial(2 * k + 1) for k in range(11))
+    return _spliced(x, jnp.abs(x) < 1, lambda s: _polynomial(series, s * s), lambda s: jnp.sin(s) / s, 1)
+
+
+def sinhc(x: Numbers) -> Numbers:
+    """sinh(x) / x."""
+    series = tuple(1.0 / math.factorial(2 * k + 1) for k in range(11))
+    return _spliced(x, jnp.abs(x) < 1, lambda s: _polynomial(series, s * s), lambda s: jnp.sinh(s) / s, 1)
+
+
+def tanhc(x: Numbers) -> Numbers:
+    """tanh(x) / x."""
+    return _spliced(x, jnp.abs(x) < 0.5, lambda s: _polynomial(_TANHC, s * s), lambda s: jnp.tanh(s) / s, 1)
+
+
+def arctanhc(x: Numbers) -> Numbers:
+    """arctanh(x) / x for |x| < 1."""
+    series = tuple(1.0 / (2 * k + 1) for k in range(28))
+    return _spliced(x, jnp.abs(x) < 0.5, lambda s: _polynomial(series, s * s), lambda s: jnp.arctanh(s) / s, 0.5)
+
+
+def expm1c(x: Numbers) -> Numbers:
+    """(exp(x) - 1) / x."""
+    series = tuple(1.0 / math.factorial(k + 1) for k in range(19))
+    return _spliced(x, jnp.abs(x) < 1, lambda s: _polynomial(series, s), lambda s: jnp.expm1(s) / s, 1)
+
+
+def log1pc(x: Numbers) -> Numbers:
+    """log(1 + x) / x for x > -1."""
+    series = tuple((-1.0) ** k / (k + 1) for k in range(28))
+    return _spliced(x, jnp.abs(x) < 0.25, lambda s: _polynomial(series, s), lambda s: jnp.log1p(s) / s, 1)
+
+
+# Roots: derivative 0 at the end of the domain ------------------------------------------------------------------------
+
+
+def sqrt(x: Numbers) -> Numbers:
+    """Square root for x >= 0, with derivative 0 at 0."""
+    zero = x == 0
+    return jnp.where(zero, x, jnp.sqrt(jnp.where(zero, 1, x)))
+
+
+def norm(x: Numbers) -> Float[Array, ""]:
+    """Euclidean norm of all entries, with derivative 0 at 0; neither overflows nor underflows on the way."""
+    largest = lax.stop_gradient(jnp.max(jnp.abs(x), initial=0))
+    scale = jnp.where((largest > 0) & jnp.isfinite(largest), largest, 1)
+    scaled = x / scale
+    return scale * sqrt(jnp.sum(scaled * scaled))
+
+
+def arccos(x: Numbers) -> Numbers:
+    """arccos for |x| <= 1, with derivative 0 at both ends.
+
+    A cosine computed from unit vectors overshoots 1 by rounding: up to 8 ulp beyond the ends counts as the end.
+    """
+    end = _end(x, jnp.abs(x))
+    return jnp.where(end, jnp.where(x > 0, 0, jnp.pi).astype(x.dtype), jnp.arccos(jnp.where(end, 0, x)))
+
+
+def arcsin(x: Numbers) -> Numbers:
+    """arcsin for |x| <= 1, with derivative 0 at both ends; 8 ulp beyond the ends count as the end."""
+    end = _end(x, jnp.abs(x))
+    return jnp.where(end, jnp.sign(x) * jnp.asarray(jnp.pi / 2, x.dtype), jnp.arcsin(jnp.where(end, 0, x)))
+
+
+def arccosh(x: Numbers) -> Numbers:
+    """arccosh for x >= 1, with derivative 0 at 1; 8 ulp below 1 count as 1."""
+    end = (x <= 1) & (x >= 1 - 8 * jnp.finfo(x.dtype).eps)
+    away = jnp.where(end, 2, x)
+    return jnp.where(end, 0, arccosh1p(away - 1))
+
+
+def arccosh1p(z: Numbers) -> Numbers:
+    """arccosh(1 + z) for z >= 0 without cancellation, with derivative 0 at 0."""
+    zero = z == 0
+    away = jnp.where(zero, 1, z)
+    # For large z the product under the root would overflow; sqrt(z) * sqrt(z + 2) does not.
+    value = jnp.log1p(away + jnp.sqrt(away) * jnp.sqrt(away + 2))
+    return jnp.where(zero, 0, value)
+
+
+# Squared distances: analytic in z ------------------------------------------------------------------------------------
+
+
+def squared_arccos1m(z: Numbers) -> Numbers:
+    """arccos(1 - z)^2 for 0 <= z <= 2, analytic at z = 0, where its derivative is 2.
+
+    With z = |x - y|^2 / 2 this is the squared angle between unit vectors, without cancellation.
+    """
+    return _spliced(z, jnp.abs(z) < 0.25, lambda s: s * _polynomial(_ARCCOS, s), _squared_angle, 1)
+
+
+def squared_arccosh1p(z: Numbers) -> Numbers:
+    """arccosh(1 + z)^2 for z >= 0, analytic at z = 0, where its derivative is 2."""
+    return _spliced(
+        z, jnp.abs(z) < 0.25, lambda s: s * _polynomial(_ARCCOS, -s), lambda s: jnp.square(arccosh1p(s)), 1
+    )
+
+
+def _squared_angle(z: Numbers) -> Numbers:
+    # 2 arctan2(sqrt(z), sqrt(2 - z)) is accurate at both ends, unlike arccos(1 - z).
+    return jnp.square(2 * jnp.arctan2(sqrt(z), sqrt(2 - z)))
+
+
+def _end(x: Numbers, size: Numbers) -> Array:
+    return (size >= 1) & (size <= 1 + 8 * jnp.finfo(x.dtype).eps)
+
+
+@functools.cache
+def _tanh_series(terms: int) -> tuple[float, ...]:
+    """Taylor coefficients of tanh(x)/x in x^2, from tanh' = 1 - tanh^2."""
+    coefficients = [1.0]
+    for k in range(1, terms):
+        square = sum(coefficients[i] * coefficients[k - 1 - i] for i in range(k))
+        coefficients.append(-square / (2 * k + 1))
+    return tuple(coefficients)
+
+
+_TANHC = _tanh_series(20)
+
+# arccos(1 - z)^2 / z = sum_k 2^(k+1) (k!)^2 z^(k-1) / ((2k)! k^2) * ... written with central binomials:
+# arcsin(s)^2 = (1/2) sum_{k>=1} (2s)^(2k) / (k^2 C(2k, k)) and arccos(1 - z) = 2 arcsin(sqrt(z / 2)).
+_ARCCOS = tuple(2.0 * 2.0**k / (k * k * math.comb(2 * k, k)) for k in range(1, 20))

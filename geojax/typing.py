@@ -1,0 +1,23 @@
+"""The names that public signatures are written with."""
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+from jaxtyping import Array, Float, PRNGKeyArray
+
+__all__ = ["Cost", "Key", "Params", "PyTree", "Scalar"]
+
+PyTree: TypeAlias = Any
+"""Any nesting of containers that JAX knows how to flatten."""
+
+Params: TypeAlias = Any
+"""The parameters of a model: a pytree whose leaves are arrays."""
+
+Key: TypeAlias = PRNGKeyArray
+"""A typed random key, as `jax.random.key` makes it."""
+
+Scalar: TypeAlias = Float[Array, ""] | float | int
+"""A real number: an array of rank zero or a Python number."""
+
+Cost: TypeAlias = Callable[[Any, Any], Any]
+"""cost(x, y) -> scalar: the ground cost between one point and another."""
