@@ -1,0 +1,41 @@
+"""What all tests share, settled before JAX starts.
+
+* Four virtual CPU devices, so that sharded programs can be compared with unsharded ones.
+* A persistent compilation cache in .cache/, so that a second run compiles nothing.
+* 64-bit types enabled. A function that makes an array of default type then turns float32 into float64, which the dtype
+  checks see; with 64-bit types disabled it would go unnoticed. A test (or module) marked `x32` runs with them disabled,
+  as most users do; doctests do so too, as they show what a user sees.
+"""
+
+import os
+from pathlib import Path
+
+_ROOT = Path(__file__).resolve().parent.parent
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+if "xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
+    os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=4"
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(_ROOT / ".cache" / "jax"))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+
+from collections.abc import Iterator  # noqa: E402
+
+import jax  # noqa: E402
+import pytest  # noqa: E402
+
+jax.config.update("jax_enable_x64", True)
+
+
+@pytest.fixture(autouse=True)
+def _precision(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Set 64-bit types for each test, whatever the one before it left behind."""
+    enabled = request.node.get_closest_marker("x32") is None
+    jax.config.update("jax_enable_x64", enabled)
+    yield
+    jax.config.update("jax_enable_x64", True)
+
+
+@pytest.fixture
+def key() -> jax.Array:
+    """Return a fixed random key; split it for more."""
+    return jax.random.key(0)
