@@ -36,7 +36,7 @@ def average(stack: Params, weights: Float[Array, " k"]) -> Params:
         >>> average({"w": jnp.array([[0.0, 0.0], [4.0, 8.0]])}, jnp.array([3.0, 1.0]))["w"].tolist()
         [1.0, 2.0]
 
-    References: [Wortsman2022a].
+    References: [Wortsman2022].
     """
     (count,) = checks.shapes("average", weights=(weights, "k")).values()
     for name, leaf in tree.named_leaves(merged_only(stack)).items():
