@@ -1,5 +1,7 @@
 """Minimum-cost assignment: the optimal coupling of two uniform measures of the same size."""
 
+import contextlib
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,6 +9,7 @@ from jax.experimental.buffer_callback import buffer_callback
 from jaxtyping import Array, Float, Int, Num
 from scipy.optimize import linear_sum_assignment
 
+from geojax._core import checks
 from geojax.transport.augmenting_path import shortest_augmenting_path
 
 
@@ -30,6 +33,7 @@ def assignment(cost_matrix: Num[Array, "n m"]) -> Int[Array, " n"]:
 
     Differentiation: none (piecewise constant): the derivative of perm is zero. Use
         `assignment_cost`, or gather the selected costs with `jnp.take_along_axis`.
+
     Complexity: O(n^2 m) worst case. On CPU one host call serves a whole `vmap`; on accelerators a
         pure JAX search is used, exact up to rounding in the dtype of the costs.
 
@@ -39,7 +43,7 @@ def assignment(cost_matrix: Num[Array, "n m"]) -> Int[Array, " n"]:
         >>> assignment(jnp.array([[4.0, 1.0, 3.0], [2.0, 0.0, 5.0], [3.0, 2.0, 2.0]])).tolist()
         [1, 0, 2]
 
-    References: [Crouse2016]; [JonkerVolgenant1987].
+    References: [Crouse2016]; [Jonker1987].
     """
     cost = _real_matrix(cost_matrix)
     if cost.shape[0] == 0:
@@ -65,6 +69,7 @@ def assignment_cost(cost_matrix: Num[Array, "n m"]) -> Float[Array, ""]:
 
     Differentiation: envelope. The gradient is the permutation matrix P[i, perm[i]] = 1, one of the
         subgradients of this concave function where the optimum is not unique.
+
     Complexity: one `assignment`.
 
     Example:
@@ -84,23 +89,15 @@ def assignment_cost(cost_matrix: Num[Array, "n m"]) -> Float[Array, ""]:
 
 
 def _real_matrix(cost_matrix: Num[Array, "n m"]) -> Float[Array, "n m"]:
-    """The costs as a floating matrix of at least single precision, or a clear error."""
-    cost = jnp.asarray(cost_matrix)
-    if cost.ndim != 2:
+    """Return the costs as a floating matrix of at least single precision, or raise a clear error."""
+    (cost,) = checks.floats("assignment", cost_matrix=cost_matrix)
+    size = checks.shapes("assignment", cost_matrix=(cost, "n m"))
+    if size["n"] > size["m"]:
         raise ValueError(
-            f"cost_matrix: got shape {cost.shape}, expected a matrix [n, m]; "
-            "use jax.vmap over leading axes."
+            f"assignment: cost_matrix has shape {list(cost.shape)}, more rows than columns; expected n <= m, "
+            "as every row needs a column of its own. Pass cost_matrix.T; it gives the row of each column."
         )
-    if cost.shape[0] > cost.shape[1]:
-        raise ValueError(
-            f"cost_matrix: got shape {cost.shape}, more rows than columns, but every row needs a "
-            "column of its own; pass cost_matrix.T and read the result as row of each column."
-        )
-    if jnp.issubdtype(cost.dtype, jnp.complexfloating):
-        raise TypeError(f"cost_matrix: got {cost.dtype}, expected a real dtype; pass its real part.")
-    if cost.dtype in (jnp.float32, jnp.float64):
-        return cost
-    return cost.astype(jnp.float32 if jnp.issubdtype(cost.dtype, jnp.floating) else float)
+    return cost.astype(jnp.promote_types(cost.dtype, jnp.float32))
 
 
 def _has_unusable(cost: Float[Array, "n m"]):
@@ -135,7 +132,5 @@ def _fill_assignments(_, perm, cost) -> None:
     for i, usable in enumerate(lowest > -np.inf):
         perm[i] = -1
         if usable:
-            try:
+            with contextlib.suppress(ValueError):  # the forbidden pairs leave no assignment
                 perm[i] = linear_sum_assignment(cost[i])[1]
-            except ValueError:  # the forbidden pairs leave no assignment
-                pass

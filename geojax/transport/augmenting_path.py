@@ -42,9 +42,9 @@ def shortest_augmenting_path(cost_matrix: Float[Array, "n m"]) -> Int[Array, " n
     Returns:
         Column of each row, [n]; -1 everywhere if no assignment of finite cost exists.
 
-    References: [Crouse2016]; [JonkerVolgenant1987].
+    References: [Crouse2016]; [Jonker1987].
     """
-    num_rows, num_columns = cost_matrix.shape
+    num_rows = cost_matrix.shape[0]
     # In units of the largest finite cost no sum of prices can overflow.
     finite = jnp.isfinite(cost_matrix)
     scale = jnp.max(jnp.where(finite, jnp.abs(cost_matrix), 0))
@@ -105,13 +105,10 @@ def shortest_augmenting_path(cost_matrix: Float[Array, "n m"]) -> Int[Array, " n
             step_back,
             (matching.column, matching.row, search.sink, jnp.full_like(row, -1)),
         )
-        keep = lambda new, old: jnp.where(feasible, new, old)
-        return _Matching(
-            column=keep(column, matching.column),
-            row=keep(row_of, matching.row),
-            u=keep(u, matching.u),
-            v=keep(v, matching.v),
-            feasible=feasible,
+        return jax.tree.map(
+            lambda new, old: jnp.where(feasible, new, old),
+            _Matching(column, row_of, u, v, feasible),
+            matching._replace(feasible=feasible),
         )
 
     u = jnp.min(cost, axis=1)
@@ -126,7 +123,5 @@ def shortest_augmenting_path(cost_matrix: Float[Array, "n m"]) -> Int[Array, " n
         v=jnp.zeros_like(cost[0]),
         feasible=jnp.all(jnp.isfinite(u)),
     )
-    matching = jax.lax.while_loop(
-        lambda m: m.feasible & jnp.any(m.column < 0), augment, start
-    )
+    matching = jax.lax.while_loop(lambda m: m.feasible & jnp.any(m.column < 0), augment, start)
     return jnp.where(matching.feasible, matching.column, -1)
