@@ -1,0 +1,1 @@
+"""The main job: two networks that were trained apart become one."""

@@ -1,0 +1,84 @@
+"""The two networks of the demonstration, in flax linen."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+
+class Mlp(nn.Module):
+    """Three hidden layers of one width.
+
+    Attributes:
+        width: Units of each hidden layer.
+        num_classes: Number of outputs.
+    """
+
+    width: int
+    num_classes: int
+
+    @nn.compact
+    def __call__(self, images: Float[Array, "batch height width 1"], train: bool = False) -> Float[Array, "batch k"]:
+        """Class scores of each image."""
+        x = images.reshape(len(images), -1)
+        for _ in range(3):
+            x = nn.relu(nn.Dense(self.width)(x))
+        return nn.Dense(self.num_classes)(x)
+
+
+class ConvNet(nn.Module):
+    """Three convolutions with batch normalisation, flattened into a dense layer.
+
+    The first convolution brings images to about 7 x 7, the others halve that twice.
+
+    Attributes:
+        channels: Output channels of the three convolutions.
+        num_classes: Number of outputs.
+        convolution: What computes the convolutions: None is `jax.lax.conv_general_dilated`; `convolve_by_patches` has
+            the same values and is much faster on CPU under `jax.vmap` and inside compiled loops.
+    """
+
+    channels: Sequence[int]
+    num_classes: int
+    convolution: Callable[..., Any] | None = None
+
+    @nn.compact
+    def __call__(self, images: Float[Array, "batch height width 1"], train: bool = False) -> Float[Array, "batch k"]:
+        """Class scores of each image; with ``train`` from the batch's own statistics."""
+        x = images
+        reduction = max(1, min(images.shape[1:3]) // 7)
+        for i, (channels, stride) in enumerate(zip(self.channels, (reduction, 2, 2), strict=True)):
+            side = max(3, stride) if i == 0 else 3
+            x = nn.Conv(channels, (side, side), (stride, stride), conv_general_dilated=self.convolution)(x)
+            x = nn.relu(nn.BatchNorm(use_running_average=not train, momentum=0.9)(x))
+        return nn.Dense(self.num_classes)(x.reshape(len(x), -1))
+
+
+def convolve_by_patches(
+    images: Float[Array, "batch height width channels"],
+    kernel: Float[Array, "h w channels features"],
+    window_strides: Sequence[int],
+    padding: str | Sequence[tuple[int, int]],
+    **_: Any,
+) -> Float[Array, "batch rows columns features"]:
+    """A plain convolution of images as one matrix product of their patches with the kernel.
+
+    XLA on CPU has a fast matrix product in every place, but a fast convolution neither under `vmap` over kernels nor
+    inside loops.
+    """
+    spans = images.shape[1:3]
+    margins = jax.lax.padtype_to_pads(spans, kernel.shape[:2], window_strides, padding) if isinstance(padding, str) else padding
+    padded = jnp.pad(images, ((0, 0), *margins, (0, 0)))
+    sizes = [(n - k) // s + 1 for n, k, s in zip(padded.shape[1:3], kernel.shape[:2], window_strides, strict=True)]
+
+    def shifted(row: int, column: int) -> Array:
+        starts = (0, row, column, 0)
+        ends = [start + (n - 1) * s + 1 for start, n, s in zip((row, column), sizes, window_strides, strict=True)]
+        return jax.lax.slice(padded, starts, (len(padded), *ends, padded.shape[3]), (1, *window_strides, 1))
+
+    height, width = kernel.shape[:2]
+    patches = jnp.concatenate([shifted(i, j) for i in range(height) for j in range(width)], axis=-1)
+    return patches @ kernel.reshape(-1, kernel.shape[-1])
