@@ -1,0 +1,10 @@
+"""Weight-space symmetry: inferred from any JAX function, and put to work."""
+
+from geojax.symmetry.action import act as act
+from geojax.symmetry.action import compose as compose
+from geojax.symmetry.action import identity as identity
+from geojax.symmetry.action import inverse as inverse
+from geojax.symmetry.action import random_element as random_element
+from geojax.symmetry.groups import Group as Group
+from geojax.symmetry.infer import infer as infer
+from geojax.symmetry.spec import SymmetrySpec as SymmetrySpec

@@ -1,0 +1,423 @@
+"""Scalings, signs and linear gauges: the second run of a program, on exponents.
+
+Once the labels are final, each occurrence of a node on a parameter gets an unknown exponent, and running the
+program again turns every primitive into linear equations between exponents: over the rationals for positive
+scalings, over GF(2) for signs. The run also notes which nodes are touched by linear operations alone (a general
+linear gauge is free) or, beside them, by sums of squares (an orthogonal one).
+"""
+
+import dataclasses
+import math
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from typing import Any
+
+from geojax.symmetry.arithmetic import GONE, ZERO, Arithmetic
+from geojax.symmetry.axes import Factor, Label, Node, Reason, Stack, Sum, Uniform, is_uniform, resolve
+from geojax.symmetry.interpret import Interpreter, Value
+
+Form = dict[int, Fraction]
+ONE = Fraction(1)
+
+
+@dataclasses.dataclass(frozen=True)
+class Gauge:
+    """Exponents of an axis (or of a whole array) as linear forms in the unknowns.
+
+    Attributes:
+        scale: Of positive scalings, over the rationals.
+        sign: Of signs, over GF(2), as a bit mask.
+        quadratic: Whether the entries are squares along the axis, so that their sum is an invariant.
+    """
+
+    scale: Form
+    sign: int
+    quadratic: bool = False
+
+
+NOTHING = Gauge({}, 0)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Occurrence:
+    """A node on an axis, with its exponents."""
+
+    node: Node
+    gauge: Gauge
+    symbol: int = -1
+
+    @property
+    def size(self) -> int:
+        """Length of the axis."""
+        return self.node.size
+
+
+class Equations:
+    """Homogeneous linear equations over the rationals, kept in echelon form with the latest unknown as pivot."""
+
+    def __init__(self):
+        self.pivots: dict[int, Form] = {}
+
+    def add(self, form: Form) -> None:
+        """Asks that the form be zero."""
+        form = dict(form)
+        while form:
+            pivot = max(form)
+            known = self.pivots.get(pivot)
+            if known is None:
+                lead = form.pop(pivot)
+                self.pivots[pivot] = {symbol: -value / lead for symbol, value in form.items()}
+                return
+            lead = form.pop(pivot)
+            form = plus(form, known, lead)
+
+    def solutions(self, unknowns: Sequence[int]) -> list[dict[int, int]]:
+        """A basis of the solutions in whole numbers: one for each free unknown, with 1 (or the least multiple) there."""
+        columns: dict[int, Form] = {}
+        for symbol in sorted(unknowns):
+            form = self.pivots.get(symbol)
+            total: Form = {symbol: ONE} if form is None else {}
+            for other, value in (form or {}).items():
+                total = plus(total, columns[other], value)
+            columns[symbol] = total
+        basis = []
+        for free in (symbol for symbol in sorted(unknowns) if symbol not in self.pivots):
+            vector = {symbol: form[free] for symbol, form in columns.items() if form.get(free)}
+            multiple = math.lcm(*(value.denominator for value in vector.values()))
+            basis.append({symbol: int(value * multiple) for symbol, value in vector.items()})
+        return basis
+
+
+class BinaryEquations:
+    """The same over GF(2), with forms as bit masks."""
+
+    def __init__(self):
+        self.pivots: dict[int, int] = {}
+
+    def add(self, form: int) -> None:
+        """Asks that the form be zero."""
+        while form:
+            pivot = form.bit_length() - 1
+            if pivot not in self.pivots:
+                self.pivots[pivot] = form ^ (1 << pivot)
+                return
+            form ^= (1 << pivot) | self.pivots[pivot]
+
+    def solutions(self, unknowns: Sequence[int]) -> list[dict[int, int]]:
+        """A basis of the solutions, each as {unknown: 1}."""
+        columns: dict[int, int] = {}
+        for symbol in sorted(unknowns):
+            form = self.pivots.get(symbol)
+            total = (1 << symbol) if form is None else 0
+            while form:
+                low = (form & -form).bit_length() - 1
+                total ^= columns[low]
+                form &= form - 1
+            columns[symbol] = total
+        free = [symbol for symbol in sorted(unknowns) if symbol not in self.pivots]
+        return [{symbol: 1 for symbol, form in columns.items() if form >> f & 1} for f in free]
+
+
+def plus(first: Form, second: Form, factor: Fraction = ONE) -> Form:
+    """``first + factor * second``."""
+    total = dict(first)
+    for symbol, value in second.items():
+        new = total.get(symbol, 0) + factor * value
+        if new:
+            total[symbol] = new
+        else:
+            total.pop(symbol, None)
+    return total
+
+
+class GaugeInterpreter(Interpreter):
+    """Runs a program on exponents.
+
+    Attributes:
+        scales: The equations between exponents of scalings along axes.
+        signs: The same for signs.
+        wholes: The equations between exponents of whole arrays.
+        count: How many unknowns there are.
+        bent: Nodes that some operation treats other than linearly.
+        skewed: Nodes that some operation treats in a way that rotations do not respect.
+    """
+
+    def __init__(self, loops: list[list[tuple[Label, ...]]]):
+        super().__init__()
+        self.stacks = True
+        self.labels = iter(loops)
+        self.scales, self.signs, self.wholes = Equations(), BinaryEquations(), Equations()
+        self.count = 0
+        self.bent: set[Node] = set()
+        self.skewed: set[Node] = set()
+        self.mode: str = "equal"
+
+    # -- unknowns -----------------------------------------------------------------------------------------------
+
+    def symbol(self) -> int:
+        """A fresh unknown."""
+        self.count += 1
+        return self.count - 1
+
+    def unknown_gauge(self, symbol: int) -> Gauge:
+        """The gauge whose exponents are the unknown itself."""
+        return Gauge({symbol: ONE}, 1 << symbol)
+
+    def occurrences_of(self, label: Label) -> Label:
+        """The label with an unknown for each node in it."""
+
+        def occur(factor: Factor) -> Factor:
+            if isinstance(factor, Sum):
+                return Sum(tuple(tuple(occur(f) for f in resolve(piece)) for piece in factor.pieces))
+            if isinstance(factor, Stack):
+                return Stack(factor.over, tuple(tuple(occur(f) for f in resolve(c)) for c in factor.choices))
+            if isinstance(factor, Node) and not factor.listed:
+                symbol = self.symbol()
+                return Occurrence(factor, self.unknown_gauge(symbol), symbol)  # type: ignore[return-value]
+            return factor
+
+        return tuple(occur(factor) for factor in resolve(label))
+
+    # -- equations ----------------------------------------------------------------------------------------------
+
+    def ask_zero(self, gauge: Gauge, *, scale: bool = True, sign: bool = True) -> None:
+        """Asks that exponents vanish."""
+        if scale:
+            self.scales.add(gauge.scale)
+        if sign:
+            self.signs.add(gauge.sign)
+
+    def block(self, node: Node, *, rotations: bool = True) -> None:
+        """Notes that an operation on the node is not linear, or that rotations do not respect it either."""
+        self.bent.add(node)
+        if rotations:
+            self.skewed.add(node)
+
+    def pin(self, label: Label, why: Reason) -> None:
+        """Holds an axis: nothing acts along it."""
+        self._each(label, self._stop)
+        super().pin(label, why)
+
+    def _stop(self, occurrence: Occurrence) -> Factor:
+        self.ask_zero(occurrence.gauge)
+        self.block(occurrence.node)
+        return Occurrence(occurrence.node, NOTHING)  # type: ignore[return-value]
+
+    def _each(self, label: Label, function: Callable[[Occurrence], Factor]) -> Label:
+        """The label with every occurrence in it replaced."""
+
+        def visit(factor: Factor) -> Factor:
+            if isinstance(factor, Occurrence):
+                return function(factor)
+            if isinstance(factor, Sum):
+                return Sum(tuple(tuple(visit(f) for f in resolve(piece)) for piece in factor.pieces))
+            if isinstance(factor, Stack):
+                return Stack(factor.over, tuple(tuple(visit(f) for f in resolve(c)) for c in factor.choices))
+            return factor
+
+        return tuple(visit(factor) for factor in resolve(label))
+
+    def _meet(self, f: Factor, g: Factor, why: Reason) -> Label:
+        if isinstance(f, Occurrence) and isinstance(g, Occurrence) and f.node is g.node:
+            return (self._meet_equals(f, g),)
+        if isinstance(f, Uniform | Node) and isinstance(g, Uniform | Node):
+            return super()._meet(f, g, why)
+        if isinstance(f, Sum | Stack) and isinstance(g, Sum | Stack):
+            return super()._meet(f, g, why)
+        if isinstance(f, Uniform) or isinstance(g, Uniform):
+            flat_first = isinstance(f, Uniform)
+            other = g if flat_first else f
+            return self._each((other,), lambda o: self._meet_uniform(o, flat_first))
+        moving = [factor for factor in (f, g) if not isinstance(factor, Node)]
+        if len(moving) == 1:
+            return self._each((moving[0],), lambda o: self._meet_foreign(o, moving[0] is g))
+        for factor in moving:
+            self._each((factor,), self._stop)
+        return self._each((f,), lambda o: Occurrence(o.node, NOTHING))  # type: ignore[return-value]
+
+    def _meet_equals(self, f: Occurrence, g: Occurrence) -> Factor:
+        """Two occurrences of one node on matched axes."""
+        node = f.node
+        if self.mode == "equal":
+            self.scales.add(plus(f.gauge.scale, g.gauge.scale, -ONE))
+            self.signs.add(f.gauge.sign ^ g.gauge.sign)
+            if f.gauge.quadratic != g.gauge.quadratic:
+                self.block(node)
+            return f  # type: ignore[return-value]
+        if f.gauge.quadratic or g.gauge.quadratic:
+            self.block(node)
+        factor = -ONE if self.mode == "quotient" else ONE
+        joint = Gauge(plus(f.gauge.scale, g.gauge.scale, factor), f.gauge.sign ^ g.gauge.sign)
+        if self.mode == "contract":
+            self.ask_zero(joint)
+            return Occurrence(node, NOTHING)  # type: ignore[return-value]
+        square = self.mode == "square" and not f.gauge.quadratic
+        self.block(node, rotations=not square)
+        return Occurrence(node, dataclasses.replace(joint, quadratic=square))  # type: ignore[return-value]
+
+    def _meet_uniform(self, occurrence: Occurrence, flat_first: bool) -> Factor:
+        """A node against an array that is constant along the axis."""
+        node, gauge = occurrence.node, occurrence.gauge
+        if self.mode in ("product", "square") or (self.mode == "quotient" and not flat_first):
+            return occurrence  # type: ignore[return-value]
+        if self.mode == "quotient":
+            self.block(node)
+            return Occurrence(node, Gauge(plus({}, gauge.scale, -ONE), gauge.sign))  # type: ignore[return-value]
+        self.ask_zero(gauge)
+        self.block(node, rotations=not (self.mode == "contract" and gauge.quadratic))
+        return Occurrence(node, NOTHING)  # type: ignore[return-value]
+
+    def _meet_foreign(self, occurrence: Occurrence, foreign_first: bool) -> Factor:
+        """A node against numbers that do not move along the axis."""
+        node, gauge = occurrence.node, occurrence.gauge
+        self.block(node)
+        if self.mode in ("product", "square") or (self.mode == "quotient" and not foreign_first):
+            return occurrence  # type: ignore[return-value]
+        if self.mode == "quotient":
+            return Occurrence(node, Gauge(plus({}, gauge.scale, -ONE), gauge.sign))  # type: ignore[return-value]
+        self.ask_zero(gauge)
+        return Occurrence(node, NOTHING)  # type: ignore[return-value]
+
+    def cut(self, factor: Factor, lead: int, why: Reason) -> tuple[Label, Label] | None:
+        """Divides a factor; one that carries exponents gives them up."""
+        if isinstance(factor, Occurrence):
+            self._stop(factor)
+            return self.fixed(lead, why), self.fixed(factor.size // lead, why)
+        return super().cut(factor, lead, why)
+
+    def _part_factor(self, factor: Factor, start: int, stop: int) -> Label | None:
+        if isinstance(factor, Occurrence) and (start, stop) != (0, factor.size):
+            self._stop(factor)
+            return self.fixed(stop - start, Reason("slice", "is read by position"))
+        return super()._part_factor(factor, start, stop)
+
+    # -- the verbs rules are written in -------------------------------------------------------------------------
+
+    def in_mode(self, mode: str, action: Callable[[], Any]) -> Any:
+        """Runs an action with axes meeting in the given way."""
+        before, self.mode = self.mode, mode
+        try:
+            return action()
+        finally:
+            self.mode = before
+
+    def transform(self, eqn: Any, value: Value, arithmetic: Arithmetic) -> Value:
+        """An elementwise function of one array."""
+
+        def change(occurrence: Occurrence) -> Factor:
+            gauge, node = occurrence.gauge, occurrence.node
+            square = arithmetic.power == 2 and not gauge.quadratic
+            if not arithmetic.linear:
+                self.block(node, rotations=not square)
+            self.ask_zero(gauge, scale=arithmetic.scale == ZERO, sign=arithmetic.sign == ZERO)
+            return Occurrence(node, self._changed(gauge, arithmetic, square))  # type: ignore[return-value]
+
+        axes = tuple(self._each(label, change) for label in value.axes)
+        whole = value.gauge or NOTHING
+        if arithmetic.scale == ZERO:
+            self.wholes.add(whole.scale)
+        return Value(axes, gauge=self._changed(whole, arithmetic, False))
+
+    def _changed(self, gauge: Gauge, arithmetic: Arithmetic, square: bool) -> Gauge:
+        kept = arithmetic.scale not in (ZERO, GONE)
+        scale = {symbol: value * arithmetic.power for symbol, value in gauge.scale.items()} if kept else {}
+        odd = arithmetic.power.numerator % 2 == 1 and arithmetic.sign not in (ZERO, GONE)
+        return Gauge(scale, gauge.sign if odd else 0, square or (arithmetic.linear and gauge.quadratic))
+
+    def combine(self, eqn: Any, values: Sequence[Value], arithmetic: Arithmetic) -> Value:
+        """An elementwise operation on several arrays."""
+        why = self.why(eqn, "matches axes index by index")
+        chooser = values[0] if arithmetic.join == "select" else None
+        if arithmetic.join in ("equal", "select"):
+            merged = self.alternatives(eqn, values[1:] if chooser else values, why)
+        else:
+            mode = "square" if arithmetic.join == "product" and eqn.invars[0] is eqn.invars[1] else arithmetic.join
+            shape = tuple(eqn.outvars[0].aval.shape)
+            axes = self.in_mode(mode, lambda: self.align(eqn, values, shape, why))
+            factor = -ONE if mode == "quotient" else ONE
+            scales = [(value.gauge or NOTHING).scale for value in values]
+            merged = Value(axes, gauge=Gauge(plus(scales[0], scales[1], factor), 0))
+        if chooser:
+            self._choose(chooser, merged)
+        return self.transform(eqn, merged, arithmetic)
+
+    def _choose(self, chooser: Value, merged: Value) -> None:
+        """A choice must not move; where it differs along an axis, only scalings and signs pass."""
+        for label in chooser.axes:
+            self._each(label, self._stop)
+        self.wholes.add((chooser.gauge or NOTHING).scale)
+        for axis, label in enumerate(merged.axes):
+            if chooser.axes and not is_uniform(chooser.axes[axis]):
+                for occurrence in _inside(label):
+                    self.block(occurrence.node)
+
+    def alternatives(self, eqn: Any, values: Sequence[Value], why: Reason, *, pieces: bool = False) -> Value:
+        """Arrays added or chosen among: equal exponents, where zeros fit any."""
+        shape = max((value.shape for value in values), key=len)
+        moving = [value for value in values if value.scalar is None or value.scalar != 0] or [values[0]]
+        axes = self.in_mode("equal", lambda: self.align(eqn, moving, shape, why))
+        return Value(axes, gauge=self._same_whole(moving))
+
+    def _same_whole(self, values: Sequence[Value]) -> Gauge:
+        first = values[0].gauge or NOTHING
+        for value in values[1:]:
+            self.wholes.add(plus(first.scale, (value.gauge or NOTHING).scale, -ONE))
+        return first
+
+    def contract(self, eqn: Any, lhs: Sequence[Label], rhs: Sequence[Label], batch: Sequence[Label]) -> None:
+        """A sum of products asks that the exponents cancel."""
+        self.in_mode("contract", lambda: super(GaugeInterpreter, self).contract(eqn, lhs, rhs, batch))
+
+    def output(self, value: Value) -> None:
+        """An output must not move, neither along an axis nor as a whole."""
+        super().output(value)
+        self.wholes.add((value.gauge or NOTHING).scale)
+
+    def paired(self, first: Label, second: Label, why: Reason) -> Label:
+        """Axes kept in step by a product: exponents add."""
+        return self.in_mode("product", lambda: self.unify(first, second, why))
+
+    def record(self, axes: tuple[Label, ...]) -> None:
+        """What occurs where was noted in the first run."""
+
+    def product_gauge(self, lhs: Value, rhs: Value) -> Gauge:
+        """A product scales by both factors' exponents."""
+        return Gauge(plus((lhs.gauge or NOTHING).scale, (rhs.gauge or NOTHING).scale), 0)
+
+    def total(self, eqn: Any, label: Label, arithmetic: Arithmetic) -> None:
+        """A reduction over an axis asks that nothing scales along it; sums of squares respect rotations."""
+        for occurrence in _inside(label):
+            self.ask_zero(occurrence.gauge)
+            self.block(occurrence.node, rotations=not (arithmetic.linear and occurrence.gauge.quadratic))
+
+    def loop(self, inits: Sequence[Value], why: Reason) -> list[Value]:
+        """The carry of a loop, with unknowns of its own."""
+        carry = []
+        for init, labels in zip(inits, next(self.labels), strict=True):
+            axes = tuple(self.occurrences_of(label) for label in labels)
+            value = Value(axes, data=init.data, gauge=self.unknown_gauge(self.symbol()))
+            if init.scalar is None or init.scalar != 0:
+                self.match(value, init, why)
+            carry.append(value)
+        return carry
+
+    def close(self, carry: Sequence[Value], outs: Sequence[Value], why: Reason) -> list[Value]:
+        """What comes out of a loop is what went in."""
+        return [self.match(c, o, why) for c, o in zip(carry, outs, strict=True)]
+
+    def match(self, first: Value, second: Value, why: Reason) -> Value:
+        """An array that is one of two."""
+        value = super().match(first, second, why)
+        value.gauge = self._same_whole([first, second])
+        return value
+
+
+def _inside(label: Label) -> list[Occurrence]:
+    found: list[Occurrence] = []
+    for factor in resolve(label):
+        if isinstance(factor, Occurrence):
+            found.append(factor)
+        elif isinstance(factor, Sum | Stack):
+            for piece in factor.pieces if isinstance(factor, Sum) else factor.choices:
+                found += _inside(piece)
+    return found

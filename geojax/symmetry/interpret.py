@@ -1,0 +1,282 @@
+"""Running a jaxpr on labels instead of arrays.
+
+`Interpreter` walks the equations, calls the rule of each primitive, and keeps a log of which nodes meet in which
+array and under which contraction; the log decides what may depend on what.
+"""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from geojax.symmetry import jaxprs
+from geojax.symmetry.axes import Algebra, Label, Node, Reason, Stack, is_uniform, resolve, uniform
+
+
+@dataclasses.dataclass
+class Value:
+    """What is known of one array of the program.
+
+    Attributes:
+        axes: A label for each axis.
+        scalar: The number that every entry equals, where that is known; else None.
+        data: Whether the array depends on the inputs (and not on parameters and constants alone).
+        leaf: Path of the parameter that the array is, up to moving its axes; empty for computed arrays.
+        gauge: How the array as a whole scales; None while only permutations are looked for.
+    """
+
+    axes: tuple[Label, ...]
+    scalar: Any = None
+    data: bool = False
+    leaf: str = ""
+    gauge: Any = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the array."""
+        return tuple(int(np.prod([factor.size for factor in label], dtype=int)) for label in self.axes)
+
+    def axis(self, number: int, size: int) -> Label:
+        """Label of an axis of the array once broadcast: uniform where it has no such axis, or one of length one."""
+        return self.axes[number] if self.axes and self.axes[number] else uniform(size)
+
+    @property
+    def uniform(self) -> bool:
+        """Whether all entries are equal."""
+        return all(is_uniform(label) for label in self.axes)
+
+
+@dataclasses.dataclass(frozen=True)
+class Contraction:
+    """A sum of products: the labels summed over, and those of the axes that both factors keep in step."""
+
+    summed: tuple[Label, ...]
+    batch: tuple[Label, ...]
+    ambient: tuple[Node, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Occurrence:
+    """The labels of one array of the program, and the loop indices it depends on."""
+
+    axes: tuple[Label, ...]
+    ambient: tuple[Node, ...]
+
+
+Rule = Callable[..., Any]
+RULES: dict[str, Rule] = {}
+
+
+def rule(*names: str) -> Callable[[Rule], Rule]:
+    """Registers the rule of one or more primitives: ``rule(interpreter, eqn, *values) -> Value | list[Value]``."""
+
+    def register(function: Rule) -> Rule:
+        for name in names:
+            RULES[name] = function
+        return function
+
+    return register
+
+
+class Interpreter(Algebra):
+    """Runs programs on labels.
+
+    Attributes:
+        occurrences: Every array the program makes.
+        contractions: Every sum of products.
+        unknown: Primitives without a rule, with their source lines.
+        listeners: Called with (equation, inputs, outputs) after each equation.
+    """
+
+    def __init__(self, enumerate_keys: frozenset = frozenset()):
+        super().__init__(enumerate_keys)
+        self.occurrences: list[Occurrence] = []
+        self.contractions: list[Contraction] = []
+        self.unknown: dict[str, None] = {}
+        self.ambient: tuple[Node, ...] = ()
+        self.loops: list[list[tuple[Label, ...]]] = []
+
+    # -- walking ------------------------------------------------------------------------------------------------
+
+    def run(self, program: jaxprs.Body, values: Sequence[Value]) -> list[Value]:
+        """The values of a program's outputs, from those of its inputs."""
+        env: dict[Any, Value] = {}
+        for var, const in zip(program.jaxpr.constvars, program.consts, strict=True):
+            env[var] = self.constant(const)
+        env.update(zip(program.jaxpr.invars, values, strict=True))
+        for eqn in program.jaxpr.eqns:
+            inputs = [self.constant(v.val) if isinstance(v, jaxprs.Literal) else env[v] for v in eqn.invars]
+            outputs = self.step(eqn, inputs)
+            env.update(zip(eqn.outvars, outputs, strict=True))
+        return [self.constant(v.val) if isinstance(v, jaxprs.Literal) else env[v] for v in program.jaxpr.outvars]
+
+    def step(self, eqn: Any, inputs: list[Value]) -> list[Value]:
+        """The outputs of one equation."""
+        body = jaxprs.call(eqn)
+        if body is not None:
+            return self.run(body, inputs)
+        handler = RULES.get(eqn.primitive.name)
+        empty = any(0 in jaxprs.shape(v) for v in (*eqn.invars, *eqn.outvars))
+        if handler is None or empty:
+            outputs = self.give_up(eqn, inputs, known=handler is not None)
+        else:
+            self.picks = []
+            result = handler(self, eqn, *inputs)
+            outputs = result if isinstance(result, list) else [result]
+        data = any(value.data for value in inputs)
+        for value in outputs:
+            value.data = value.data or data
+            if self.stacks:
+                value.axes = self.settle(value.axes, self.why(eqn, "separates what was read one by one"))
+            self.record(value.axes)
+        return outputs
+
+    def give_up(self, eqn: Any, inputs: Sequence[Value], *, known: bool = False) -> list[Value]:
+        """Holds every axis of every input: what a primitive without a rule gets."""
+        why = self.why(eqn, "acts on an empty array" if known else "has no rule, so all its axes are held")
+        if not known:
+            self.unknown.setdefault(f"{eqn.primitive.name} ({why.source})" if why.source else eqn.primitive.name)
+        for value in inputs:
+            self.break_value(value, why)
+        return [self.fresh(var, why) for var in eqn.outvars]
+
+    def why(self, eqn: Any, text: str) -> Reason:
+        """A reason that names the equation's primitive and source line."""
+        return Reason(eqn.primitive.name, text, jaxprs.source(eqn))
+
+    def record(self, axes: tuple[Label, ...]) -> None:
+        """Notes that an array with these labels exists."""
+        if any(not is_uniform(label) for label in axes):
+            self.occurrences.append(Occurrence(axes, self.ambient))
+
+    def settle(self, axes: tuple[Label, ...], why: Reason) -> tuple[Label, ...]:
+        """Merges the choices of stacks whose index is no longer, or more than once, an axis of the array."""
+        if not any(isinstance(f, Stack) for label in axes for f in resolve(label)):
+            return axes
+        count: dict[Node, int] = {}
+        for label in axes:
+            for factor in resolve(label):
+                if isinstance(factor, Node):
+                    count[factor] = count.get(factor, 0) + 1
+        keep = frozenset((node,) for node, times in count.items() if times == 1)
+        return tuple(self.collapse(label, why, keep) for label in axes)
+
+    # -- making values ------------------------------------------------------------------------------------------
+
+    def constant(self, array: Any) -> Value:
+        """The value of an array of known numbers: uniform where they do not change along an axis, else held."""
+        numbers = _numbers(array)
+        if numbers is None:
+            why = Reason("constant", "is a constant of the program that cannot be read")
+            return Value(tuple(self.fixed(n, why) for n in np.shape(array)))
+        why = Reason("constant", "is a constant of the program that differs along the axis")
+        flat = [
+            n <= 1 or bool(np.all(numbers == np.take(numbers, [0], axis=axis)))
+            for axis, n in enumerate(numbers.shape)
+        ]
+        axes = [uniform(n) if same else self.fixed(n, why) for n, same in zip(numbers.shape, flat, strict=True)]
+        return Value(tuple(axes), scalar=numbers.reshape(-1)[0] if all(flat) and numbers.size else None)
+
+    def fresh(self, var: Any, why: Reason) -> Value:
+        """A value about which nothing is known: every axis is held."""
+        return Value(tuple(self.fixed(n, why) for n in jaxprs.shape(var)))
+
+    def break_value(self, value: Value, why: Reason) -> None:
+        """Holds every axis of a value."""
+        for label in value.axes:
+            self.pin(label, why)
+
+    def output(self, value: Value) -> None:
+        """Holds every axis of an output of the program."""
+        self.break_value(value, Reason("output", "is an axis of an output"))
+
+    # -- the verbs rules are written in -------------------------------------------------------------------------
+
+    def align(self, eqn: Any, values: Sequence[Value], shape: Sequence[int], why: Reason) -> tuple[Label, ...]:
+        """Labels of arrays that are matched index by index, axes without stacks first."""
+        axes: dict[int, Label] = {}
+        stacked = [k for k in range(len(shape)) if self.stacks and any(_stacked(v.axis(k, shape[k])) for v in values)]
+        for k in sorted(range(len(shape)), key=lambda k: k in stacked):
+            label = values[0].axis(k, shape[k])
+            for value in values[1:]:
+                label = self.unify(label, value.axis(k, shape[k]), why)
+            axes[k] = label
+        return tuple(axes[k] for k in range(len(shape)))
+
+    def combine(self, eqn: Any, values: Sequence[Value], arithmetic: Any) -> Value:
+        """The value of an elementwise operation on values of one shape (or without axes)."""
+        shape = jaxprs.shape(eqn.outvars[0])
+        why = self.why(eqn, "matches axes index by index")
+        return Value(self.align(eqn, values, shape, why))
+
+    def transform(self, eqn: Any, value: Value, arithmetic: Any) -> Value:
+        """The value of an elementwise function of one array."""
+        return Value(value.axes, leaf="")
+
+    def contract(self, eqn: Any, lhs: Sequence[Label], rhs: Sequence[Label], batch: Sequence[Label]) -> None:
+        """Sums products over pairs of axes; ``batch`` are the labels of the axes that both keep in step."""
+        why = self.why(eqn, "sums over the axis")
+        if self.stacks:
+            kept = frozenset((f,) for label in (*lhs, *rhs, *batch) for f in resolve(label) if isinstance(f, Node))
+            lhs = [self.collapse(label, why, kept) for label in lhs]
+            rhs = [self.collapse(label, why, kept) for label in rhs]
+        order = sorted(range(len(lhs)), key=lambda i: _stacked(lhs[i]) or _stacked(rhs[i]))
+        summed = {i: self.unify(lhs[i], rhs[i], why) for i in order}
+        self.contractions.append(Contraction(tuple(summed.values()), tuple(batch), self.ambient))
+
+    def paired(self, first: Label, second: Label, why: Reason) -> Label:
+        """The label of two axes that a product keeps in step."""
+        return self.unify(first, second, why)
+
+    def product_gauge(self, lhs: Value, rhs: Value) -> Any:
+        """How a product of two arrays scales as a whole."""
+        return None
+
+    def total(self, eqn: Any, label: Label, arithmetic: Any) -> None:
+        """Reduces over a whole axis."""
+
+    def loop(self, inits: Sequence[Value], why: Reason) -> list[Value]:
+        """Values for the carry of a loop, to be closed with `close`."""
+        carry = [Value(tuple(self.materialise(label) for label in value.axes), data=value.data) for value in inits]
+        self.loops.append([value.axes for value in carry])
+        for value, init in zip(carry, inits, strict=True):
+            value.axes = tuple(self.unify(a, b, why) for a, b in zip(value.axes, init.axes, strict=True))
+        return carry
+
+    def close(self, carry: Sequence[Value], outs: Sequence[Value], why: Reason) -> list[Value]:
+        """Closes a loop: what comes out is what went in."""
+        return [
+            Value(tuple(self.unify(a, b, why) for a, b in zip(c.axes, o.axes, strict=True)), data=c.data or o.data)
+            for c, o in zip(carry, outs, strict=True)
+        ]
+
+    def alternatives(self, eqn: Any, values: Sequence[Value], why: Reason, *, pieces: bool = False) -> Value:
+        """The value of an array each of whose entries comes from one of several arrays, or from their sum.
+
+        With ``pieces`` the arrays after the first are numbers without axes, or already matched piece by piece.
+        """
+        full = [value for value in values if value.axes or not values[0].axes]
+        shape = values[0].shape
+        return Value(self.align(eqn, full, shape, why))
+
+    def match(self, first: Value, second: Value, why: Reason) -> Value:
+        """The value of an array that is one of two."""
+        axes = tuple(self.unify(a, b, why) for a, b in zip(first.axes, second.axes, strict=True))
+        same = first.scalar is not None and first.scalar == second.scalar
+        return Value(axes, scalar=first.scalar if same else None, data=first.data or second.data)
+
+
+def _stacked(label: Label) -> bool:
+    return any(isinstance(factor, Stack) for factor in resolve(label))
+
+
+def _numbers(array: Any) -> np.ndarray | None:
+    """The array as numpy numbers, or None where it holds something else or is not known."""
+    if isinstance(array, jax.core.Tracer) or not jax.dtypes.issubdtype(jax.dtypes.result_type(array), np.generic):
+        return None
+    numbers = np.asarray(array)
+    if numbers.dtype.kind in "fiubc":
+        return numbers
+    return numbers.astype(np.float32) if jax.dtypes.issubdtype(numbers.dtype, np.number) else None

@@ -1,0 +1,165 @@
+"""Reading jaxprs: the one file that knows how JAX lays out its programs, on every supported release."""
+
+import dataclasses
+import functools
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from jax.extend import core as jex
+
+Literal = jex.Literal
+DropVar = jex.DropVar
+
+
+@dataclasses.dataclass(frozen=True)
+class Body:
+    """A program inside a program: its jaxpr and the constants it closes over."""
+
+    jaxpr: Any
+    consts: tuple[Any, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Scan:
+    """A scan equation taken apart; inputs and outputs come as constants, carry, then scanned arrays."""
+
+    body: Body
+    num_consts: int
+    num_carry: int
+    length: int
+    reverse: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class While:
+    """A while equation taken apart; inputs come as condition constants, body constants, then the carry."""
+
+    cond: Body
+    body: Body
+    cond_consts: int
+    body_consts: int
+
+
+@dataclasses.dataclass(frozen=True)
+class ShardMap:
+    """A shard_map equation taken apart: for each array axis, how many shards it is divided into."""
+
+    body: Body
+    in_shards: tuple[dict[int, int], ...]
+    out_shards: tuple[dict[int, int], ...]
+
+
+CALLS = {
+    "jit": "jaxpr",
+    "pjit": "jaxpr",
+    "closed_call": "call_jaxpr",
+    "core_call": "call_jaxpr",
+    "remat": "jaxpr",
+    "remat2": "jaxpr",
+    "checkpoint": "jaxpr",
+    "custom_jvp_call": "call_jaxpr",
+    "custom_vjp_call": "call_jaxpr",
+    "custom_vjp_call_jaxpr": "fun_jaxpr",
+}
+
+
+def trace(function: Callable[..., Any], *args: Any) -> Body:
+    """The program of ``function(*args)``; arguments are flat tuples of arrays or shapes."""
+    return body(jax.make_jaxpr(function)(*args))
+
+
+def body(closed: Any) -> Body:
+    """A jaxpr with its constants, from any of the classes JAX has used for it."""
+    if hasattr(closed, "jaxpr"):
+        return Body(closed.jaxpr, tuple(closed.consts))
+    return Body(closed, tuple(getattr(closed, "consts", ())))
+
+
+def call(eqn: Any) -> Body | None:
+    """The body of an equation that merely calls a program (jit, remat, custom derivatives), else None."""
+    name = CALLS.get(eqn.primitive.name)
+    return None if name is None or name not in eqn.params else body(eqn.params[name])
+
+
+def scan(eqn: Any) -> Scan:
+    """The parts of a scan equation."""
+    params = eqn.params
+    if "num_consts" in params:
+        consts, carry = params["num_consts"], params["num_carry"]
+    else:
+        consts, carry = (len(part) for part in params["ft_in"].unpack()[:2])
+    return Scan(body(params["jaxpr"]), consts, carry, params["length"], params["reverse"])
+
+
+def while_loop(eqn: Any) -> While:
+    """The parts of a while equation."""
+    params = eqn.params
+    return While(
+        body(params["cond_jaxpr"]), body(params["body_jaxpr"]), params["cond_nconsts"], params["body_nconsts"]
+    )
+
+
+def branches(eqn: Any) -> list[Body]:
+    """The branches of a cond equation, whose first input is the index."""
+    return [body(branch) for branch in eqn.params["branches"]]
+
+
+def shard_map(eqn: Any) -> ShardMap:
+    """The parts of a shard_map equation."""
+    params = eqn.params
+    sizes = dict(zip(params["mesh"].axis_names, params["mesh"].axis_sizes, strict=True))
+
+    def shards(spec: Any) -> dict[int, int]:
+        named = ((axis, (names,) if isinstance(names, str) else names) for axis, names in enumerate(spec))
+        return {axis: int(np.prod([sizes[name] for name in names])) for axis, names in named if names is not None}
+
+    return ShardMap(
+        body(params["jaxpr"]),
+        tuple(shards(spec) for spec in params["in_specs"]),
+        tuple(shards(spec) for spec in params["out_specs"]),
+    )
+
+
+def shape(var: Any) -> tuple[int, ...]:
+    """Shape of a variable or literal; empty for values that are not arrays (tokens)."""
+    return tuple(getattr(var.aval, "shape", ()))
+
+
+def is_float(var: Any) -> bool:
+    """Whether a variable holds floating-point or complex numbers."""
+    dtype = getattr(var.aval, "dtype", None)
+    return dtype is not None and jax.dtypes.issubdtype(dtype, np.inexact)
+
+
+@functools.lru_cache(maxsize=1)
+def _libraries() -> tuple[str, ...]:
+    import chex
+    import flax
+    import optax
+
+    installed = [jax, flax, chex, optax]
+    folders = {os.path.dirname(module.__file__) for module in installed if module.__file__}
+    site = {os.path.dirname(folder) for folder in folders}
+    return tuple(sorted(folders | site | {os.path.dirname(os.path.dirname(__file__))}))
+
+
+def source(eqn: Any) -> str:
+    """Where the user's program wrote an equation, as "file:line (function)"; empty where that is not known."""
+    traceback = eqn.source_info.traceback
+    frames = traceback.frames if traceback is not None else ()
+    for frame in frames:
+        name = frame.file_name
+        if name.startswith(_libraries()) or name.startswith("<") or f"{os.sep}importlib{os.sep}" in name:
+            continue
+        return f"{os.path.basename(name)}:{frame.line_num} ({frame.function_name.rsplit('.', 1)[-1]})"
+    return ""
+
+
+def evaluate(eqn: Any, values: Sequence[Any]) -> list[Any]:
+    """Runs one equation that `call` and `scan` do not take apart, on concrete or traced values."""
+    params = eqn.primitive.get_bind_params(eqn.params)
+    result = eqn.primitive.bind(*values, **(params if isinstance(params, dict) else eqn.params))
+    return list(result) if eqn.primitive.multiple_results else [result]
