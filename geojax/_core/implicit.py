@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
+from geojax._core.loops import vary_with
 from geojax.typing import PyTree
 
 LinearSolve = Callable[[Callable[[Any], Any], Any], Any]
@@ -23,9 +24,8 @@ def dense(matvec: Callable[[Any], Any], rhs: PyTree) -> PyTree:
     O(n^2) memory and O(n^3) time for n numbers in rhs; exact, for small systems.
     """
     flat, unravel = ravel_pytree(rhs)
-    matrix = jax.vmap(lambda column: ravel_pytree(matvec(unravel(column)))[0], out_axes=1)(
-        jnp.eye(flat.size, dtype=flat.dtype)
-    )
+    columns = vary_with(jnp.eye(flat.size, dtype=flat.dtype), flat)
+    matrix = jax.vmap(lambda column: ravel_pytree(matvec(unravel(column)))[0], out_axes=1)(columns)
     return unravel(jnp.linalg.solve(matrix, flat))
 
 

@@ -81,9 +81,10 @@ def iterate(
     def body(carry: tuple[Any, Array, Array]) -> tuple[Any, Array, Array]:
         current, _, num_steps = carry
         following, error = step(current)
-        return jax.tree.map(_strong, following), _strong(error), num_steps + 1
+        return vary_with((jax.tree.map(_strong, following), _strong(error), num_steps + 1), kinds)
 
-    start = (state, jnp.asarray(jnp.inf, dtype), jnp.asarray(0, jnp.int32))
+    kinds = (state, next_shapes, error_shape, tol, max_error)
+    start = vary_with((state, jnp.asarray(jnp.inf, dtype), jnp.asarray(0, jnp.int32)), kinds)
     state, error, num_steps = jax.lax.while_loop(goes_on, body, start)
     return Iteration(state, error, num_steps, _status(state, error, num_steps, tol, max_error))
 
@@ -107,3 +108,26 @@ def _strong(value: Any) -> Array:
 
 def _weak(value: Any) -> bool:
     return jax.typeof(value).weak_type
+
+
+def vary_with(tree: PyTree, *others: PyTree) -> PyTree:
+    """The same values, typed as varying along every mesh axis of `shard_map` along which `others` vary.
+
+    A loop's carry must come out with the type it went in with, so a constant start of a carry that meets sharded
+    values has to be declared varying. Outside `shard_map` nothing changes.
+    """
+    axes = frozenset().union(*(_varying(leaf) for leaf in jax.tree.leaves(others)))
+
+    def cast(leaf: Array) -> Array:
+        missing = tuple(sorted(axes - _varying(leaf)))
+        return jax.lax.pcast(leaf, missing, to="varying") if missing else leaf
+
+    return jax.tree.map(cast, tree)
+
+
+def _varying(value: Any) -> frozenset[str]:
+    """The mesh axes along which a value differs between devices, inside `shard_map`; none elsewhere."""
+    kind = value if isinstance(value, jax.ShapeDtypeStruct) else jax.typeof(value)
+    if hasattr(kind, "manual_axis_type"):
+        return getattr(kind.manual_axis_type, "varying", frozenset())
+    return getattr(kind, "vma", None) or frozenset()  # jax 0.9
