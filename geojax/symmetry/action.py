@@ -5,7 +5,7 @@ scaling ``s`` on one axis give ``new[i] = s[i] * old[p[i]]``; an axis D inside a
 ``new[h, d] = s[h, d] * old[pH[h], pD[h, d]]``.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -65,14 +65,14 @@ def act(spec: SymmetrySpec, element: Mapping[str, Array], params: Params) -> Par
     spec.check(params)
     check_element(spec, element)
     layouts = {leaf.path: leaf for leaf in spec.leaves}
-    order = _order(spec, element)
+    order = acting_order(spec, element)
 
     def move(path, value):
         leaf = layouts.get(jax.tree_util.keystr(path, simple=True, separator="/"))
         if leaf is None or not _moved(leaf.layout, element):
             return value
         pieces = zip(blocks(leaf.layout), split(leaf.layout, value), strict=True)
-        moved = [_move_block(spec.groups, order, block, piece, element) for block, piece in pieces]
+        moved = [move_block(spec.groups, order, block, piece, element) for block, piece in pieces]
         return join(leaf.layout, moved, leaf.shape)
 
     return jax.tree_util.tree_map_with_path(move, params)
@@ -260,7 +260,7 @@ def _haar(key: Key, group: Group) -> Array:
     return q.at[..., 0].multiply(jnp.linalg.det(q)[..., None])
 
 
-def _order(spec: SymmetrySpec, element: Mapping[str, Array]) -> list[str]:
+def acting_order(spec: SymmetrySpec, element: Mapping[str, Array]) -> list[str]:
     """Groups in the order in which they act: permutations, parents first; then the continuous parts."""
     groups = spec.groups
     ordered = [name for name in topological(groups) if name in element]
@@ -276,7 +276,10 @@ def _moved(layout, element: Mapping[str, Array]) -> bool:
     )
 
 
-def _move_block(groups: dict[str, Group], order: list[str], block: Block, x: Array, element) -> Array:
+def move_block(
+    groups: Mapping[str, Group], order: Sequence[str], block: Block, x: Array, element: Mapping[str, Array]
+) -> Array:
+    """The array of one block after the groups named in ``order`` have acted on it."""
     names = [part.name for part in block.parts]
     for group_name in order:
         group = groups[group_name]

@@ -1,15 +1,80 @@
 """infer: the symmetry of any JAX function of parameters, read off its jaxpr."""
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-from geojax.symmetry import rules, rules_control, rules_indexing, rules_products  # noqa: F401
+import jax
+
 from geojax.symmetry.build import build
 from geojax.symmetry.spec import SymmetrySpec
 from geojax.symmetry.tracing import trace
+from geojax.symmetry.verify import verify as check
 from geojax.typing import Params
 
 
-def infer(apply: Callable[..., Any], params: Params, *inputs: Any, verify: bool = True, strict: bool = False) -> SymmetrySpec:
-    found = trace(apply, params, inputs)
-    return build(found)
+def infer(
+    apply: Callable[..., Any], params: Params, *inputs: Any, verify: bool = True, strict: bool = False
+) -> SymmetrySpec:
+    """Finds the symmetry group of a function's parameters: the moves g with apply(g params, x) = apply(params, x).
+
+    ``apply`` is traced once and its jaxpr is run on labels in place of arrays: every axis gets a label that says which
+    group element moves it, every primitive turns into equations between labels, and what the equations leave free is
+    the symmetry. Permutations come from axes that stay free (within each head, expert or layer where that is free
+    too); positive scalings, signs, orthogonal and general linear groups from the exponents that the same program
+    allows. Inputs and outputs stay as they are. The result is checked numerically by `verify`; a group that failed
+    would be left out and named.
+
+    Args:
+        apply: Any traceable function ``apply(params, *inputs)``: a flax, equinox or plain JAX model. Outputs may be
+            any tree; every output is held fixed.
+        params: Its parameters, a tree of arrays or of `jax.ShapeDtypeStruct`; other leaves are left alone.
+        *inputs: The other arguments, arrays or shapes; a batch of real inputs makes the verification stronger.
+        verify: Whether to check the groups numerically. Skipped where only shapes are given.
+        strict: Whether a primitive without a rule is an error; otherwise its axes are held and it is named.
+
+    Returns:
+        A `SymmetrySpec`: ``spec.groups``, and a table when printed, with every axis that is held and the primitive and
+        source line that hold it.
+
+    Raises:
+        ValueError: If ``apply`` does not trace with these arguments, or, under ``strict``, on an unknown primitive.
+
+    Differentiation: none; a spec is static data.
+    Complexity: linear in the number of equations of the jaxpr; a scan counts once. Verification adds one compilation
+        and one evaluation of ``apply`` for each group.
+
+    Example:
+        >>> import jax, jax.numpy as jnp
+        >>> import geojax as gj
+        >>> mlp = lambda p, x: jax.nn.relu(x @ p["in"]) @ p["out"]
+        >>> spec = gj.symmetry.infer(mlp, {"in": jnp.ones((3, 4)), "out": jnp.ones((4, 2))}, jnp.ones((5, 3)))
+        >>> {name: (group.kind, group.size) for name, group in spec.groups.items()}
+        {'in': ('permutation', 4), 'in:scaling': ('scaling', 4)}
+
+    References: [Ainsworth2022], [Grigsby2022]
+    """
+    try:
+        found = trace(apply, params, inputs)
+    except Exception as error:
+        raise ValueError(
+            f"apply does not trace with these params and inputs: {type(error).__name__}: {error}\n"
+            "infer calls jax.make_jaxpr on apply(params, *inputs). Check that this call works under jax.jit: give inputs "
+            "of the right shapes, close over settings that are not arrays, and write branches on values with jax.lax.cond."
+        ) from error
+    spec = build(found)
+    if strict and spec.unknown:
+        affected = sorted({f"{pin.path}[{pin.axis}]" for pin in spec.pins if pin.reason.startswith("has no rule")})
+        raise ValueError(
+            f"apply uses primitives without a rule: {', '.join(spec.unknown)}; they hold {', '.join(affected) or 'no leaf'}. "
+            "Call infer with strict=False to hold these axes, or register a rule with geojax.symmetry.interpret.rule."
+        )
+    if not verify or not spec.members or not _concrete((params, inputs)):
+        return spec
+    result = check(spec, apply, params, *inputs, key=jax.random.key(0))
+    return dataclasses.replace(spec.without(*result.failed), verification=result)
+
+
+def _concrete(values: Any) -> bool:
+    leaves = jax.tree_util.tree_leaves(values)
+    return not any(isinstance(leaf, jax.ShapeDtypeStruct | jax.core.Tracer) for leaf in leaves)

@@ -163,3 +163,18 @@ def evaluate(eqn: Any, values: Sequence[Any]) -> list[Any]:
     params = eqn.primitive.get_bind_params(eqn.params)
     result = eqn.primitive.bind(*values, **(params if isinstance(params, dict) else eqn.params))
     return list(result) if eqn.primitive.multiple_results else [result]
+
+
+def rounding_units(program: Body) -> set[float]:
+    """The rounding units of the floating-point types that a program computes in."""
+    units: set[float] = set()
+    for eqn in program.jaxpr.eqns:
+        dtypes = (getattr(var.aval, "dtype", None) for var in eqn.outvars)
+        floats = (dtype for dtype in dtypes if dtype is not None and jax.dtypes.issubdtype(dtype, np.inexact))
+        units |= {float(jax.numpy.finfo(dtype).eps) for dtype in floats}
+        for value in eqn.params.values():
+            inner = value if isinstance(value, tuple | list) else (value,)
+            for one in inner:
+                if hasattr(one, "eqns") or hasattr(one, "jaxpr"):
+                    units |= rounding_units(body(one))
+    return units

@@ -44,22 +44,27 @@ class Pin:
 
 
 @dataclasses.dataclass(frozen=True)
-class Verification:
+class VerifyResult:
     """What the numerical check of a spec found.
 
     Attributes:
         change: Largest change of an output under random group elements, relative to the output's own scale.
-        tolerance: What was allowed for rounding.
-        control: Smallest relative change when one leaf's axis alone is permuted; must not be at rounding level.
-        dropped: Names of groups that failed and were excluded.
-        blind: Names of groups whose negative control left the output unchanged.
+        tolerance: What rounding may account for, from the lowest precision that the program computes in.
+        control: Smallest relative change when a group moves one block of one leaf alone; it must be large.
+        failed: Names of groups that change the function.
+        blind: Names of groups whose control left the outputs as they were: these inputs do not exercise them.
     """
 
     change: float
     tolerance: float
     control: float
-    dropped: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
     blind: tuple[str, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        """Whether no group changes the function beyond rounding."""
+        return not self.failed and self.change <= self.tolerance
 
 
 @jax.tree_util.register_static
@@ -83,7 +88,7 @@ class SymmetrySpec:
     leaves: tuple[Leaf, ...]
     pins: tuple[Pin, ...] = ()
     unknown: tuple[str, ...] = ()
-    verification: Verification | None = None
+    verification: VerifyResult | None = None
     bound: int | None = None
 
     @property
@@ -179,7 +184,7 @@ def _drop(layout: Layout, gone: set[str]) -> Layout:
     return Block(parts, keep(layout.moves))
 
 
-_SAVED = {kind.__name__: kind for kind in (SymmetrySpec, Group, Leaf, Pin, Verification, Block, Cut, Part)}
+_SAVED = {kind.__name__: kind for kind in (SymmetrySpec, Group, Leaf, Pin, VerifyResult, Block, Cut, Part)}
 
 
 def _encode(value: Any) -> Any:

@@ -39,8 +39,8 @@ def _headline(spec: "SymmetrySpec") -> str:
     if check is None:
         return text + "; not verified"
     text += f"; verified (largest relative change {check.change:.1e}, control {check.control:.1e})"
-    if check.dropped:
-        text += "\nFAILED verification and excluded: " + ", ".join(check.dropped)
+    if check.failed:
+        text += "\nFAILED verification and excluded: " + ", ".join(check.failed)
     if check.blind:
         text += "\nthe inputs do not exercise (pass more varied inputs): " + ", ".join(check.blind)
     return text

@@ -1,0 +1,196 @@
+"""verify: is a spec right? Random parameters, random elements, and a control that must fail."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from geojax.symmetry import jaxprs
+from geojax.symmetry.action import acting_order, identity, move_block, random_element
+from geojax.symmetry.layout import blocks, join, split
+from geojax.symmetry.spec import SymmetrySpec, VerifyResult
+from geojax.symmetry.tracing import flatten
+from geojax.typing import Key, Params
+
+DRAWS = 2
+CONTROLS = 64
+BLIND = 100.0
+
+
+def verify(spec: SymmetrySpec, apply: Callable[..., Any], params: Params, *inputs: Any, key: Key) -> VerifyResult:
+    """Checks numerically that every group of a spec leaves a function unchanged.
+
+    The parameters are redrawn around their values (so that initial zeros and ones hide nothing), twice; a random
+    element of all groups together acts on them, and the outputs must agree to rounding. Where they do not, bisection
+    names the groups at fault. As a control each group moves one block of one leaf alone: the outputs must change.
+    The check runs in float64 where the program allows it.
+
+    Args:
+        spec: The symmetry to check, from `infer` or made by hand.
+        apply: The function ``apply(params, *inputs)``.
+        params: Parameters it takes, concrete arrays.
+        *inputs: Its other arguments; floating-point ones are redrawn too.
+        key: A typed key from `jax.random.key`.
+
+    Returns:
+        A `VerifyResult` of host numbers.
+
+    Raises:
+        ValueError: If ``params`` does not fit the spec.
+
+    Differentiation: none; runs on the host, around a compiled function.
+    Complexity: a handful of evaluations of ``apply`` and one for each group; one compilation.
+
+    Example:
+        >>> import jax, jax.numpy as jnp
+        >>> import geojax as gj
+        >>> mlp = lambda p, x: jnp.tanh(x @ p[0]) @ p[1]
+        >>> params, x = [jnp.ones((3, 4)), jnp.ones((4, 2))], jnp.ones((5, 3))
+        >>> spec = gj.symmetry.infer(mlp, params, x, verify=False)
+        >>> gj.symmetry.verify(spec, mlp, params, x, key=jax.random.key(0)).passed
+        True
+
+    References: [Ainsworth2022]
+    """
+    spec.check(params)
+    if not spec.members:
+        return VerifyResult(0.0, 0.0, float("inf"))
+    probe = _Probe(spec, apply, params, inputs)
+    names = [name for name, _ in spec.members]
+    draws = [probe.draw(jax.random.fold_in(key, i)) for i in range(DRAWS)]
+    elements = [probe.element(jax.random.fold_in(key, 100 + i)) for i in range(DRAWS)]
+
+    def change(chosen: Iterable[str]) -> float:
+        return max(probe.change(draw, element, chosen) for draw, element in zip(draws, elements, strict=True))
+
+    failed = _culprits(change, names, probe.tolerance)
+    kept = [name for name in names if name not in failed]
+    controls = {name: probe.control(draws[0], elements[0], name) for name in kept[:CONTROLS]}
+    blind = tuple(name for name, value in controls.items() if value <= BLIND * probe.tolerance)
+    seen = [value for name, value in controls.items() if name not in blind]
+    return VerifyResult(
+        change=change(kept) if kept else 0.0,
+        tolerance=probe.tolerance,
+        control=min(seen, default=float("inf")),
+        failed=tuple(failed),
+        blind=blind,
+    )
+
+
+def _culprits(change: Callable[[Iterable[str]], float], names: list[str], tolerance: float) -> list[str]:
+    """The groups that change the function by themselves, found by halving."""
+    if not names or change(names) <= tolerance:
+        return []
+    if len(names) == 1:
+        return names
+    half = len(names) // 2
+    found = _culprits(change, names[:half], tolerance) + _culprits(change, names[half:], tolerance)
+    return found or names
+
+
+class _Probe:
+    """The function with parameters moved block by block, compiled once in the best precision it allows."""
+
+    def __init__(self, spec: SymmetrySpec, apply: Callable[..., Any], params: Params, inputs: tuple[Any, ...]):
+        self.spec = spec
+        self.function, self.weights, self.arrays = flatten(apply, params, inputs)
+        self.double = self._traces_in_double()
+        self.count = sum(1 for leaf in spec.leaves for _ in blocks(leaf.layout))
+        with jax.enable_x64(self.double):
+            self.tolerance = self._precision() ** 0.6
+            self.compiled = jax.jit(self._moved)
+
+    def _traces_in_double(self) -> bool:
+        try:
+            with jax.enable_x64(True):
+                jax.eval_shape(self.function, *self._cast(self.weights, self.arrays))
+        except Exception:  # noqa: BLE001 - a program may insist on its own precision in any way it likes
+            return False
+        return True
+
+    def _cast(self, *lists: list[Any]) -> list[list[Any]]:
+        return [[_widen(array) for array in arrays] for arrays in lists]
+
+    def _precision(self) -> float:
+        """The coarsest rounding unit of any floating-point number in the program."""
+        arguments = self._cast(self.weights, self.arrays) if self.double else [self.weights, self.arrays]
+        return max(jaxprs.rounding_units(jaxprs.trace(self.function, *arguments)), default=1e-7)
+
+    def _moved(self, weights: list[Array], arrays: list[Array], element: Mapping[str, Array], mask: Array) -> list[Array]:
+        order = acting_order(self.spec, element)
+        groups = self.spec.groups
+        moved, number = [], 0
+        for leaf, weight in zip(self.spec.leaves, weights, strict=True):
+            pieces = []
+            for block, piece in zip(blocks(leaf.layout), split(leaf.layout, weight), strict=True):
+                after = move_block(groups, order, block, piece, element)
+                pieces.append(after if after is piece else jnp.where(mask[number], after, piece))
+                number += 1
+            moved.append(join(leaf.layout, pieces, leaf.shape))
+        return self.function(moved, arrays)
+
+    def draw(self, key: Key) -> tuple[list[Array], list[Array]]:
+        """Parameters and inputs redrawn around their values."""
+        with jax.enable_x64(self.double):
+            lists = self._cast(self.weights, self.arrays) if self.double else [self.weights, self.arrays]
+            seed = int(jax.random.randint(key, (), 0, 2**31 - 1))
+            generator = np.random.default_rng(seed)
+            return [_redraw(w, generator) for w in lists[0]], [_redraw(a, generator) for a in lists[1]]
+
+    def element(self, key: Key) -> dict[str, Array]:
+        """A random element of all groups."""
+        with jax.enable_x64(self.double):
+            return random_element(self.spec, key)
+
+    def change(self, draw: tuple[list[Array], list[Array]], element: dict[str, Array], chosen: Iterable[str]) -> float:
+        """Largest relative change of an output when the chosen groups act."""
+        return self._compare(draw, element, chosen, np.ones(self.count, bool))
+
+    def control(self, draw: tuple[list[Array], list[Array]], element: dict[str, Array], name: str) -> float:
+        """Relative change when one group moves one block alone."""
+        numbered = enumerate(block for leaf in self.spec.leaves for block in blocks(leaf.layout))
+        moves = (n for n, block in numbered if any(name == g for p in (block, *block.parts) for g, _ in p.moves))
+        mask = np.zeros(self.count, bool)
+        mask[next(moves)] = True
+        return self._compare(draw, element, [name], mask)
+
+    def _compare(self, draw: Any, element: dict[str, Array], chosen: Iterable[str], mask: np.ndarray) -> float:
+        with jax.enable_x64(self.double):
+            rest = identity(self.spec)
+            acting = {name: (element if name in set(chosen) else rest)[name] for name in rest}
+            still = self.compiled(*draw, {name: rest[name].astype(element[name].dtype) for name in rest}, mask)
+            moved = self.compiled(*draw, acting, mask)
+        return max((_relative(np.asarray(a), np.asarray(b)) for a, b in zip(still, moved, strict=True)), default=0.0)
+
+
+def _widen(array: Any) -> Any:
+    if not jax.dtypes.issubdtype(array.dtype, np.floating) or array.dtype == np.float64:
+        return array
+    return jnp.asarray(array).astype(jnp.float64)
+
+
+def _redraw(array: Any, generator: np.random.Generator) -> Any:
+    """Numbers of the same dtype, moved by uniform noise that keeps what was clearly positive positive."""
+    if not jax.dtypes.issubdtype(array.dtype, np.floating):
+        return array
+    values = np.asarray(array, np.float64)
+    fan = max(1, int(np.prod(values.shape[:-1]))) if values.ndim > 1 else 4
+    size = max(float(np.sqrt(np.mean(values**2))) if values.size else 0.0, fan**-0.5)
+    return jnp.asarray(values + 0.6 * size * generator.uniform(-1, 1, values.shape), array.dtype)
+
+
+def _relative(before: np.ndarray, after: np.ndarray) -> float:
+    """Largest change relative to the spread of the values; differing NaNs count as a change."""
+    if before.dtype.kind not in "fciub":
+        before, after = before.astype(np.float32), after.astype(np.float32)
+    finite = np.isfinite(before)
+    if not np.array_equal(finite, np.isfinite(after)):
+        return float("inf")
+    if not finite.any():
+        return 0.0
+    before, after = before[finite].astype(np.complex128), after[finite].astype(np.complex128)
+    scale = float(np.max(np.abs(before))) or 1.0
+    return float(np.max(np.abs(after - before))) / scale
