@@ -116,7 +116,9 @@ def _failure(result: Any, codes: np.ndarray, first: tuple[int, ...], count: int)
     """Compose the message for `count` failed items, the first of which is at index `first`."""
     code = int(codes[first])
     known = code in Status._value2member_map_
-    name, message = (Status(code).name, Status(code).message) if known else (f"code {code}", "Unknown status.")
+    name, message = (
+        (Status(code).name, Status(code).message) if known else (f"code {code}", "Unknown status.")
+    )
     who = type(result).__name__
     where = "did not converge" if codes.ndim == 0 else f"{count} of {codes.size} items did not converge"
     at = "" if codes.ndim == 0 else f", first at index {first[0] if len(first) == 1 else first}"
@@ -125,4 +127,8 @@ def _failure(result: Any, codes: np.ndarray, first: tuple[int, ...], count: int)
         for field in ("error", "num_steps")
         if (value := getattr(result, field, None)) is not None and np.shape(value) == codes.shape
     ]
-    return f"{who}: {where}{at}: {name} ({', '.join(facts)}). {message}" if facts else f"{who}: {where}{at}: {name}. {message}"
+    return (
+        f"{who}: {where}{at}: {name} ({', '.join(facts)}). {message}"
+        if facts
+        else f"{who}: {where}{at}: {name}. {message}"
+    )

@@ -33,7 +33,9 @@ def parse(text: str) -> dict[str, str]:
     while (start := text.find("@", position)) >= 0:
         head = _HEAD.match(text, start)
         if head is None:
-            raise ValueError(f"references.bib: {text[start : start + 40]!r} does not begin an entry '@kind{{Key,'.")
+            raise ValueError(
+                f"references.bib: {text[start : start + 40]!r} does not begin an entry '@kind{{Key,'."
+            )
         key = head.group(2)
         end = _closing_brace(text, text.index("{", start), key)
         entry = text[start : end + 1]
@@ -46,7 +48,9 @@ def parse(text: str) -> dict[str, str]:
             )
         missing = [name for name in _REQUIRED if not re.search(rf"^\s*{name}\s*=", entry, re.MULTILINE)]
         if missing:
-            raise ValueError(f"references.bib: {key} has no {', '.join(missing)}; each on a line of its own, add it.")
+            raise ValueError(
+                f"references.bib: {key} has no {', '.join(missing)}; each on a line of its own, add it."
+            )
         found[key] = entry
         position = end + 1
     return found
@@ -108,7 +112,9 @@ def cite(work: Any) -> str:
             )
     unknown = [key for key in keys if key not in entries()]
     if unknown:
-        raise KeyError(f"cite: {who} {unknown[0]!r} is not in references.bib; it has {', '.join(sorted(entries()))}.")
+        raise KeyError(
+            f"cite: {who} {unknown[0]!r} is not in references.bib; it has {', '.join(sorted(entries()))}."
+        )
     return "\n\n".join(entries()[key] for key in keys)
 
 

@@ -28,7 +28,9 @@ def floats(where: str, **arrays: Any) -> tuple[Array, ...]:
                 "Convert it with jax.numpy.asarray."
             )
         dtype = jax.dtypes.result_type(value)
-        if not (jnp.issubdtype(dtype, jnp.floating) or jnp.issubdtype(dtype, jnp.integer) or dtype == bool):
+        if not (
+            jnp.issubdtype(dtype, jnp.floating) or jnp.issubdtype(dtype, jnp.integer) or dtype == jnp.bool_
+        ):
             raise TypeError(
                 f"{where}: {name} has dtype {dtype}; expected real numbers. Take the real part, or its absolute value."
             )
@@ -41,8 +43,8 @@ def floats(where: str, **arrays: Any) -> tuple[Array, ...]:
 def shapes(where: str, **arrays: tuple[Any, str]) -> dict[str, int]:
     """Match arrays against shapes in words and return the size of each named axis.
 
-    `shapes("sinkhorn", cost_matrix=(cost_matrix, "n m"), a=(a, "n"))` gives {"n": ..., "m": ...}. A word is a name, which
-    must have one size throughout, a number, or `_` for any size. Raises ValueError that names the argument.
+    `shapes("sinkhorn", cost_matrix=(cost_matrix, "n m"), a=(a, "n"))` gives {"n": ..., "m": ...}. A word is a
+    name, which must have one size throughout, a number, or `_` for any size. Raises ValueError that names the argument.
     """
     sizes: dict[str, int] = {}
     origin: dict[str, str] = {}
@@ -68,8 +70,14 @@ def shapes(where: str, **arrays: tuple[Any, str]) -> dict[str, int]:
 
 def count(where: str, name: str, value: Any, *, minimum: int = 0) -> int:
     """Check a static number of steps, points or samples; returns it as an int."""
-    if isinstance(value, jax.core.Tracer) or not isinstance(value, int | np.integer) or isinstance(value, bool):
-        got = "a traced value" if isinstance(value, jax.core.Tracer) else f"{value!r} ({type(value).__name__})"
+    if (
+        isinstance(value, jax.core.Tracer)
+        or not isinstance(value, int | np.integer)
+        or isinstance(value, bool)
+    ):
+        got = (
+            "a traced value" if isinstance(value, jax.core.Tracer) else f"{value!r} ({type(value).__name__})"
+        )
         raise TypeError(
             f"{where}: {name} is {got}; expected a Python integer, because it fixes the shape or the length of the "
             f"compiled program. Pass a number, or mark {name} static in jit."
@@ -93,7 +101,9 @@ def typed_key(where: str, key: Any, *, name: str = "key") -> None:
         )
 
 
-def same_tree(where: str, name: str, value: PyTree, expected_name: str, expected: PyTree, *, dtypes: bool = False) -> None:
+def same_tree(
+    where: str, name: str, value: PyTree, expected_name: str, expected: PyTree, *, dtypes: bool = False
+) -> None:
     """Check that two trees have the same structure and leaves of the same shape (and dtype, if asked)."""
     got, wanted = tree.named_leaves(value), tree.named_leaves(expected)
     missing, extra = [key for key in wanted if key not in got], [key for key in got if key not in wanted]
@@ -106,8 +116,8 @@ def same_tree(where: str, name: str, value: PyTree, expected_name: str, expected
         )
     if jax.tree.structure(value) != jax.tree.structure(expected):
         raise ValueError(
-            f"{where}: {name} has the structure {jax.tree.structure(value)}; expected {jax.tree.structure(expected)} as "
-            f"{expected_name} has. Use the same containers for both."
+            f"{where}: {name} has the structure {jax.tree.structure(value)}; expected "
+            f"{jax.tree.structure(expected)} as {expected_name} has. Use the same containers for both."
         )
     for key, leaf in got.items():
         other = wanted[key]

@@ -31,7 +31,9 @@ def first(f: Callable[[Array], Array], df: Callable[[Array], Array]) -> Differen
         gap = a - b
 
         def integral(rule: tuple[tuple[float, ...], tuple[float, ...]]) -> Array:
-            terms = [jnp.asarray(w, gap.dtype) * df(b + jnp.asarray(t, gap.dtype) * gap) for t, w in zip(*rule)]
+            terms = [
+                jnp.asarray(w, gap.dtype) * df(b + jnp.asarray(t, gap.dtype) * gap) for t, w in zip(*rule)
+            ]
             return sum(terms[1:], start=terms[0])
 
         coarse, fine = integral(_FOUR), integral(_EIGHT)

@@ -62,7 +62,9 @@ def root(
     Where the solver stopped early, the derivative is that of an exact solution at the point it stopped.
     """
     x, aux = jax.lax.stop_gradient(solve(jax.lax.stop_gradient(theta)))
-    solution = jax.lax.custom_root(lambda x: residual(x, theta), x, lambda _residual, start: start, linear_solve)
+    solution = jax.lax.custom_root(
+        lambda x: residual(x, theta), x, lambda _residual, start: start, linear_solve
+    )
     return solution, aux
 
 

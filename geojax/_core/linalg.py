@@ -21,8 +21,10 @@ Matrix = Float[Array, "n n"]
 Elementwise = Callable[[Array], Array]
 
 
-def sym_fn(matrix: Matrix, f: Elementwise, df: Elementwise, *, difference: divided.Difference | None = None) -> Matrix:
-    """f of a symmetric matrix: V diag(f(eigenvalues)) V^T.
+def sym_fn(
+    matrix: Matrix, f: Elementwise, df: Elementwise, *, difference: divided.Difference | None = None
+) -> Matrix:
+    """F of a symmetric matrix: V diag(f(eigenvalues)) V^T.
 
     Only the symmetric part of `matrix` is read, so gradients are symmetric. `f` and its derivative `df` act on
     arrays elementwise and depend on nothing traced. `difference(a, b)` is the divided difference of f in closed form,
@@ -99,7 +101,9 @@ def inv_sqrtm(matrix: Matrix) -> Matrix:
         root_a, root_b = jnp.sqrt(a), jnp.sqrt(b)
         return -1 / (root_a * root_b * (root_a + root_b))
 
-    return sym_fn(matrix, lambda s: 1 / jnp.sqrt(s), lambda s: -0.5 / (s * jnp.sqrt(s)), difference=difference)
+    return sym_fn(
+        matrix, lambda s: 1 / jnp.sqrt(s), lambda s: -0.5 / (s * jnp.sqrt(s)), difference=difference
+    )
 
 
 def logm(matrix: Matrix) -> Matrix:
@@ -169,7 +173,7 @@ def _lyapunov(p: Matrix, right: Matrix) -> Matrix:
 
 
 def _clipped(f: Elementwise) -> Elementwise:
-    """f with eigenvalues that are negative by rounding alone taken as 0; a symmetric matrix has no others near 0."""
+    """F with eigenvalues that are negative by rounding alone taken as 0; a symmetric matrix has no others near 0."""
 
     def clipped(values: Array) -> Array:
         slack = values.shape[-1] * jnp.finfo(values.dtype).eps * jnp.max(jnp.abs(values), initial=0)

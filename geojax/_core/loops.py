@@ -63,7 +63,9 @@ def iterate(
     max_steps = checks.count("iterate", "max_steps", max_steps)
     state = jax.tree.map(_strong, state)
     next_shapes, error_shape = jax.eval_shape(step, state)
-    checks.same_tree("iterate", "the state that step returns", next_shapes, "the state it was given", state, dtypes=True)
+    checks.same_tree(
+        "iterate", "the state that step returns", next_shapes, "the state it was given", state, dtypes=True
+    )
     if error_shape.shape != () or not jnp.issubdtype(error_shape.dtype, jnp.floating):
         raise TypeError(
             f"iterate: step returned an error of {error_shape.dtype}{list(error_shape.shape)}; expected a real scalar. "
@@ -92,7 +94,9 @@ def iterate(
 def _status(state: PyTree, error: Array, num_steps: Array, tol: Array, max_error: Array) -> Array:
     """Judge the end of an iteration; a comparison with NaN is false, so each verdict is asked for by itself."""
     leaves = [leaf for leaf in jax.tree.leaves(state) if jnp.issubdtype(leaf.dtype, jnp.inexact)]
-    has_nan = jnp.any(jnp.stack([jnp.any(jnp.isnan(leaf)) for leaf in leaves])) if leaves else jnp.asarray(False)
+    has_nan = (
+        jnp.any(jnp.stack([jnp.any(jnp.isnan(leaf)) for leaf in leaves])) if leaves else jnp.asarray(False)
+    )
     broken = has_nan | ((num_steps > 0) & ~jnp.isfinite(error))
     code = jnp.where(error <= tol, Status.CONVERGED, Status.MAX_STEPS)
     code = jnp.where(error > max_error, Status.DIVERGED, code)
@@ -103,7 +107,11 @@ def _status(state: PyTree, error: Array, num_steps: Array, tol: Array, max_error
 
 def _strong(value: Any) -> Array:
     """The same array with a dtype of its own; a weak one would change type in the loop."""
-    return jax.lax.convert_element_type(value, jax.dtypes.result_type(value)) if _weak(value) else jnp.asarray(value)
+    return (
+        jax.lax.convert_element_type(value, jax.dtypes.result_type(value))
+        if _weak(value)
+        else jnp.asarray(value)
+    )
 
 
 def _weak(value: Any) -> bool:

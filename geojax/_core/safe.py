@@ -25,7 +25,11 @@ def _polynomial(coefficients: tuple[float, ...], z: Numbers) -> Numbers:
 
 
 def _spliced(
-    x: Numbers, near: Array, inside: Callable[[Numbers], Numbers], outside: Callable[[Numbers], Numbers], away: float
+    x: Numbers,
+    near: Array,
+    inside: Callable[[Numbers], Numbers],
+    outside: Callable[[Numbers], Numbers],
+    away: float,
 ) -> Numbers:
     """inside(x) where `near`, outside(x) elsewhere; each sees only arguments at which it is smooth.
 
@@ -58,7 +62,9 @@ def tanhc(x: Numbers) -> Numbers:
 def arctanhc(x: Numbers) -> Numbers:
     """arctanh(x) / x for |x| < 1."""
     series = tuple(1.0 / (2 * k + 1) for k in range(28))
-    return _spliced(x, jnp.abs(x) < 0.5, lambda s: _polynomial(series, s * s), lambda s: jnp.arctanh(s) / s, 0.5)
+    return _spliced(
+        x, jnp.abs(x) < 0.5, lambda s: _polynomial(series, s * s), lambda s: jnp.arctanh(s) / s, 0.5
+    )
 
 
 def expm1c(x: Numbers) -> Numbers:
@@ -91,7 +97,7 @@ def norm(x: Numbers) -> Float[Array, ""]:
 
 
 def arccos(x: Numbers) -> Numbers:
-    """arccos for |x| <= 1, with derivative 0 at both ends.
+    """Arccos for |x| <= 1, with derivative 0 at both ends.
 
     A cosine computed from unit vectors overshoots 1 by rounding: up to 8 ulp beyond the ends counts as the end.
     """
@@ -100,13 +106,13 @@ def arccos(x: Numbers) -> Numbers:
 
 
 def arcsin(x: Numbers) -> Numbers:
-    """arcsin for |x| <= 1, with derivative 0 at both ends; 8 ulp beyond the ends count as the end."""
+    """Arcsin for |x| <= 1, with derivative 0 at both ends; 8 ulp beyond the ends count as the end."""
     end = _end(x, jnp.abs(x))
     return jnp.where(end, jnp.sign(x) * jnp.asarray(jnp.pi / 2, x.dtype), jnp.arcsin(jnp.where(end, 0, x)))
 
 
 def arccosh(x: Numbers) -> Numbers:
-    """arccosh for x >= 1, with derivative 0 at 1; 8 ulp below 1 count as 1."""
+    """Arccosh for x >= 1, with derivative 0 at 1; 8 ulp below 1 count as 1."""
     end = (x <= 1) & (x >= 1 - 8 * jnp.finfo(x.dtype).eps)
     away = jnp.where(end, 2, x)
     return jnp.where(end, 0, arccosh1p(away - 1))

@@ -105,7 +105,11 @@ def _enclose(left: str, parts: list[str], right: str, indent: int) -> str:
 
 
 def _array(value: Any) -> str:
-    if _is_concrete(value) and np.ndim(value) == 0 and not jax.dtypes.issubdtype(value.dtype, jax.dtypes.extended):
+    if (
+        _is_concrete(value)
+        and np.ndim(value) == 0
+        and not jax.dtypes.issubdtype(value.dtype, jax.dtypes.extended)
+    ):
         number = np.asarray(value)
         return f"{number:.6g}" if number.dtype.kind == "f" else str(number)
     name = str(value.dtype)

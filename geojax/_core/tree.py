@@ -38,7 +38,9 @@ def named_leaves(tree: PyTree) -> dict[str, Any]:
 
 def map_named(function: Callable[..., Any], tree: PyTree, *rest: PyTree) -> PyTree:
     """Apply function(name, leaf, *other_leaves) to every leaf."""
-    return jax.tree_util.tree_map_with_path(lambda path, *leaves: function(path_name(path), *leaves), tree, *rest)
+    return jax.tree_util.tree_map_with_path(
+        lambda path, *leaves: function(path_name(path), *leaves), tree, *rest
+    )
 
 
 def dot(x: PyTree, y: PyTree) -> Array:
@@ -55,7 +57,9 @@ def squared_norm(x: PyTree) -> Array:
 def stack(trees: Sequence[PyTree]) -> PyTree:
     """Turn a list of trees of one structure into one tree whose leaves have a new leading axis."""
     if len(trees) == 0:
-        raise ValueError("stack: trees is empty; expected at least one tree, as the structure comes from the first.")
+        raise ValueError(
+            "stack: trees is empty; expected at least one tree, as the structure comes from the first."
+        )
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees)
 
 

@@ -16,11 +16,16 @@ FUNCTIONS = {
     "inv_sqrtm": (linalg.inv_sqrtm, lambda a: np.linalg.inv(scipy.linalg.sqrtm(a))),
     "logm": (linalg.logm, scipy.linalg.logm),
     "expm": (linalg.expm, scipy.linalg.expm),
-    "cube by quadrature": (lambda a: linalg.sym_fn(a, lambda s: s**3, lambda s: 3 * s**2), lambda a: a @ a @ a),
+    "cube by quadrature": (
+        lambda a: linalg.sym_fn(a, lambda s: s**3, lambda s: 3 * s**2),
+        lambda a: a @ a @ a,
+    ),
     "log by quadrature": (lambda a: linalg.sym_fn(a, jnp.log, lambda s: 1 / s), scipy.linalg.logm),
     "tanh by quadrature": (
         lambda a: linalg.sym_fn(a, jnp.tanh, lambda s: 1 - jnp.tanh(s) ** 2),
-        lambda a: np.linalg.solve(np.eye(3) + scipy.linalg.expm(-2 * a), np.eye(3) - scipy.linalg.expm(-2 * a)),
+        lambda a: np.linalg.solve(
+            np.eye(3) + scipy.linalg.expm(-2 * a), np.eye(3) - scipy.linalg.expm(-2 * a)
+        ),
     ),
 }
 SPECTRA = {
@@ -44,7 +49,9 @@ def sym(seed: int, n: int = 3) -> jax.Array:
     return jnp.asarray(e + e.T) / 2
 
 
-def exact_derivatives(name: str, a: np.ndarray, e: np.ndarray, h: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def exact_derivatives(
+    name: str, a: np.ndarray, e: np.ndarray, h: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Df(a)[e] and D^2 f(a)[e, h] as blocks of f of a block-triangular matrix [Higham2008, section 3.2], by mpmath."""
     n = len(a)
     zero = np.zeros_like(a)
@@ -178,7 +185,9 @@ def test_polar_matches_scipy_and_its_derivatives(shape, tied):
     want = (linalg.polar(a + step * e) - linalg.polar(a - step * e)) / (2 * step)
     np.testing.assert_allclose(forward(a), want, atol=1e-8)
     second = jax.jvp(forward, (a,), (h,))[1]
-    np.testing.assert_allclose(second, (forward(a + step * h) - forward(a - step * h)) / (2 * step), atol=1e-7)
+    np.testing.assert_allclose(
+        second, (forward(a + step * h) - forward(a - step * h)) / (2 * step), atol=1e-7
+    )
     gradient = jax.grad(lambda a: jnp.vdot(w, linalg.polar(a)))
     np.testing.assert_allclose(jnp.vdot(gradient(a), e), jnp.vdot(w, forward(a)), rtol=1e-9, atol=1e-12)
     twice = jax.grad(lambda a: jnp.vdot(gradient(a), e))(a)

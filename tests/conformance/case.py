@@ -1,0 +1,117 @@
+"""What a public callable promises, as a value: one `Case` for each, from which all the checks are generated.
+
+A package's cases live in `cases_<package>.py`, which defines
+
+    CASES: list[Case]       one or more for each public callable of the package's `__all__`
+    DATA: dict[str, str]    the names in `__all__` that need no case, each with the reason
+
+Structure that is fixed when a function is called (a spec, a manifold, a callable, max_steps) goes into the closure
+`call`; everything that is traced, numeric options too, is made by `arguments` and passed to `call` by position.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+BATCH = 4  # as many as there are virtual devices
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Case:
+    """One public callable under one policy.
+
+    Attributes:
+        name: The name in the package's `__all__`.
+        function: The public callable; its docstring is what is checked.
+        arguments: (key, dtype) -> tuple of traced arguments. Shapes must not depend on the key. Floating arrays must
+            have the dtype; other things may be integers, typed keys or pytrees of these.
+        call: How to call it with those arguments; the function itself by default.
+        variant: Tells several cases of one name apart ("square", "exp").
+        differentiable: Positions of the arguments that may be differentiated by.
+        output: The part of the result whose derivatives are right: `lambda r: r.cost`. All of it by default.
+        directions: (key, arguments) -> a tuple of tangents, one for each differentiable argument, that stay in the
+            domain. By default normal numbers; say otherwise for weights that must add up to one.
+        edges: Named makers, dtype -> arguments, of points at which gradients must be finite.
+        nan_arguments: Positions that are poisoned with NaN; by default every one that holds floating numbers.
+        tolerance: Relative difference allowed between two ways to compute the same thing in float64. Compiled code may
+            reorder sums, so it is a number of ulp, not zero; for iterative functions it is what `tol` promises.
+        exemptions: {name of a check: why it does not apply}.
+    """
+
+    name: str
+    function: Callable[..., Any]
+    arguments: Callable[[jax.Array, Any], tuple[Any, ...]]
+    call: Callable[..., Any] | None = None
+    variant: str = ""
+    differentiable: tuple[int, ...] = ()
+    output: Callable[[Any], Any] = lambda result: result
+    directions: Callable[[jax.Array, tuple[Any, ...]], tuple[Any, ...]] | None = None
+    edges: Mapping[str, Callable[[Any], tuple[Any, ...]]] = dataclasses.field(default_factory=dict)
+    nan_arguments: tuple[int, ...] | None = None
+    tolerance: float = 1e-11
+    exemptions: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for check, reason in self.exemptions.items():
+            if len(reason.split()) < 3:
+                raise ValueError(f"{self.name}: the exemption from {check} needs a reason, got {reason!r}.")
+
+    @property
+    def label(self) -> str:
+        """The name, and the variant where there is one."""
+        return f"{self.name}-{self.variant}" if self.variant else self.name
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Call the public function with traced arguments."""
+        return (self.call or self.function)(*arguments)
+
+    # What several checks need is computed once.
+
+    @functools.cached_property
+    def items(self) -> list[tuple[Any, ...]]:
+        """BATCH different float64 arguments."""
+        return [self.arguments(key, jnp.float64) for key in jax.random.split(jax.random.key(7), BATCH)]
+
+    @functools.cached_property
+    def batch(self) -> tuple[Any, ...]:
+        """The same arguments, stacked."""
+        return jax.tree.map(lambda *leaves: jnp.stack(leaves), *self.items)
+
+    @functools.cached_property
+    def compiled(self) -> Callable[..., Any]:
+        """The function under jit."""
+        return jax.jit(self.__call__)
+
+    @functools.cached_property
+    def results(self) -> list[Any]:
+        """Results under jit, item by item."""
+        return [self.compiled(*item) for item in self.items]
+
+    @functools.cached_property
+    def batched_result(self) -> Any:
+        """The result under jit(vmap)."""
+        return jax.jit(jax.vmap(self.__call__))(*self.batch)
+
+
+def exempt_all(reason: str, *, but: tuple[str, ...] = ("docstring",)) -> dict[str, str]:
+    """Exempt from every check but those named, for callables that are not functions of arrays."""
+    from tests.conformance.checks import CHECKS
+
+    return {check: reason for check in CHECKS if check not in but}
+
+
+def plain(leaf: Any) -> np.ndarray:
+    """A leaf as numbers: typed keys become their data."""
+    if isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+        leaf = jax.random.key_data(leaf)
+    return np.asarray(leaf)
+
+
+def is_floating(leaf: Any) -> bool:
+    """Whether a leaf holds floating numbers."""
+    return jnp.issubdtype(jax.dtypes.result_type(leaf), jnp.floating)

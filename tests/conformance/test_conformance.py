@@ -1,0 +1,59 @@
+"""Every public callable against every check; and every public name against the list of cases."""
+
+import importlib
+from pathlib import Path
+
+import pytest
+
+import geojax
+from tests.conformance.case import Case
+from tests.conformance.checks import CHECKS
+
+HERE = Path(__file__).parent
+TABLES = {path.stem.removeprefix("cases_"): path for path in sorted(HERE.glob("cases_*.py"))}
+PACKAGE = Path(geojax.__file__).parent
+# What a user imports: the root, and each sub-package. The demo is a program, not a library.
+SUBPACKAGES = {
+    path.parent.name for path in PACKAGE.glob("*/__init__.py") if not path.parent.name.startswith("_")
+}
+PUBLIC = ["geojax", *sorted(SUBPACKAGES - {"demo"})]
+
+
+def load(package: str):
+    return importlib.import_module(f"tests.conformance.cases_{package}")
+
+
+CASES = [(package, case) for package in TABLES for case in load(package).CASES]
+
+
+@pytest.mark.parametrize("package", PUBLIC)
+def test_public_names_and_cases_agree(package):
+    module = importlib.import_module(package if package == "geojax" else f"geojax.{package}")
+    assert package in TABLES, (
+        f"tests/conformance/cases_{package}.py is missing; copy the example in cases_geojax.py"
+    )
+    table = load(package)
+    listed = {case.name for case in table.CASES} | set(table.DATA)
+    public = set(module.__all__)
+    assert not public - listed, f"public without a case: {sorted(public - listed)}"
+    assert not listed - public, f"a case without a public name: {sorted(listed - public)}"
+    assert not {case.name for case in table.CASES} & set(table.DATA), "a name has both a case and an excuse"
+    labels = [case.label for case in table.CASES]
+    assert len(labels) == len(set(labels)), "two cases have the same name and variant"
+    for name, reason in table.DATA.items():
+        assert len(reason.split()) >= 2, f"{name}: give a reason"
+        assert getattr(module, name).__doc__, f"{name} has no docstring"
+
+
+def test_every_table_belongs_to_a_package():
+    assert set(TABLES) <= set(PUBLIC)
+
+
+@pytest.mark.parametrize("package, case", [pytest.param(p, c, id=f"{p}.{c.label}") for p, c in CASES])
+@pytest.mark.parametrize("check", CHECKS)
+def test_conforms(package: str, case: Case, check: str):
+    unknown = set(case.exemptions) - set(CHECKS)
+    assert not unknown, f"exemptions from unknown checks {sorted(unknown)}"
+    if check in case.exemptions:
+        pytest.skip(f"exempt: {case.exemptions[check]}")
+    CHECKS[check](case)

@@ -1,0 +1,286 @@
+"""The harness bites: each deliberately broken function is caught by the check that is there to catch it."""
+
+import dataclasses
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from geojax._core import loops, safe
+from geojax._core.struct import struct
+from geojax.results import Status
+from tests.conformance.case import Case
+from tests.conformance.checks import CHECKS
+
+
+@struct
+class RootResult:
+    """What the examples return."""
+
+    root: jax.Array
+    error: jax.Array
+    num_steps: jax.Array
+    status: jax.Array
+
+
+def newton_root(a, *, start, tol=1e-13, max_steps=60):
+    """Square root of a positive number by Newton's iteration.
+
+    x^2 = a,  x <- (x + a / x) / 2.
+
+    Args:
+        a: Positive number, [].
+        start: Where to begin, > 0, [].
+        tol: Relative change that counts as converged.
+        max_steps: Most steps to take.
+
+    Returns:
+        RootResult.
+
+    Status: MAX_STEPS, NONFINITE.
+
+    Differentiation: forward mode through the loop; `root` in reverse mode by 1 / (2 sqrt(a)).
+
+    Complexity: O(log log(1 / tol)) steps.
+
+    Example:
+        >>> 1 + 1
+        2
+
+    References: [Higham2008], chapter 6.
+    """
+
+    def step(x):
+        following = (x + jax.lax.stop_gradient(a) / x) / 2
+        return following, jnp.abs(following - x) / jnp.abs(following)
+
+    done = loops.iterate(step, jax.lax.stop_gradient(start), tol=tol, max_steps=max_steps)
+    root = done.state
+    # One step of Newton's method from the answer, in which only `a` is differentiated: exact to first order.
+    root = jax.lax.stop_gradient(root) + (a - jax.lax.stop_gradient(a)) / (2 * jax.lax.stop_gradient(root))
+    return RootResult(root, done.error, done.num_steps, done.status)
+
+
+def numbers(key, dtype):
+    one, two = jax.random.split(key)
+    return jax.random.uniform(one, (), dtype, 1, 3), jax.random.uniform(two, (), dtype, 1, 3)
+
+
+ITERATIVE = Case(
+    "newton_root",
+    newton_root,
+    numbers,
+    call=lambda a, start: newton_root(a, start=start),
+    differentiable=(0,),
+    output=lambda result: result.root,
+    edges={"one": lambda dtype: (jnp.ones((), dtype), jnp.ones((), dtype))},
+)
+
+
+def length(x):
+    """Euclidean length of a vector.
+
+    sqrt(sum_i x_i^2), 0 for the zero vector.
+
+    Args:
+        x: Vector, [n].
+
+    Returns:
+        Its length, [].
+
+    Differentiation: exact; 0 at 0.
+
+    Complexity: O(n).
+
+    Example:
+        >>> 1 + 1
+        2
+
+    References: none; school geometry needs none.
+    """
+    return safe.norm(x)
+
+
+DIRECT = Case(
+    "length",
+    length,
+    lambda key, dtype: (jax.random.normal(key, (5,), dtype),),
+    differentiable=(0,),
+    edges={"zero": lambda dtype: (jnp.zeros(5, dtype),)},
+)
+
+
+def broken(function, base=DIRECT, **changes):
+    """The case of a function that should have been the base's."""
+    function.__doc__ = function.__doc__ or base.function.__doc__
+    return dataclasses.replace(base, function=function, call=function, **changes)
+
+
+def nan_gradient(x):
+    return jnp.sqrt(jnp.sum(x * x))
+
+
+def wrong_gradient(x):
+    return safe.norm(jax.lax.stop_gradient(x)) + 0.9 * (safe.norm(x) - safe.norm(jax.lax.stop_gradient(x)))
+
+
+def recompiles(x):
+    # Eagerly it works, and compiles again for each value of the first entry.
+    scaled = jax.jit(lambda v, factor: v * factor / factor, static_argnums=1)
+    return safe.norm(scaled(x, 1 + float(x[0]) ** 2))
+
+
+def converged_on_nan(a, start):
+    # The loop ends when the error is not above the tolerance, and NaN is not.
+    def goes_on(carry):
+        return jnp.abs(carry[0] ** 2 - a) > 1e-12
+
+    root, steps = jax.lax.while_loop(goes_on, lambda c: ((c[0] + a / c[0]) / 2, c[1] + 1), (start, 0))
+    error = jnp.abs(root**2 - a)
+    return RootResult(root, error, steps, jnp.where(error > 1e-12, Status.MAX_STEPS, Status.CONVERGED))
+
+
+def finite_on_nan(x):
+    return jnp.sqrt(jnp.nansum(x * x) + 1)
+
+
+def mutates(x):
+    if isinstance(x, np.ndarray):
+        x *= 2
+    return safe.norm(jnp.asarray(x))
+
+
+def weak(x):
+    return safe.norm(x), jax.lax.while_loop(lambda c: c < 1, lambda c: c + 1, 0.0)
+
+
+def widens(x):
+    return safe.norm(x) * jnp.ones(1)[0]
+
+
+def one_result_for_the_batch(x):
+    return jax.vmap(lambda v: v)(safe.norm(x)[None])[0] + _batch_size(x)
+
+
+@jax.custom_batching.custom_vmap
+def _batch_size(x):
+    return 0 * x[0]
+
+
+@_batch_size.def_vmap
+def _(size, batched, x):
+    return jnp.full(size, float(size), x.dtype), True
+
+
+def eager_only(x):
+    return safe.norm(x) if isinstance(x, jax.core.Tracer) else safe.norm(x) + 1
+
+
+_calls = itertools.count()
+
+
+def counts_calls(x):
+    tick = jax.pure_callback(
+        lambda _: np.asarray(float(next(_calls)), np.float64), jax.ShapeDtypeStruct((), float), x
+    )
+    return safe.norm(x) + tick.astype(x.dtype)
+
+
+def no_reference(x):
+    """Euclidean length of a vector.
+
+    sqrt(sum_i x_i^2).
+
+    Args:
+        x: Vector, [n].
+
+    Returns:
+        Its length, [].
+
+    Differentiation: exact.
+
+    Complexity: O(n).
+
+    Example:
+        >>> 1 + 1
+        2
+
+    References: [Nobody1900].
+    """
+    return safe.norm(x)
+
+
+def silent_parameter(x, y=None):
+    return safe.norm(x)
+
+
+def device_dependent(x):
+    # jax.lax.axis_index exists only under shard_map and pmap, where it makes items depend on their place.
+    try:
+        place = jax.lax.axis_index("batch")
+    except NameError:
+        return safe.norm(x)
+    return safe.norm(x) + place
+
+
+def reverse_only(x):
+    return _reverse_only(x)
+
+
+@jax.custom_vjp
+def _reverse_only(x):
+    return safe.norm(x)
+
+
+_reverse_only.defvjp(lambda x: (safe.norm(x), x), lambda x, g: (g * x / safe.norm(x),))
+
+
+def host_only(x):
+    return jnp.asarray(np.linalg.norm(np.asarray(x)))
+
+
+def knows_its_transformation(x):
+    return safe.norm(x) + ("Batch" in type(x).__name__)
+
+
+BROKEN = [
+    ("gradient_finite_at_edges", broken(nan_gradient)),
+    ("gradient_matches_differences", broken(wrong_gradient)),
+    ("nan_is_honest", broken(converged_on_nan, ITERATIVE)),
+    ("nan_is_honest", broken(finite_on_nan)),
+    ("inputs_unchanged", broken(mutates)),
+    ("dtypes_kept", broken(weak)),
+    ("dtypes_kept", broken(widens)),
+    ("vmap_equals_loop", broken(one_result_for_the_batch)),
+    ("jit_equals_eager", broken(eager_only)),
+    ("jit_vmap_commute", broken(knows_its_transformation)),
+    ("one_trace", broken(recompiles)),
+    ("eval_shape_works", broken(host_only)),
+    ("pmap_equals_vmap", broken(host_only)),
+    ("same_result", broken(counts_calls)),
+    ("shard_map_equals_vmap", broken(device_dependent)),
+    ("docstring", broken(no_reference)),
+    ("docstring", broken(silent_parameter)),
+    ("forward_equals_reverse", broken(reverse_only)),
+]
+
+
+@pytest.mark.parametrize(
+    "check, case", [pytest.param(c, k, id=f"{k.function.__name__}-{c}") for c, k in BROKEN]
+)
+def test_a_broken_function_is_caught(check, case):
+    with pytest.raises((AssertionError, TypeError)) as caught:
+        CHECKS[check](case)
+    assert str(caught.value), "the failure says nothing"
+
+
+def test_every_check_has_a_function_that_breaks_it():
+    assert {check for check, _ in BROKEN} == set(CHECKS)
+
+
+@pytest.mark.parametrize("check", CHECKS)
+@pytest.mark.parametrize("case", [DIRECT, ITERATIVE], ids=lambda case: case.label)
+def test_a_right_function_passes(check, case):
+    CHECKS[check](case)
