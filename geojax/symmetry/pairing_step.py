@@ -49,6 +49,7 @@ def step(
     element: Mapping[str, Array],
     *,
     constant: Array | None = None,
+    include: Float[Array, " pairs"] | None = None,
 ) -> Step:
     """Finds the best permutations of a group and of its family while every other group stays.
 
@@ -66,6 +67,7 @@ def step(
         element: The current permutation of every group of the problem.
         constant: Gains of the pairs that no other group moves, from `constant_gains`, [parents..., size,
             size].
+        include: A weight for each pair, 1 or 0; all count where it is not given.
     """
     family = problem.family(name)
     others = [other for other in problem.parents if other != name and other not in family]
@@ -77,6 +79,8 @@ def step(
         if constant is not None and _alone(pair, name):
             continue
         moved = move(problem, pair, b[i], element, others)
+        if include is not None:
+            moved = moved * include[i].astype(moved.dtype)
         if set(family) & set(pair.movers):
             nested.append((pair, a[i], moved))
         elif len(pair.positions(name)) == 1:

@@ -1,20 +1,18 @@
 """Matching by weights: the element that brings one model's parameters closest to another's."""
 
-import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from geojax._core import checks
-from geojax._core.loops import iterate
 from geojax._core.struct import struct
 from geojax.results import Status
 from geojax.symmetry.action import Element, check_element, identity
+from geojax.symmetry.ascent import ascend
 from geojax.symmetry.groups import PERMUTATION
-from geojax.symmetry.pairing import Permutations, Problem, objective, pair_leaves, real_dtype
-from geojax.symmetry.pairing_step import constant_gains, step
+from geojax.symmetry.pairing import Problem, objective, pair_leaves
 from geojax.symmetry.spec import SymmetrySpec
 from geojax.typing import Key, Params
 
@@ -51,7 +49,9 @@ def weight_matching(
 
     Maximises  J(g) = sum over leaves <a, act(g, b)>  over the permutation groups of the spec, which is the
     same as minimising |a - act(g, b)|^2. Coordinate ascent: each sweep visits the groups in a random order
-    and solves each exactly while the others stay. A group with parents is one assignment for each index of
+    and solves each exactly while the others stay. The first sweep goes from the groups with most weights on
+    held axes (inputs, outputs) to the rest, and each counts only the leaves whose other groups have had
+    their turn; it is undone if the start was better. A group with parents is one assignment for each index of
     its parents; a group that others depend on is solved together with them, in two levels; a group on two
     axes of one leaf (a recurrent kernel) is a quadratic assignment, climbed by Frank-Wolfe. J never falls,
     and a group is visited again only if a group it shares a leaf with has moved.
@@ -61,7 +61,8 @@ def weight_matching(
         params_a: The model to match, a tree that fits the spec.
         params_b: The model to move, a tree that fits the spec.
         key: Random key, for the order of the groups in each sweep.
-        init: Element to start from; a group that is absent starts at the identity.
+        init: Element to start from. A group that is absent starts at the identity, and takes part in the
+            first sweep as described.
         max_sweeps: Most sweeps over all groups.
 
     Returns:
@@ -98,7 +99,7 @@ def weight_matching(
     checks.typed_key("weight_matching", key)
     problem, a, b = pair_leaves("weight_matching", spec, params_a, params_b)
     start = starting_element("weight_matching", spec, init)
-    return match_pairs(problem, a, b, start, key, max_sweeps=max_sweeps)
+    return match_pairs(problem, a, b, start, key=key, settled=init or (), max_sweeps=max_sweeps)
 
 
 def starting_element(where: str, spec: SymmetrySpec, init: Mapping[str, Array] | None) -> Element:
@@ -128,80 +129,20 @@ def match_pairs(
     a: Sequence[Array],
     b: Sequence[Array],
     start: Element,
-    key: Key | None,
     *,
+    key: Key | None,
+    settled: Collection[str],
     max_sweeps: int,
 ) -> MatchingResult:
-    """Coordinate ascent on pairs of arrays; without a key the groups are visited in their own order."""
-    max_sweeps = checks.count("weight_matching", "max_sweeps", max_sweeps)
-    held = jax.lax.stop_gradient((list(a), list(b), {name: start[name] for name in problem.parents}))
-    found, error, num_steps, status = _ascend(problem, max_sweeps, *held, key)
+    """Coordinate ascent on pairs of arrays, from ``start``, of which the groups in ``settled`` are meant."""
+    max_sweeps = checks.count("matching", "max_sweeps", max_sweeps)
+    a_held, b_held, held = jax.lax.stop_gradient(
+        (list(a), list(b), {name: start[name] for name in problem.parents})
+    )
+    found, error, num_steps, status = ascend(
+        problem, a_held, b_held, held, key, settled=tuple(sorted(settled)), max_sweeps=max_sweeps
+    )
     element = {**start, **found}
     value = objective(problem, a, b, element)
     status = jnp.where(jnp.isfinite(value), status, Status.NONFINITE)
     return MatchingResult(element, value, error, num_steps, status)
-
-
-@functools.partial(jax.jit, static_argnums=(0, 1))
-def _ascend(
-    problem: Problem, max_sweeps: int, a: list[Array], b: list[Array], start: Permutations, key: Key | None
-):
-    # One item at a time under vmap: a finished item stops, and a group that nothing has touched is skipped.
-    return jax.custom_batching.sequential_vmap(functools.partial(_sweeps, problem, max_sweeps))(
-        a, b, start, key
-    )
-
-
-def _sweeps(
-    problem: Problem, max_sweeps: int, a: list[Array], b: list[Array], start: Permutations, key: Key | None
-):
-    units = problem.roots
-    constants = [constant_gains(problem, name, a, b) for name in units]
-    reach = jnp.asarray(_neighbours(problem, units), bool).reshape(len(units), len(units))
-
-    def visit(number: int, element: Permutations):
-        moved = step(problem, units[number], a, b, element, constant=constants[number])
-        return moved.element, moved.gain
-
-    visits = [functools.partial(visit, number) for number in range(len(units))]
-
-    def sweep(state):
-        element, stale, count = state
-        order = jnp.arange(len(units))
-        if key is not None:
-            order = jax.random.permutation(jax.random.fold_in(key, count), order)
-
-        def turn(i, carry):
-            element, stale, total = carry
-            unit = order[i]
-            rest = lambda element: (element, jnp.zeros((), total.dtype))  # noqa: E731
-            go = lambda element: jax.lax.switch(unit, visits, element)  # noqa: E731
-            element, gain = jax.lax.cond(stale[unit], go, rest, element)
-            stale = stale.at[unit].set(False) | ((gain != 0) & reach[unit])
-            return element, stale, total + gain
-
-        zero = jnp.zeros((), real_dtype(a))
-        if units:
-            element, stale, zero = jax.lax.fori_loop(0, len(units), turn, (element, stale, zero))
-        return (element, stale, count + 1), zero
-
-    state = (start, jnp.ones(len(units), bool), jnp.asarray(0, jnp.int32))
-    end = iterate(sweep, state, tol=0.0, max_steps=max_sweeps)
-    return end.state[0], end.error, end.num_steps, end.status
-
-
-def _neighbours(problem: Problem, units: Sequence[str]) -> list[list[bool]]:
-    """Whether a move of one unit (row) can make another (column) worth a visit."""
-    touched = [set(problem.touched(name, *problem.family(name))) for name in units]
-    return [
-        [
-            bool(touched[i] & touched[j]) if i != j else not _exact(problem, units[i])
-            for j in range(len(units))
-        ]
-        for i in range(len(units))
-    ]
-
-
-def _exact(problem: Problem, name: str) -> bool:
-    """Whether one step of the group finds its optimum."""
-    return not problem.quadratic(name) and (not problem.family(name) or problem.inside(name).separable)

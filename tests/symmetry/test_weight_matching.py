@@ -75,8 +75,11 @@ def attention(heads=3, width=4, model=5, tokens=6):
         "o", (heads * width, model), Block((part(heads, 0, "h"), part(width, 0, "vo"), part(model, 1, "r")))
     )
     members = (
-        group("r", model), group("h", heads), group("qk", width, ("h",), (heads,)), group("vo", width, ("h",), (heads,)),
-    )  # fmt: skip
+        group("r", model),
+        group("h", heads),
+        group("qk", width, ("h",), (heads,)),
+        group("vo", width, ("h",), (heads,)),
+    )
     leaves = (
         leaf("e", part(tokens, 0), part(model, 1, "r")),
         packed("k", "qk"),
@@ -295,7 +298,8 @@ def test_identical_models_stay_where_they_are(spec):
     for name, array in identity(spec).items():
         np.testing.assert_array_equal(found.element[name], array)
     assert found.status == Status.CONVERGED
-    assert found.num_steps == 1
+    assert found.num_steps <= 2
+    assert found.error == 0
 
 
 def test_duplicated_and_dead_units_do_not_move_for_nothing():
@@ -349,6 +353,26 @@ def test_a_sweep_too_few_is_reported():
     assert found.num_steps == 1
     assert found.error > 0
     np.testing.assert_allclose(found.objective - score(spec, identity(spec), a, b), found.error, rtol=1e-9)
+
+
+def test_the_first_sweep_never_ends_below_the_start():
+    """64 pairs near each other, where the identity is good and a start from the inputs alone may not be."""
+    spec = mlp([1, 6, 6, 2])
+    for key in jax.random.split(jax.random.key(40), 64):
+        a, noise = draw(spec, key), draw(spec, jax.random.fold_in(key, 1))
+        b = jax.tree.map(lambda x, y: x + 0.7 * y, a, noise)
+        found = weight_matching(spec, a, b, key=key, max_sweeps=1)
+        assert found.objective >= score(spec, identity(spec), a, b) - 1e-12
+
+
+def test_groups_absent_from_a_start_find_their_place():
+    spec = DEEP
+    b = draw(spec, jax.random.key(41))
+    planted = random_element(spec, jax.random.key(42))
+    a = act(spec, planted, b)
+    found = weight_matching(spec, a, b, key=jax.random.key(0), init={"h0": planted["h0"]}, max_sweeps=1)
+    for name in planted:
+        np.testing.assert_array_equal(found.element[name], planted[name])
 
 
 def test_warm_start_at_the_answer_is_one_sweep():
