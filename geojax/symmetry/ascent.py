@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from geojax._core.loops import iterate
+from geojax._core.loops import iterate, vary_with
 from geojax.results import Status
 from geojax.symmetry.pairing import Permutations, Problem, objective, real_dtype
 from geojax.symmetry.pairing_step import constant_gains, step
@@ -62,6 +62,7 @@ def _sweeps(
             jnp.asarray(0, jnp.int32),
             jnp.asarray(Status.CONVERGED, jnp.int32),
         )
+    a, b, start = vary_with((a, b, start), a, b, start, key)
     constants = [constant_gains(problem, name, a, b) for name in units]
     reach = jnp.asarray(_reach(problem))
     first_order = jnp.asarray(_anchored_order(problem, [x.size for x in a], settled))
@@ -91,8 +92,9 @@ def _sweeps(
             stale = stale.at[unit].set(jnp.any(reach[unit] & ~known)) | ((gain != 0) & reach[unit])
             return element, stale, known.at[unit].set(True), total + gain
 
-        start = (before, stale, known, jnp.zeros((), real_dtype(a)))
-        element, stale, now, rise = jax.lax.fori_loop(0, len(units), turn, start)
+        nothing = vary_with(jnp.zeros((), real_dtype(a)), start)
+        at_first = (before, stale, known, nothing)
+        element, stale, now, rise = jax.lax.fori_loop(0, len(units), turn, at_first)
         if from_scratch:
             judge = functools.partial(_judge, problem, a, b)
             keep = lambda before, element, stale, rise: (element, stale, rise)  # noqa: E731
@@ -100,7 +102,7 @@ def _sweeps(
         return (element, stale, now, count + 1), rise
 
     known = jnp.asarray(settled)
-    state = (start, jnp.ones_like(known), known, jnp.asarray(0, jnp.int32))
+    state = vary_with((start, jnp.ones_like(known), known, jnp.asarray(0, jnp.int32)), start)
     end = iterate(sweep, state, tol=0.0, max_steps=max_sweeps)
     return end.state[0], end.error, end.num_steps, end.status
 
