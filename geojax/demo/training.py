@@ -39,26 +39,28 @@ def train(
         params = variables.pop("params")
         return params, variables, optimizer.init(params)
 
-    def step(carry, rows):
+    @jax.jit
+    def epoch(carry, keys, images, labels):
+        order = jax.vmap(lambda key: jax.random.permutation(key, len(images))[: steps * batch])(keys)
+        rows = order.reshape(len(keys), steps, batch).swapaxes(0, 1)
+        return jax.lax.scan(jax.vmap(functools.partial(step, images, labels)), carry, rows)
+
+    def step(images, labels, carry, rows):
         params, statistics, state = carry
 
         def loss(params):
-            out, new = model.apply({"params": params, **statistics}, images[rows], train=True, mutable=list(statistics))
+            variables = {"params": params, **statistics}
+            out, new = model.apply(variables, images[rows], train=True, mutable=list(statistics))
             return cross_entropy(out, labels[rows]), new
 
         (value, statistics), gradient = jax.value_and_grad(loss, has_aux=True)(params)
         updates, state = optimizer.update(gradient, state, params)
         return (optax.apply_updates(params, updates), statistics, state), value
 
-    @jax.jit
-    def epoch(carry, keys):
-        order = jax.vmap(lambda key: jax.random.permutation(key, len(images))[: steps * batch])(keys)
-        rows = order.reshape(len(keys), steps, batch).swapaxes(0, 1)
-        return jax.lax.scan(jax.vmap(step), carry, rows)
-
     carry = jax.jit(jax.vmap(start))(keys)
     for number in range(epochs):
-        carry, losses = epoch(carry, jax.vmap(functools.partial(jax.random.fold_in, data=number))(keys))
+        turn = jax.vmap(functools.partial(jax.random.fold_in, data=number))(keys)
+        carry, losses = epoch(carry, turn, images, labels)
         params, statistics, _ = carry
         yield {"params": params, **statistics}, losses.mean(0)
 

@@ -1,0 +1,209 @@
+"""The experiment: train two networks, align the second with the first, merge them half-way, repair the result."""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from geojax import merging, symmetry
+from geojax.demo.data import Data
+from geojax.demo.models import ConvNet, Mlp, convolve_by_patches
+from geojax.demo.training import measure, train
+from geojax.typing import Key, Params
+
+ALIGNMENTS = ("weights", "activations", "both")
+VARIANTS = ("naive", *ALIGNMENTS, "repaired")
+SHOWN = 2
+"""Images that `infer` reads the program with; their number does not matter."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What is trained and how it is measured.
+
+    Attributes:
+        widths: Hidden width of each multilayer perceptron; one pair is trained for each.
+        channels: Output channels of the convolutional pair's later layers.
+        mlp_epochs: Passes over the data of the multilayer perceptrons.
+        conv_epochs: The same for the convolutional nets.
+        batch: Images in a training step.
+        calibration: Training images whose activations are compared and repaired.
+        num: Points at which each path is looked at, odd so that the midpoint is one.
+    """
+
+    widths: tuple[int, ...]
+    channels: int
+    mlp_epochs: int
+    conv_epochs: int
+    batch: int
+    calibration: int
+    num: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """One architecture: ``model`` is read by `infer`, ``fast`` computes the same and is what runs."""
+
+    name: str
+    model: nn.Module
+    fast: nn.Module
+    epochs: int
+    batch: int
+    rate: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Path:
+    """What was measured between the two networks along one path, on the test images."""
+
+    times: np.ndarray
+    curve: np.ndarray
+    barrier: float
+    midpoint_loss: float
+    midpoint_accuracy: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """Everything that one architecture gave.
+
+    Attributes:
+        name: Its name in tables and results.
+        spec: The symmetry that `infer` found.
+        losses: Test loss of the two networks.
+        accuracies: Their test accuracy.
+        paths: One `Path` for each of `VARIANTS`.
+        chosen: The alignment that was repaired: the one with the lowest midpoint loss on the calibration images.
+    """
+
+    name: str
+    spec: symmetry.SymmetrySpec
+    losses: tuple[float, float]
+    accuracies: tuple[float, float]
+    paths: dict[str, Path]
+    chosen: str
+
+    @property
+    def accuracy(self) -> float:
+        """Mean test accuracy of the two networks."""
+        return sum(self.accuracies) / 2
+
+    @property
+    def loss(self) -> float:
+        """Mean test loss of the two networks."""
+        return sum(self.losses) / 2
+
+
+@dataclasses.dataclass(frozen=True)
+class Step:
+    """A piece of work is about to begin or has been finished.
+
+    Attributes:
+        stage: What is being done, as a person would say it.
+        done: Pieces of the stage that are finished.
+        total: Pieces that the stage has.
+        note: A number worth showing beside it.
+    """
+
+    stage: str
+    done: int
+    total: int
+    note: str = ""
+
+
+def jobs(data: Data, plan: Plan) -> list[Job]:
+    """The architectures of a plan, smallest first."""
+    perceptrons = [(f"mlp-{n}" if len(plan.widths) > 1 else "mlp", Mlp(n, data.num_classes)) for n in plan.widths]
+    channels = (min(32, plan.channels), plan.channels, plan.channels)
+    conv = [ConvNet(channels, data.num_classes, how) for how in (None, convolve_by_patches)]
+    listed = [Job(name, model, model, plan.mlp_epochs, plan.batch, 1e-3) for name, model in perceptrons]
+    return [*listed, Job("conv", *conv, plan.conv_epochs, plan.batch, 1e-3)]
+
+
+def run(job: Job, data: Data, plan: Plan, key: Key, report: Callable[[Step], None]) -> Outcome:
+    """Trains, aligns, merges and repairs one pair of networks; ``report`` hears of each step."""
+    train_key, choice_key, match_key = jax.random.split(key, 3)
+    images, labels = jnp.asarray(data.train_images), jnp.asarray(data.train_labels)
+    params_a, params_b = _train(job, images, labels, train_key, report)
+
+    report(Step("symmetry", 0, 1))
+    spec = symmetry.infer(lambda params, x: job.model.apply(params, x), params_a, images[:SHOWN])
+    report(Step("symmetry", 1, 1, f"{len(spec.members)} groups"))
+
+    chosen = jax.random.permutation(choice_key, len(images))[: plan.calibration]
+    shown, classes = images[chosen], labels[chosen]
+    moved = {"naive": params_b, **_align(job, spec, params_a, params_b, shown, match_key, report)}
+    return _measure(job, spec, params_a, moved, shown, classes, data, plan, report)
+
+
+def _train(job: Job, images, labels, key: Key, report) -> tuple[Params, Params]:
+    keys = jax.random.split(key, 2)
+    report(Step("training", 0, job.epochs))
+    epochs = train(job.fast, images, labels, keys, epochs=job.epochs, batch=job.batch, rate=job.rate)
+    for number, (stack, losses) in enumerate(epochs, start=1):
+        report(Step("training", number, job.epochs, " ".join(f"{loss:.3f}" for loss in np.asarray(losses))))
+    return tuple(jax.tree.map(lambda leaf, i=i: leaf[i], stack) for i in range(2))
+
+
+def _align(job: Job, spec, params_a, params_b, shown, key: Key, report) -> dict[str, Params]:
+    """The second network moved onto the first by each method."""
+    apply = lambda params, x: job.model.apply(params, x)
+    found: dict[str, Any] = {}
+    for number, name in enumerate(ALIGNMENTS):
+        report(Step("alignment", number, len(ALIGNMENTS), name))
+        if name == "weights":
+            result = symmetry.weight_matching(spec, params_a, params_b, key=key)
+        elif name == "activations":
+            result = symmetry.activation_matching(spec, apply, params_a, params_b, shown)
+        else:
+            start = found["activations"].element
+            result = symmetry.weight_matching(spec, params_a, params_b, key=key, init=start)
+        found[name] = result
+    report(Step("alignment", len(ALIGNMENTS), len(ALIGNMENTS)))
+    return {name: symmetry.act(spec, result.element, params_b) for name, result in found.items()}
+
+
+def _measure(job: Job, spec, params_a, moved, shown, classes, data: Data, plan: Plan, report) -> Outcome:
+    test_images, test_labels = jnp.asarray(data.test_images), jnp.asarray(data.test_labels)
+    apply = lambda params, x: job.fast.apply(params, x)
+
+    def fixed(params_a, params_b, t, shown):
+        middle = merging.interpolate(params_a, params_b, t)
+        return merging.repair(spec, apply, middle, params_a, params_b, shown, t=t)
+
+    def follow(path, params_a, params_b, images, labels, *shown):
+        at = lambda a, b, t: path(a, b, t, *shown)
+        loss = lambda params: measure(apply, params, images, labels)[0]
+        along = merging.barrier(loss, params_a, params_b, num=plan.num, path=at)
+        return along, measure(apply, at(params_a, params_b, 0.5), images, labels)
+
+    straight = jax.jit(functools.partial(follow, merging.interpolate))
+    repaired = jax.jit(functools.partial(follow, fixed))
+    judge = jax.jit(
+        lambda a, b: measure(apply, fixed(a, b, 0.5, shown), shown, classes)[0]
+    )
+    single = jax.jit(lambda params: measure(apply, params, test_images, test_labels))
+
+    paths = {}
+    for number, name in enumerate(VARIANTS[:-1]):
+        report(Step("paths", number, len(VARIANTS), name))
+        paths[name] = _path(*straight(params_a, moved[name], test_images, test_labels))
+    report(Step("paths", len(VARIANTS) - 1, len(VARIANTS), "repaired"))
+    chosen = min(ALIGNMENTS, key=lambda name: float(judge(params_a, moved[name])))
+    paths["repaired"] = _path(*repaired(params_a, moved[chosen], test_images, test_labels, shown))
+    ends = [single(params) for params in (params_a, moved["naive"])]
+    report(Step("paths", len(VARIANTS), len(VARIANTS)))
+    losses, accuracies = (tuple(float(end[i]) for end in ends) for i in range(2))
+    return Outcome(job.name, spec, losses, accuracies, paths, chosen)
+
+
+def _path(along: merging.BarrierResult, midpoint) -> Path:
+    loss, accuracy = midpoint
+    return Path(
+        np.asarray(along.times), np.asarray(along.curve), float(along.value), float(loss), float(accuracy)
+    )

@@ -1,0 +1,267 @@
+"""After repair the statistics of every unit are those between the endpoints, as an independent forward measures them."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from geojax.merging import interpolate, repair
+from geojax.symmetry import infer
+
+T = 0.3
+
+
+def pair(model, x, dtype=jnp.float64):
+    """Two networks whose every leaf is random; positive where a variance must be."""
+
+    def draw(seed):
+        shapes = jax.eval_shape(lambda: model.init(jax.random.key(0), x))
+        leaves, tree = jax.tree_util.tree_flatten_with_path(shapes)
+        keys = jax.random.split(jax.random.key(seed), len(leaves))
+        made = []
+        for key, (path, leaf) in zip(keys, leaves, strict=True):
+            value = jax.random.normal(key, leaf.shape, dtype) * (0.5 if len(leaf.shape) > 1 else 0.3)
+            name = str(path[-1].key)
+            made.append(jnp.exp(value) if name in ("var", "scale") else value)
+        return jax.tree.unflatten(tree, made)
+
+    return draw(1), draw(2)
+
+
+def captured(model, params, x):
+    """Everything that the model sows, by name."""
+    return model.apply(params, x, mutable=["intermediates"])[1]["intermediates"]
+
+
+def plain(model):
+    return lambda params, x: model.apply(params, x)
+
+
+def moments(z):
+    z = np.asarray(z, np.float64).reshape(-1, z.shape[-1])
+    return z.mean(0), z.std(0)
+
+
+def check_sown(model, x, *, rtol=1e-9, dtype=jnp.float64):
+    """The law on every sown value."""
+    a, b = pair(model, x, dtype)
+    spec = infer(plain(model), a, x)
+    middle = interpolate(a, b, T)
+    fixed = repair(spec, plain(model), middle, a, b, x, t=T)
+    assert jax.tree.structure(fixed) == jax.tree.structure(middle)
+    assert jax.tree.all(jax.tree.map(lambda p, q: p.dtype == q.dtype and p.shape == q.shape, fixed, middle))
+    before, after, seen_a, seen_b = (captured(model, p, x) for p in (middle, fixed, a, b))
+    assert after
+    for name in after:
+        for k in range(2):
+            wanted = (1 - T) * moments(seen_a[name][0])[k] + T * moments(seen_b[name][0])[k]
+            scale = np.abs(moments(after[name][0])[1]).max()
+            np.testing.assert_allclose(moments(after[name][0])[k], wanted, rtol=rtol, atol=rtol * scale)
+        assert np.abs(moments(before[name][0])[1] - wanted).max() > 0.01 * scale
+    return a, b, middle, fixed
+
+
+class Dense(nn.Module):
+    norm: str = ""
+    bias: bool = True
+
+    @nn.compact
+    def __call__(self, x):
+        for i, width in enumerate((7, 6)):
+            z = nn.Dense(width, use_bias=self.bias)(x)
+            if self.norm == "batch":
+                z = nn.BatchNorm(use_running_average=True)(z)
+            if self.norm == "layer":
+                self.sow("intermediates", f"inner{i}", z)
+                z = nn.LayerNorm()(z)
+            self.sow("intermediates", f"site{i}", z)
+            x = nn.gelu(z)
+        return nn.Dense(3)(x)
+
+
+class Images(nn.Module):
+    norm: str = "batch"
+
+    @nn.compact
+    def __call__(self, x):
+        for i in range(2):
+            z = nn.Conv(6, (3, 3), strides=(1, 2))(x)
+            if self.norm == "batch":
+                z = nn.BatchNorm(use_running_average=True)(z)
+            if self.norm == "group":
+                z = nn.GroupNorm(num_groups=2)(z)
+            self.sow("intermediates", f"site{i}", z)
+            x = nn.relu(z)
+        return nn.Dense(3)(x.reshape(len(x), -1))
+
+
+X = jax.random.normal(jax.random.key(9), (40, 5), jnp.float64)
+PICTURES = jax.random.normal(jax.random.key(8), (10, 6, 5, 2), jnp.float64)
+
+
+@pytest.mark.parametrize("norm", ["", "batch", "layer"])
+def test_law_statistics_of_dense_networks_lie_between_the_endpoints(norm):
+    check_sown(Dense(norm), X)
+
+
+@pytest.mark.parametrize("norm", ["", "batch", "group"])
+def test_law_statistics_of_convolutional_networks_lie_between_the_endpoints(norm):
+    check_sown(Images(norm), PICTURES)
+
+
+@pytest.mark.parametrize("norm", ["", "batch"])
+def test_law_holds_in_single_precision(norm):
+    check_sown(Dense(norm), X.astype(jnp.float32), rtol=1e-4, dtype=jnp.float32)
+
+
+def test_running_statistics_are_those_of_the_repaired_network_itself():
+    model = Dense("batch")
+    *_, fixed = check_sown(model, X)
+    x = X
+    for i in range(2):
+        p = fixed["params"]
+        u = x @ p[f"Dense_{i}"]["kernel"] + p[f"Dense_{i}"]["bias"]
+        s = fixed["batch_stats"][f"BatchNorm_{i}"]
+        np.testing.assert_allclose(s["mean"], u.mean(0), rtol=1e-10, atol=1e-12)
+        np.testing.assert_allclose(s["var"], u.var(0), rtol=1e-10)
+        n = p[f"BatchNorm_{i}"]
+        x = nn.gelu((u - s["mean"]) / jnp.sqrt(s["var"] + 1e-5) * n["scale"] + n["bias"])
+    out = x @ p["Dense_2"]["kernel"] + p["Dense_2"]["bias"]
+    np.testing.assert_allclose(out, model.apply(fixed, X), rtol=1e-9, atol=1e-10)
+
+
+def test_without_a_bias_the_standard_deviation_is_set():
+    model = Dense(bias=False)
+    a, b = pair(model, X)
+    spec = infer(plain(model), a, X)
+    fixed = repair(spec, plain(model), interpolate(a, b, T), a, b, X, t=T)
+    after, seen_a, seen_b = (captured(model, p, X) for p in (fixed, a, b))
+    for name in after:
+        wanted = (1 - T) * moments(seen_a[name][0])[1] + T * moments(seen_b[name][0])[1]
+        np.testing.assert_allclose(moments(after[name][0])[1], wanted, rtol=1e-9)
+
+
+def test_a_network_between_itself_and_itself_stays():
+    model = Dense()
+    a, _ = pair(model, X)
+    spec = infer(plain(model), a, X)
+    fixed = repair(spec, plain(model), a, a, a, X, t=0.5)
+    for x, y in zip(*map(jax.tree.leaves, (a, fixed)), strict=True):
+        np.testing.assert_allclose(x, y, rtol=1e-10, atol=1e-12)
+
+
+def test_law_repairing_twice_changes_nothing_more():
+    model = Images("batch")
+    a, b, _, fixed = check_sown(model, PICTURES)
+    spec = infer(plain(model), a, PICTURES)
+    again = repair(spec, plain(model), fixed, a, b, PICTURES, t=T)
+    for x, y in zip(*map(jax.tree.leaves, (again, fixed)), strict=True):
+        np.testing.assert_allclose(x, y, rtol=1e-8, atol=1e-10)
+
+
+def test_the_output_layer_and_the_inputs_of_kernels_stay():
+    *_, middle, fixed = check_sown(Dense(), X)
+    for name in ("kernel", "bias"):
+        np.testing.assert_array_equal(fixed["params"]["Dense_2"][name], middle["params"]["Dense_2"][name])
+    ratio = fixed["params"]["Dense_1"]["kernel"] / middle["params"]["Dense_1"]["kernel"]
+    np.testing.assert_allclose(ratio, np.broadcast_to(ratio[:1], ratio.shape), rtol=1e-10)
+
+
+def test_heads_are_repaired_unit_by_unit():
+    def attend(p, x):  # x [batch, time, 4]
+        q, k, v = (jnp.einsum("btd,dhe->bthe", x, p[n]) + p[n + "0"] for n in "qkv")
+        mixed = jnp.einsum("bhts,bshe->bthe", jax.nn.softmax(jnp.einsum("bthe,bshe->bhts", q, k)), v)
+        return jnp.einsum("bthe,hed->btd", mixed, p["o"])
+
+    def draw(seed):
+        keys = iter(jax.random.split(jax.random.key(seed), 7))
+        kernels = {n: jax.random.normal(next(keys), (4, 2, 3)) * 0.5 for n in "qkv"}
+        biases = {n + "0": jax.random.normal(next(keys), (2, 3)) * 0.5 for n in "qkv"}
+        return {**kernels, **biases, "o": jax.random.normal(next(keys), (2, 3, 4))}
+
+    x = jax.random.normal(jax.random.key(5), (9, 4, 4))
+    a, b = draw(1), draw(2)
+    fixed = repair(infer(attend, a, x), attend, interpolate(a, b, T), a, b, x, t=T)
+    for n in "qkv":
+        z, z_a, z_b = (np.einsum("btd,dhe->bthe", x, p[n]) + p[n + "0"] for p in (fixed, a, b))
+        for f in (np.mean, np.std):
+            wanted = (1 - T) * f(z_a, (0, 1)) + T * f(z_b, (0, 1))
+            np.testing.assert_allclose(f(z, (0, 1)), wanted, rtol=1e-8, atol=1e-10)
+
+
+def test_gated_units_are_repaired_on_both_sides_of_the_gate():
+    def block(p, x):
+        return (jax.nn.silu(x @ p["gate"]) * (x @ p["up"])) @ p["down"]
+
+    def draw(seed):
+        keys = jax.random.split(jax.random.key(seed), 3)
+        shapes = {"gate": (5, 6), "up": (5, 6), "down": (6, 5)}
+        return {n: jax.random.normal(k, s) for k, (n, s) in zip(keys, shapes.items(), strict=True)}
+
+    a, b = draw(1), draw(2)
+    fixed = repair(infer(block, a, X), block, interpolate(a, b, T), a, b, X, t=T)
+    gate = lambda p: X @ p["gate"]
+    product = lambda p: jax.nn.silu(gate(p)) * (X @ p["up"])
+    for value in (gate, product):
+        wanted = (1 - T) * value(a).std(0) + T * value(b).std(0)
+        np.testing.assert_allclose(value(fixed).std(0), wanted, rtol=1e-9)
+
+
+def test_weights_that_the_program_reads_twice_stay():
+    def tied(p, x):
+        return jax.nn.relu(jax.nn.relu(x @ p["w"]) @ p["v"]) @ p["v"].T @ p["w"].T
+
+    draw = lambda seed: {
+        "w": jax.random.normal(jax.random.key(seed), (5, 6)),
+        "v": jax.random.normal(jax.random.key(seed + 7), (6, 4)),
+    }
+    a, b = draw(1), draw(2)
+    middle = interpolate(a, b, T)
+    fixed = repair(infer(tied, a, X), tied, middle, a, b, X, t=T)
+    for name in middle:
+        np.testing.assert_array_equal(fixed[name], middle[name])
+
+
+def test_a_unit_that_never_varies_keeps_its_scale_and_finite_gradients():
+    mlp = lambda p, x: jax.nn.relu(x @ p["w"] + p["b"]) @ p["v"]
+    draw = lambda seed: {
+        "w": jax.random.normal(jax.random.key(seed), (5, 4)).at[:, 0].set(0),
+        "b": jnp.arange(4.0),
+        "v": jax.random.normal(jax.random.key(seed + 7), (4, 2)),
+    }
+    a, b = draw(1), draw(2)
+    spec = infer(mlp, draw(3), X)
+
+    def total(a):
+        fixed = repair(spec, mlp, interpolate(a, b, T), a, b, X, t=T)
+        return sum(jnp.sum(leaf**2) for leaf in jax.tree.leaves(fixed)), fixed
+
+    gradient, fixed = jax.grad(total, has_aux=True)(a)
+    assert jax.tree.all(jax.tree.map(lambda leaf: jnp.isfinite(leaf).all(), (gradient, fixed)))
+    np.testing.assert_array_equal(fixed["w"][:, 0], 0)
+
+
+def test_repair_runs_under_jit_and_vmap_over_times():
+    model = Dense("batch")
+    a, b = pair(model, X)
+    spec = infer(plain(model), a, X)
+    at = lambda t: repair(spec, plain(model), interpolate(a, b, t), a, b, X, t=t)
+    times = jnp.array([0.0, 0.4, 1.0])
+    together = jax.jit(jax.vmap(at))(times)
+    for i, t in enumerate(times):
+        for x, y in zip(*map(jax.tree.leaves, (together, at(t))), strict=True):
+            np.testing.assert_allclose(x[i], y, rtol=1e-9, atol=1e-11)
+
+
+def test_trees_that_do_not_fit_are_refused():
+    mlp = lambda p, x: jax.nn.relu(x @ p["w"]) @ p["v"]
+    a = {"w": jnp.ones((5, 4)), "v": jnp.ones((4, 2))}
+    spec = infer(mlp, a, X)
+    wrong = {**a, "w": jnp.ones((5, 3))}
+    with pytest.raises(ValueError, match="does not fit the spec"):
+        repair(spec, mlp, wrong, a, a, X, t=T)
+    with pytest.raises(ValueError, match="params_b"):
+        repair(spec, mlp, a, a, wrong, X, t=T)
+    with pytest.raises(ValueError, match="t has shape"):
+        repair(spec, mlp, a, a, a, X, t=jnp.ones(2))
