@@ -66,14 +66,14 @@ UNARY: dict[str, Arithmetic] = {
 }
 
 NARY: dict[str, Arithmetic] = {
-    **dict.fromkeys(("add", "add_any", "sub"), LINEAR),
+    **dict.fromkeys(("add", "add_any", "sub", "complex"), LINEAR),
     **dict.fromkeys(("max", "min"), HOMOGENEOUS),
     "mul": Arithmetic(join="product", linear=True),
     "div": Arithmetic(join="quotient", linear=True),
     **dict.fromkeys(("eq", "ne"), INVARIANT),
     **dict.fromkeys(("lt", "le", "gt", "ge", "lt_to", "le_to", "eq_to"), Arithmetic(GONE, ZERO)),
     "select_n": Arithmetic(join="select", linear=True),
-    **dict.fromkeys(("pow", "atan2", "rem", "nextafter", "and", "or", "xor", "clamp", "complex"), NONLINEAR),
+    **dict.fromkeys(("pow", "atan2", "rem", "nextafter", "and", "or", "xor", "clamp"), NONLINEAR),
     **dict.fromkeys(("shift_left", "shift_right_logical", "shift_right_arithmetic", "igamma", "igammac"), NONLINEAR),
     **dict.fromkeys(("igamma_grad_a", "random_gamma_grad", "polygamma", "zeta", "regularized_incomplete_beta"), NONLINEAR),
 }

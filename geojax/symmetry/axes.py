@@ -121,8 +121,8 @@ def is_uniform(label: Label) -> bool:
     return all(isinstance(factor, Uniform) for factor in resolve(label))
 
 
-def expand(labels: Iterable[Label]) -> Iterator[tuple[tuple[int, Node], ...]]:
-    """For each block that sums and stacks divide an array into, the (axis number, node) pairs in it."""
+def expand(labels: Iterable[Label]) -> Iterator[tuple[tuple[int, Factor], ...]]:
+    """For each block that sums and stacks divide an array into, the (axis number, factor) pairs that are not uniform."""
 
     def choices(axis: int, label: Label, taken: dict[int, int]) -> Iterator[tuple[tuple, dict]]:
         factors = resolve(label)
@@ -138,7 +138,7 @@ def expand(labels: Iterable[Label]) -> Iterator[tuple[tuple[int, Node], ...]]:
             picks = range(len(head.choices)) if index is None else [index]
             options = [(head.choices[i], {**taken, id(root): i}) for i in picks]
         else:
-            found = ((axis, head),) if isinstance(head, Node) else ()
+            found = () if isinstance(head, Uniform) else ((axis, head),)
             for nodes, after in choices(axis, rest, taken):
                 yield found + nodes, after
             return

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 from geojax.symmetry.axes import Factor, Label, Node, Reason, Stack, Sum, length, resolve, terminals
-from geojax.symmetry.dependence import parents
+from geojax.symmetry.dependence import Log, close, parents
 from geojax.symmetry.gauges import BinaryEquations, Equations, GaugeInterpreter, Occurrence
 from geojax.symmetry.groups import GENERAL_LINEAR, ORTHOGONAL, PERMUTATION, SCALING, SIGN, Group
 from geojax.symmetry.interpret import Value
@@ -40,7 +40,8 @@ class Builder:
         seen = [o.node for i in self.read for o in self._occurrences(i)]
         self.nodes = list(dict.fromkeys(seen))
         self.free = {node for node in self.nodes if node.pin is None}
-        self.parents = parents(trace.interpreter, {*self.free, *self.nodes})
+        self.parents = parents(Log(trace.interpreter), self.nodes)
+        self.log = Log(self.gauges)
         self.names = self._names()
         self.groups: dict[str, Group] = {}
         self.moves: Moves = {}
@@ -93,8 +94,8 @@ class Builder:
 
     # -- groups -------------------------------------------------------------------------------------------------
 
-    def _group(self, name: str, kind: str, node: Node) -> None:
-        others = [other for other in self.nodes if other in self.parents.get(node, ())]
+    def _group(self, name: str, kind: str, node: Node, parents: set[Node]) -> None:
+        others = [other for other in self.nodes if other in parents]
         self.groups[name] = Group(
             kind,
             node.size,
@@ -107,7 +108,7 @@ class Builder:
         for node in self.nodes:
             if node not in self.free:
                 continue
-            self._group(self.names[node], PERMUTATION, node)
+            self._group(self.names[node], PERMUTATION, node, self.parents[node])
             for symbol in self._symbols(node):
                 self.moves.setdefault(symbol, []).append((self.names[node], 1))
 
@@ -115,38 +116,62 @@ class Builder:
         return [o.symbol for i in self.read for o in self._occurrences(i) if o.node is node]
 
     def _gauges(self) -> None:
-        """Scalings, signs and matrix groups, from the solutions of the exponent equations; children come first."""
+        """Scalings, signs and matrix groups, from the solutions of the exponent equations."""
         unknowns = range(self.gauges.count)
         owner = {o.symbol: o.node for i in self.read for o in self._occurrences(i)}
         scalings = _by_node(self.gauges.scales.solutions(unknowns), owner)
         signs = _by_node(self.gauges.signs.solutions(unknowns), owner)
-        for node in sorted(self.nodes, key=lambda n: -len(self.parents.get(n, ()))):
+        found: list[tuple[Node, str, dict[int, int], set[Node]]] = []
+        for node in self.nodes:
             symbols = self._symbols(node)
             vectors = scalings.get(node, [])
             linear = node in self.free and node not in self.gauges.bent
             if linear and len(vectors) == 1 and all(abs(vectors[0].get(s, 0)) == 1 for s in symbols):
-                self._continuous(node, GENERAL_LINEAR, vectors)
-            elif node in self.free and node not in self.gauges.skewed and not vectors:
-                self._continuous(node, ORTHOGONAL, [dict.fromkeys(symbols, 1)])
+                self._continuous(node, GENERAL_LINEAR, vectors[0], self.parents[node])
+            elif linear and not vectors:
+                self._continuous(node, ORTHOGONAL, dict.fromkeys(symbols, 1), self.parents[node])
             else:
-                self._continuous(node, SCALING, self._new(node, vectors, (SCALING, GENERAL_LINEAR), 0))
-                self._continuous(node, SIGN, self._new(node, signs.get(node, []), (SIGN, ORTHOGONAL, GENERAL_LINEAR), 2))
+                found += [(node, SCALING, vector, self._vary(node, vector, SCALING)) for vector in vectors]
+                found += [(node, SIGN, vector, self._vary(node, vector, SIGN)) for vector in signs.get(node, [])]
+        rank = {node: sum(node in others for others in self.parents.values()) for node in self.nodes}
+        for node, kind, vector, others in sorted(found, key=lambda item: (-len(item[3]), rank[item[0]])):
+            if self._is_new(node, kind, vector):
+                self._continuous(node, kind, vector, others)
 
-    def _continuous(self, node: Node, kind: str, vectors: list[dict[int, int]]) -> None:
-        for count, vector in enumerate(vectors):
-            name = f"{self.names[node]}:{kind}" + (f"_{count + 1}" if count else "")
-            self._group(name, kind, node)
-            for symbol, exponent in vector.items():
-                self.moves.setdefault(symbol, []).append((name, exponent))
+    def _vary(self, node: Node, vector: dict[int, int], kind: str) -> set[Node]:
+        """The nodes that a scaling or sign of ``node`` may vary with."""
+        mask = sum(1 << symbol for symbol in vector)
 
-    def _new(self, node: Node, vectors: list[dict[int, int]], kinds: tuple[str, ...], modulus: int) -> list[dict[int, int]]:
-        """Those vectors whose action is not among that of groups which vary with the node's index."""
+        def active(factor: Factor) -> bool:
+            if not isinstance(factor, Occurrence) or factor.node is not node:
+                return False
+            if kind == SIGN:
+                return (factor.gauge.sign & mask).bit_count() % 2 == 1
+            return sum(value * vector.get(symbol, 0) for symbol, value in factor.gauge.scale.items()) != 0
+
+        others = self.log.varies(active).get(node, set()) & set(self.names)
+        close(others, self.parents)
+        return others | self.parents[node]
+
+    def _continuous(self, node: Node, kind: str, vector: dict[int, int], parents: set[Node]) -> None:
+        stem = name = f"{self.names[node]}:{kind}"
+        count = 1
+        while name in self.groups:
+            count += 1
+            name = f"{stem}_{count}"
+        self._group(name, kind, node, parents)
+        for symbol, exponent in vector.items():
+            self.moves.setdefault(symbol, []).append((name, exponent))
+
+    def _is_new(self, node: Node, kind: str, vector: dict[int, int]) -> bool:
+        """Whether the action is not among that of groups already found which vary with the node's index."""
         name = self.names[node]
-        known = _Span(modulus)
+        kinds = (SCALING, GENERAL_LINEAR) if kind == SCALING else (SIGN, ORTHOGONAL, GENERAL_LINEAR)
+        known = _Span(0 if kind == SCALING else 2)
         for group, value in self.groups.items():
-            if value.kind in kinds and name in value.parents:
+            if value.kind in kinds and name in value.parents and value.axis != name:
                 known.add(self._powers(self._exponents(group)))
-        return [vector for vector in vectors if known.add(self._powers(vector))]
+        return known.add(self._powers(vector))
 
     def _exponents(self, group: str) -> dict[int, int]:
         return {symbol: exponent for symbol, moves in self.moves.items() for name, exponent in moves if name == group}

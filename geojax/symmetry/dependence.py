@@ -1,69 +1,98 @@
 """Which nodes may move independently for each index of which others: wreath products, read off the log of a run.
 
 D may vary with H if in every array where D occurs H occurs exactly once, and every contraction over D contracts H
-as well or keeps it in step. H may itself be held fixed: the layers of a scan give one permutation a layer.
+as well or keeps it in step. H may itself be held fixed: the layers of a scan give one permutation a layer. For a
+scaling only the arrays that it really scales count.
 """
 
 import itertools
 import math
 from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 
-from geojax.symmetry.axes import Label, Node, expand, resolve
+from geojax.symmetry.axes import Factor, Node, expand, resolve
 from geojax.symmetry.interpret import Interpreter
 
 LIMIT = 4096
 
 
-def parents(interpreter: Interpreter, free: set[Node]) -> dict[Node, set[Node]]:
-    """For each free node the nodes it may vary with, without cycles and closed under taking parents of parents."""
-    allowed = _allowed(interpreter, free)
+def node_of(factor: Factor) -> Node | None:
+    """The node a factor stands for, with or without exponents."""
+    return factor if isinstance(factor, Node) else getattr(factor, "node", None)
+
+
+class Log:
+    """What a run noted: the factors of each block of each array, and the contractions.
+
+    Of an array with very many blocks everything counts as repeated.
+    """
+
+    def __init__(self, interpreter: Interpreter):
+        self.arrays = list(dict.fromkeys(_arrays(interpreter)))
+        self.contractions = list(_contractions(interpreter))
+
+    def varies(self, active: Callable[[Factor], bool]) -> dict[Node, set[Node]]:
+        """For each node with an active factor, the nodes that what moves it may vary with."""
+        allowed: dict[Node, set[Node]] = {}
+
+        def restrict(node: Node, others: set[Node]) -> None:
+            allowed[node] = allowed[node] & others if node in allowed else others - {node}
+
+        for factors in self.arrays:
+            moving = set(_nodes(factor for factor in factors if active(factor)))
+            if moving:
+                count = Counter(_nodes(factors))
+                once = {node for node, times in count.items() if times == 1}
+                for node in moving:
+                    restrict(node, once)
+        for summed, together in self.contractions:
+            for node in _nodes(factor for factor in summed if active(factor)):
+                restrict(node, together)
+        return allowed
+
+
+def parents(log: Log, nodes: Iterable[Node]) -> dict[Node, set[Node]]:
+    """For each node the nodes it may vary with, without cycles and closed under taking parents of parents."""
+    allowed = {node: set[Node]() for node in nodes}
+    allowed.update(log.varies(lambda factor: node_of(factor) in allowed))
     _orient(allowed)
-    _close(allowed)
+    for others in allowed.values():
+        close(others, allowed)
     return allowed
 
 
-def _allowed(interpreter: Interpreter, free: set[Node]) -> dict[Node, set[Node]]:
-    allowed: dict[Node, set[Node] | None] = dict.fromkeys(free)
+def close(others: set[Node], parents: dict[Node, set[Node]]) -> None:
+    """Drops from ``others`` each free node whose own parents are not all among them."""
+    changed = True
+    while changed:
+        loose = {node for node in others if node.pin is None and not parents.get(node, set()) <= others}
+        others -= loose
+        changed = bool(loose)
 
-    def restrict(node: Node, others: set[Node]) -> None:
-        known = allowed[node]
-        allowed[node] = set(others) - {node} if known is None else known & others
 
-    seen: set[tuple] = set()
+def _arrays(interpreter: Interpreter) -> Iterator[tuple[Factor, ...]]:
     for occurrence in interpreter.occurrences:
-        ambient = _roots(occurrence.ambient)
-        for nodes in _blocks(occurrence.axes):
-            key = (tuple(sorted(node.serial for node in nodes)), tuple(node.serial for node in ambient))
-            if key in seen:
-                continue
-            seen.add(key)
-            count = Counter(itertools.chain(nodes, ambient))
-            once = {node for node, times in count.items() if times == 1}
-            for node in count.keys() & free:
-                restrict(node, once)
+        ambient = resolve(occurrence.ambient)
+        blocks = list(itertools.islice(expand(occurrence.axes), LIMIT + 1))
+        if len(blocks) > LIMIT:
+            every = tuple(factor for block in blocks for _, factor in block)
+            yield every + every
+        else:
+            for block in blocks:
+                yield (*(factor for _, factor in block), *ambient)
+
+
+def _contractions(interpreter: Interpreter) -> Iterator[tuple[tuple[Factor, ...], set[Node]]]:
     for contraction in interpreter.contractions:
         depth = len(contraction.summed)
-        ambient = set(_roots(contraction.ambient))
+        ambient = set(_nodes(resolve(contraction.ambient)))
         for pairs in itertools.islice(expand((*contraction.summed, *contraction.batch)), LIMIT):
-            together = {node for _, node in pairs} | ambient
-            for axis, node in pairs:
-                if axis < depth and node in free:
-                    restrict(node, together)
-    return {node: others or set() for node, others in allowed.items()}
+            together = ambient | set(_nodes(factor for _, factor in pairs))
+            yield tuple(factor for axis, factor in pairs if axis < depth), together
 
 
-def _blocks(axes: tuple[Label, ...]) -> list[tuple[Node, ...]]:
-    """The nodes of each block of an array; an array with very many blocks counts as one where everything meets twice."""
-    blocks = [tuple(node for _, node in pairs) for pairs in itertools.islice(expand(axes), LIMIT + 1)]
-    if len(blocks) > LIMIT:
-        every = {node for block in blocks for node in block}
-        return [tuple(node for node in every), tuple(every) * 2]
-    return blocks
-
-
-def _roots(nodes: tuple[Node, ...]) -> list[Node]:
-    resolved = (resolve((node,)) for node in nodes)
-    return [label[0] for label in resolved if len(label) == 1 and isinstance(label[0], Node)]
+def _nodes(factors: Iterable[Factor]) -> Iterator[Node]:
+    return (node for factor in factors if (node := node_of(factor)) is not None)
 
 
 def _orient(allowed: dict[Node, set[Node]]) -> None:
@@ -78,15 +107,3 @@ def _elements(parent: Node, child: Node) -> tuple[float, int]:
     """Logarithm of the order of S_child wr S_parent, where a held node contributes nothing of its own."""
     own = [0.0 if node.pin else math.lgamma(node.size + 1) for node in (parent, child)]
     return own[0] + parent.size * own[1], -parent.serial
-
-
-def _close(allowed: dict[Node, set[Node]]) -> None:
-    """Drops a free parent whose own parents are not all parents of the child."""
-    changed = True
-    while changed:
-        changed = False
-        for others in allowed.values():
-            for parent in [node for node in others if node.pin is None]:
-                if not allowed.get(parent, set()) <= others:
-                    others.discard(parent)
-                    changed = True

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any
 
+from geojax.symmetry import jaxprs
 from geojax.symmetry.arithmetic import GONE, ZERO, Arithmetic
 from geojax.symmetry.axes import Factor, Label, Node, Reason, Stack, Sum, Uniform, is_uniform, resolve
 from geojax.symmetry.interpret import Interpreter, Value
@@ -27,12 +28,13 @@ class Gauge:
     Attributes:
         scale: Of positive scalings, over the rationals.
         sign: Of signs, over GF(2), as a bit mask.
-        quadratic: Whether the entries are squares along the axis, so that their sum is an invariant.
+        paired: Whether the entries are products of two arrays that each move along the axis: their sum over it
+            respects a linear gauge, nothing else does.
     """
 
     scale: Form
     sign: int
-    quadratic: bool = False
+    paired: bool = False
 
 
 NOTHING = Gauge({}, 0)
@@ -138,8 +140,7 @@ class GaugeInterpreter(Interpreter):
         signs: The same for signs.
         wholes: The equations between exponents of whole arrays.
         count: How many unknowns there are.
-        bent: Nodes that some operation treats other than linearly.
-        skewed: Nodes that some operation treats in a way that rotations do not respect.
+        bent: Nodes that some operation treats other than as the index of a vector space.
     """
 
     def __init__(self, loops: list[list[tuple[Label, ...]]]):
@@ -149,7 +150,6 @@ class GaugeInterpreter(Interpreter):
         self.scales, self.signs, self.wholes = Equations(), BinaryEquations(), Equations()
         self.count = 0
         self.bent: set[Node] = set()
-        self.skewed: set[Node] = set()
         self.mode: str = "equal"
 
     # -- unknowns -----------------------------------------------------------------------------------------------
@@ -187,11 +187,14 @@ class GaugeInterpreter(Interpreter):
         if sign:
             self.signs.add(gauge.sign)
 
-    def block(self, node: Node, *, rotations: bool = True) -> None:
-        """Notes that an operation on the node is not linear, or that rotations do not respect it either."""
+    def block(self, node: Node) -> None:
+        """Notes that an operation does not respect linear maps along the node."""
         self.bent.add(node)
-        if rotations:
-            self.skewed.add(node)
+
+    def break_value(self, value: Value, why: Reason) -> None:
+        """Holds a value: it must not move along any axis, nor as a whole."""
+        super().break_value(value, why)
+        self.wholes.add((value.gauge or NOTHING).scale)
 
     def pin(self, label: Label, why: Reason) -> None:
         """Holds an axis: nothing acts along it."""
@@ -241,37 +244,36 @@ class GaugeInterpreter(Interpreter):
         if self.mode == "equal":
             self.scales.add(plus(f.gauge.scale, g.gauge.scale, -ONE))
             self.signs.add(f.gauge.sign ^ g.gauge.sign)
-            if f.gauge.quadratic != g.gauge.quadratic:
+            if f.gauge.paired != g.gauge.paired:
                 self.block(node)
             return f  # type: ignore[return-value]
-        if f.gauge.quadratic or g.gauge.quadratic:
+        if f.gauge.paired or g.gauge.paired or self.mode == "quotient":
             self.block(node)
         factor = -ONE if self.mode == "quotient" else ONE
         joint = Gauge(plus(f.gauge.scale, g.gauge.scale, factor), f.gauge.sign ^ g.gauge.sign)
         if self.mode == "contract":
             self.ask_zero(joint)
             return Occurrence(node, NOTHING)  # type: ignore[return-value]
-        square = self.mode == "square" and not f.gauge.quadratic
-        self.block(node, rotations=not square)
-        return Occurrence(node, dataclasses.replace(joint, quadratic=square))  # type: ignore[return-value]
+        return Occurrence(node, dataclasses.replace(joint, paired=True))  # type: ignore[return-value]
 
     def _meet_uniform(self, occurrence: Occurrence, flat_first: bool) -> Factor:
         """A node against an array that is constant along the axis."""
         node, gauge = occurrence.node, occurrence.gauge
-        if self.mode in ("product", "square") or (self.mode == "quotient" and not flat_first):
+        if self.mode == "product" or (self.mode == "quotient" and not flat_first):
             return occurrence  # type: ignore[return-value]
         if self.mode == "quotient":
             self.block(node)
             return Occurrence(node, Gauge(plus({}, gauge.scale, -ONE), gauge.sign))  # type: ignore[return-value]
         self.ask_zero(gauge)
-        self.block(node, rotations=not (self.mode == "contract" and gauge.quadratic))
+        if not (self.mode == "contract" and gauge.paired):
+            self.block(node)
         return Occurrence(node, NOTHING)  # type: ignore[return-value]
 
     def _meet_foreign(self, occurrence: Occurrence, foreign_first: bool) -> Factor:
         """A node against numbers that do not move along the axis."""
         node, gauge = occurrence.node, occurrence.gauge
         self.block(node)
-        if self.mode in ("product", "square") or (self.mode == "quotient" and not foreign_first):
+        if self.mode == "product" or (self.mode == "quotient" and not foreign_first):
             return occurrence  # type: ignore[return-value]
         if self.mode == "quotient":
             return Occurrence(node, Gauge(plus({}, gauge.scale, -ONE), gauge.sign))  # type: ignore[return-value]
@@ -306,23 +308,24 @@ class GaugeInterpreter(Interpreter):
 
         def change(occurrence: Occurrence) -> Factor:
             gauge, node = occurrence.gauge, occurrence.node
-            square = arithmetic.power == 2 and not gauge.quadratic
-            if not arithmetic.linear:
-                self.block(node, rotations=not square)
+            square = arithmetic.power == 2 and not gauge.paired
+            if not arithmetic.linear and not square:
+                self.block(node)
             self.ask_zero(gauge, scale=arithmetic.scale == ZERO, sign=arithmetic.sign == ZERO)
-            return Occurrence(node, self._changed(gauge, arithmetic, square))  # type: ignore[return-value]
+            changed = self._changed(gauge, arithmetic)
+            return Occurrence(node, dataclasses.replace(changed, paired=gauge.paired or square))  # type: ignore
 
         axes = tuple(self._each(label, change) for label in value.axes)
         whole = value.gauge or NOTHING
         if arithmetic.scale == ZERO:
             self.wholes.add(whole.scale)
-        return Value(axes, gauge=self._changed(whole, arithmetic, False))
+        return Value(axes, gauge=self._changed(whole, arithmetic))
 
-    def _changed(self, gauge: Gauge, arithmetic: Arithmetic, square: bool) -> Gauge:
+    def _changed(self, gauge: Gauge, arithmetic: Arithmetic) -> Gauge:
         kept = arithmetic.scale not in (ZERO, GONE)
         scale = {symbol: value * arithmetic.power for symbol, value in gauge.scale.items()} if kept else {}
         odd = arithmetic.power.numerator % 2 == 1 and arithmetic.sign not in (ZERO, GONE)
-        return Gauge(scale, gauge.sign if odd else 0, square or (arithmetic.linear and gauge.quadratic))
+        return Gauge(scale, gauge.sign if odd else 0)
 
     def combine(self, eqn: Any, values: Sequence[Value], arithmetic: Arithmetic) -> Value:
         """An elementwise operation on several arrays."""
@@ -331,10 +334,9 @@ class GaugeInterpreter(Interpreter):
         if arithmetic.join in ("equal", "select"):
             merged = self.alternatives(eqn, values[1:] if chooser else values, why)
         else:
-            mode = "square" if arithmetic.join == "product" and eqn.invars[0] is eqn.invars[1] else arithmetic.join
-            shape = tuple(eqn.outvars[0].aval.shape)
-            axes = self.in_mode(mode, lambda: self.align(eqn, values, shape, why))
-            factor = -ONE if mode == "quotient" else ONE
+            shape = jaxprs.shape(eqn.outvars[0])
+            axes = self.in_mode(arithmetic.join, lambda: self.align(eqn, values, shape, why))
+            factor = -ONE if arithmetic.join == "quotient" else ONE
             scales = [(value.gauge or NOTHING).scale for value in values]
             merged = Value(axes, gauge=Gauge(plus(scales[0], scales[1], factor), 0))
         if chooser:
@@ -367,6 +369,7 @@ class GaugeInterpreter(Interpreter):
     def contract(self, eqn: Any, lhs: Sequence[Label], rhs: Sequence[Label], batch: Sequence[Label]) -> None:
         """A sum of products asks that the exponents cancel."""
         self.in_mode("contract", lambda: super(GaugeInterpreter, self).contract(eqn, lhs, rhs, batch))
+        self.contractions[-1] = dataclasses.replace(self.contractions[-1], summed=tuple(lhs))
 
     def output(self, value: Value) -> None:
         """An output must not move, neither along an axis nor as a whole."""
@@ -377,9 +380,6 @@ class GaugeInterpreter(Interpreter):
         """Axes kept in step by a product: exponents add."""
         return self.in_mode("product", lambda: self.unify(first, second, why))
 
-    def record(self, axes: tuple[Label, ...]) -> None:
-        """What occurs where was noted in the first run."""
-
     def product_gauge(self, lhs: Value, rhs: Value) -> Gauge:
         """A product scales by both factors' exponents."""
         return Gauge(plus((lhs.gauge or NOTHING).scale, (rhs.gauge or NOTHING).scale), 0)
@@ -388,7 +388,8 @@ class GaugeInterpreter(Interpreter):
         """A reduction over an axis asks that nothing scales along it; sums of squares respect rotations."""
         for occurrence in _inside(label):
             self.ask_zero(occurrence.gauge)
-            self.block(occurrence.node, rotations=not (arithmetic.linear and occurrence.gauge.quadratic))
+            if not (arithmetic.linear and occurrence.gauge.paired):
+                self.block(occurrence.node)
 
     def loop(self, inits: Sequence[Value], why: Reason) -> list[Value]:
         """The carry of a loop, with unknowns of its own."""

@@ -54,7 +54,7 @@ class Contraction:
 
     summed: tuple[Label, ...]
     batch: tuple[Label, ...]
-    ambient: tuple[Node, ...]
+    ambient: Label
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Occurrence:
     """The labels of one array of the program, and the loop indices it depends on."""
 
     axes: tuple[Label, ...]
-    ambient: tuple[Node, ...]
+    ambient: Label
 
 
 Rule = Callable[..., Any]
@@ -87,7 +87,6 @@ class Interpreter(Algebra):
         occurrences: Every array the program makes.
         contractions: Every sum of products.
         unknown: Primitives without a rule, with their source lines.
-        listeners: Called with (equation, inputs, outputs) after each equation.
     """
 
     def __init__(self, enumerate_keys: frozenset = frozenset()):
@@ -95,28 +94,31 @@ class Interpreter(Algebra):
         self.occurrences: list[Occurrence] = []
         self.contractions: list[Contraction] = []
         self.unknown: dict[str, None] = {}
-        self.ambient: tuple[Node, ...] = ()
+        self.ambient: Label = ()
         self.loops: list[list[tuple[Label, ...]]] = []
 
     # -- walking ------------------------------------------------------------------------------------------------
 
-    def run(self, program: jaxprs.Body, values: Sequence[Value]) -> list[Value]:
-        """The values of a program's outputs, from those of its inputs."""
+    def run(
+        self, program: jaxprs.Body, values: Sequence[Value], needed: Sequence[bool] | None = None
+    ) -> list[Value]:
+        """The values of a program's outputs, from those of its inputs; what no needed output uses is skipped."""
         env: dict[Any, Value] = {}
         for var, const in zip(program.jaxpr.constvars, program.consts, strict=True):
             env[var] = self.constant(const)
         env.update(zip(program.jaxpr.invars, values, strict=True))
-        for eqn in program.jaxpr.eqns:
+        for eqn, wanted in jaxprs.live(program, needed).equations:
             inputs = [self.constant(v.val) if isinstance(v, jaxprs.Literal) else env[v] for v in eqn.invars]
-            outputs = self.step(eqn, inputs)
+            body = jaxprs.call(eqn)
+            outputs = self.step(eqn, inputs) if body is None else self.run(body, inputs, wanted)
             env.update(zip(eqn.outvars, outputs, strict=True))
-        return [self.constant(v.val) if isinstance(v, jaxprs.Literal) else env[v] for v in program.jaxpr.outvars]
+        unused = Value(())
+        return [
+            self.constant(v.val) if isinstance(v, jaxprs.Literal) else env.get(v, unused) for v in program.jaxpr.outvars
+        ]
 
     def step(self, eqn: Any, inputs: list[Value]) -> list[Value]:
         """The outputs of one equation."""
-        body = jaxprs.call(eqn)
-        if body is not None:
-            return self.run(body, inputs)
         handler = RULES.get(eqn.primitive.name)
         empty = any(0 in jaxprs.shape(v) for v in (*eqn.invars, *eqn.outvars))
         if handler is None or empty:
@@ -280,3 +282,8 @@ def _numbers(array: Any) -> np.ndarray | None:
     if numbers.dtype.kind in "fiubc":
         return numbers
     return numbers.astype(np.float32) if jax.dtypes.issubdtype(numbers.dtype, np.number) else None
+
+
+def zeros(eqn: Any) -> Value:
+    """The value of an equation whose result is known to be zero."""
+    return Value(tuple(uniform(n) for n in jaxprs.shape(eqn.outvars[0])), scalar=0)

@@ -52,6 +52,14 @@ class ShardMap:
     out_shards: tuple[dict[int, int], ...]
 
 
+@dataclasses.dataclass(frozen=True)
+class Live:
+    """The part of a program that is used: its equations, each with which of its outputs are, and its inputs."""
+
+    equations: list[tuple[Any, list[bool]]]
+    inputs: list[bool]
+
+
 CALLS = {
     "jit": "jaxpr",
     "pjit": "jaxpr",
@@ -82,6 +90,26 @@ def call(eqn: Any) -> Body | None:
     """The body of an equation that merely calls a program (jit, remat, custom derivatives), else None."""
     name = CALLS.get(eqn.primitive.name)
     return None if name is None or name not in eqn.params else body(eqn.params[name])
+
+
+def live(program: Body, needed: Sequence[bool] | None = None) -> Live:
+    """What the needed outputs of a program use."""
+    outvars = program.jaxpr.outvars
+    used = {v for v, use in zip(outvars, needed or [True] * len(outvars), strict=True) if use and _is_variable(v)}
+    kept = []
+    for eqn in reversed(program.jaxpr.eqns):
+        wanted = [var in used for var in eqn.outvars]
+        if not any(wanted):
+            continue
+        kept.append((eqn, wanted))
+        inner = call(eqn)
+        reads = live(inner, wanted).inputs if inner is not None else [True] * len(eqn.invars)
+        used.update(v for v, read in zip(eqn.invars, reads, strict=True) if read and _is_variable(v))
+    return Live(kept[::-1], [var in used for var in program.jaxpr.invars])
+
+
+def _is_variable(atom: Any) -> bool:
+    return not isinstance(atom, Literal)
 
 
 def scan(eqn: Any) -> Scan:

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from geojax.symmetry import arithmetic, jaxprs
-from geojax.symmetry.axes import Label, Reason, Sum, is_uniform, length, uniform
-from geojax.symmetry.interpret import Interpreter, Value, rule
+from geojax.symmetry.axes import Label, Reason, Sum, length, uniform
+from geojax.symmetry.interpret import Interpreter, Value, rule, zeros
 
 FOLD = {
     "add": operator.add,
@@ -75,6 +75,8 @@ def nary(interpreter: Interpreter, eqn: Any, *values: Value) -> Value:
         exponent = Fraction(float(values[1].scalar)).limit_denominator(64)
         if float(exponent) == float(values[1].scalar):
             return interpreter.transform(eqn, values[0], arithmetic.power(exponent))
+    if name == "mul" and any(value.scalar == 0 for value in values):
+        return zeros(eqn)
     result = interpreter.combine(eqn, values, arithmetic.NARY[name])
     result.scalar = fold(eqn, values)
     return result
@@ -88,6 +90,13 @@ def broadcast(interpreter: Interpreter, eqn: Any, value: Value, *_: Value) -> Va
         if length(value.axes[axis]) == shape[dim]:
             axes[dim] = value.axes[axis]
     return Value(tuple(axes), scalar=value.scalar, gauge=value.gauge)
+
+
+@rule("tile")
+def tile(interpreter: Interpreter, eqn: Any, value: Value) -> Value:
+    """An axis repeated k times is the product of a uniform axis of length k and itself."""
+    axes = tuple((*uniform(k), *label) for k, label in zip(eqn.params["reps"], value.axes, strict=True))
+    return Value(axes, scalar=value.scalar, gauge=value.gauge)
 
 
 @rule("transpose")
@@ -345,8 +354,3 @@ def random(interpreter: Interpreter, eqn: Any, *values: Value) -> list[Value]:
     for value in values:
         interpreter.break_value(value, why)
     return [interpreter.fresh(var, why) for var in eqn.outvars]
-
-
-def all_uniform(values: Sequence[Value]) -> bool:
-    """Whether every entry of each array is the same."""
-    return all(is_uniform(label) for value in values for label in value.axes)

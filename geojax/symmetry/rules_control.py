@@ -3,7 +3,7 @@
 from typing import Any
 
 from geojax.symmetry import arithmetic, jaxprs
-from geojax.symmetry.axes import Label, Node, resolve
+from geojax.symmetry.axes import Label
 from geojax.symmetry.interpret import Interpreter, Value, rule
 
 
@@ -20,7 +20,7 @@ def scan(interpreter: Interpreter, eqn: Any, *values: Value) -> list[Value]:
         interpreter.record(value.axes)
     rows = [Value(interpreter.settle(value.axes[1:], why), data=value.data, gauge=value.gauge) for value in scanned]
     outer = interpreter.ambient
-    interpreter.ambient = outer + tuple(node for node in resolve(index) if isinstance(node, Node))
+    interpreter.ambient = (*outer, *index)
     outs = interpreter.run(parts.body, [*consts, *carry, *rows])
     interpreter.ambient = outer
     final = interpreter.close(carry, outs[: parts.num_carry], why)

@@ -4,11 +4,13 @@ from typing import Any
 
 from geojax.symmetry import arithmetic, jaxprs
 from geojax.symmetry.axes import Label, length
-from geojax.symmetry.interpret import Interpreter, Value, rule
+from geojax.symmetry.interpret import Interpreter, Value, rule, zeros
 
 
 @rule("dot_general")
 def dot_general(interpreter: Interpreter, eqn: Any, lhs: Value, rhs: Value, *_: Value) -> Value:
+    if 0 in (lhs.scalar, rhs.scalar):
+        return zeros(eqn)
     (left, right), (left_batch, right_batch) = eqn.params["dimension_numbers"]
     why = interpreter.why(eqn, "is matched index by index")
     batch = [
@@ -23,6 +25,8 @@ def dot_general(interpreter: Interpreter, eqn: Any, lhs: Value, rhs: Value, *_: 
 @rule("conv_general_dilated")
 def convolution(interpreter: Interpreter, eqn: Any, lhs: Value, rhs: Value) -> Value:
     """Channels contract in groups; an axis the window moves over is held, before and after."""
+    if 0 in (lhs.scalar, rhs.scalar):
+        return zeros(eqn)
     params = eqn.params
     numbers = params["dimension_numbers"]
     if params["batch_group_count"] != 1:
@@ -86,11 +90,12 @@ def decomposition(interpreter: Interpreter, eqn: Any, *values: Value) -> list[Va
     for value in values:
         for label in value.axes[depth:]:
             interpreter.pin(label, why)
+        interpreter.transform(eqn, value, arithmetic.NONLINEAR)
     batch: tuple[Label, ...] = values[0].axes[:depth]
     for value in values[1:]:
         batch = tuple(interpreter.unify(a, b, why) for a, b in zip(batch, value.axes[:depth], strict=True))
     results = []
     for var in eqn.outvars:
         own = tuple(interpreter.fixed(n, why) for n in jaxprs.shape(var)[depth:])
-        results.append(interpreter.transform(eqn, Value((*batch, *own), gauge=values[0].gauge), arithmetic.NONLINEAR))
+        results.append(Value((*batch, *own)))
     return results

@@ -84,25 +84,26 @@ def _first_reads(program: jaxprs.Body, count: int) -> list[int]:
     ranks = [NEVER] * count
     clock = 0
 
-    def visit(body: jaxprs.Body, inputs: list[int | None]) -> None:
+    def visit(body: jaxprs.Body, inputs: list[int | None], needed: list[bool]) -> None:
         nonlocal clock
         known = {var: i for var, i in zip(body.jaxpr.invars, inputs, strict=True) if i is not None}
-        for eqn in body.jaxpr.eqns:
+        for eqn, wanted in jaxprs.live(body, needed).equations:
             here = [None if isinstance(v, jaxprs.Literal) else known.get(v) for v in eqn.invars]
             inner = jaxprs.call(eqn)
             if inner is not None:
-                visit(inner, here)
+                visit(inner, here, wanted)
                 continue
             clock += 1
             for i in here:
                 if i is not None:
                     ranks[i] = min(ranks[i], clock)
-        for var in body.jaxpr.outvars:
-            i = None if isinstance(var, jaxprs.Literal) else known.get(var)
+        for var, use in zip(body.jaxpr.outvars, needed, strict=True):
+            i = None if isinstance(var, jaxprs.Literal) or not use else known.get(var)
             if i is not None and body is program:
                 ranks[i] = min(ranks[i], clock + 1)
 
-    visit(program, [i if i < count else None for i in range(len(program.jaxpr.invars))])
+    start = [i if i < count else None for i in range(len(program.jaxpr.invars))]
+    visit(program, start, [True] * len(program.jaxpr.outvars))
     return ranks
 
 
