@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from geojax.demo.errors import DemoError
+
 IMAGES, LABELS = 3, 1
 """Number of axes of an idx file of images and of labels."""
 
@@ -18,8 +20,8 @@ MENDING = (
 SMALLEST = 8
 
 
-class DataError(Exception):
-    """The data cannot be read; the message says what, where and how to mend it."""
+class DataError(DemoError):
+    """The data cannot be read."""
 
 
 @dataclasses.dataclass(frozen=True)

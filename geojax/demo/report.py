@@ -8,6 +8,7 @@ from pathlib import Path
 from rich import box
 from rich.table import Table
 
+from geojax.demo.errors import DemoError
 from geojax.demo.experiment import VARIANTS, Outcome
 
 
@@ -64,6 +65,10 @@ LABELS = {
 }
 
 
+class OutputError(DemoError):
+    """The results cannot be written."""
+
+
 def claim_folder(folder: Path) -> None:
     """Makes the output folder and tries that files can be written there.
 
@@ -105,7 +110,3 @@ def write_all(folder: Path, files: dict[str, bytes]) -> None:
     finally:
         for temporary, _ in waiting:
             Path(temporary).unlink(missing_ok=True)
-
-
-class OutputError(Exception):
-    """The results cannot be written; the message says where, why and how to mend it."""

@@ -1,0 +1,95 @@
+"""Cases of merging."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+
+from geojax.merging import average, barrier, interpolate, repair
+from geojax.symmetry import infer
+from tests.conformance.case import Case
+
+X = jnp.linspace(-1.0, 1.0, 21).reshape(7, 3)
+
+
+def mlp(params, x):
+    return jnp.tanh(x @ params["w"] + params["b"]) @ params["v"]
+
+
+def draw(key, dtype):
+    keys = jax.random.split(key, 3)
+    shapes = {"b": (4,), "v": (4, 2), "w": (3, 4)}
+    return {name: jax.random.normal(k, shape, dtype) for k, (name, shape) in zip(keys, shapes.items())}
+
+
+def pair(key, dtype):
+    return draw(jax.random.fold_in(key, 0), dtype), draw(jax.random.fold_in(key, 1), dtype)
+
+
+def times(key, dtype):
+    return jax.random.uniform(jax.random.fold_in(key, 2), (), dtype, 0.2, 0.8)
+
+
+def loss(params):
+    out = mlp(params, X.astype(params["w"].dtype))
+    return jnp.mean((out - 1) ** 2)
+
+
+def stack(key, dtype):
+    return jax.vmap(lambda k: draw(k, dtype))(jax.random.split(key, 3))
+
+
+@functools.cache
+def spec():
+    return infer(mlp, draw(jax.random.key(0), jnp.float64), X)
+
+
+def repaired(merged, params_a, params_b, x, t):
+    return repair(spec(), mlp, merged, params_a, params_b, x, t=t)
+
+
+def repair_arguments(key, dtype):
+    a, b = pair(key, dtype)
+    x = jax.random.normal(jax.random.fold_in(key, 3), (9, 3), dtype)
+    return interpolate(a, b, 0.4), a, b, x, jnp.asarray(0.4, dtype)
+
+
+def dead_units(dtype):
+    merged, a, b, x, t = repair_arguments(jax.random.key(0), dtype)
+    return {**merged, "w": jnp.zeros_like(merged["w"])}, a, b, x, t
+
+
+CASES = [
+    Case(
+        "interpolate",
+        interpolate,
+        lambda key, dtype: (*pair(key, dtype), times(key, dtype)),
+        differentiable=(0, 1, 2),
+        edges={"the first end": lambda dtype: (*pair(jax.random.key(0), dtype), jnp.zeros((), dtype))},
+    ),
+    Case(
+        "barrier",
+        barrier,
+        pair,
+        call=lambda a, b: barrier(loss, a, b, num=5),
+        differentiable=(0, 1),
+        edges={"equal models": lambda dtype: (draw(jax.random.key(0), dtype),) * 2},
+    ),
+    Case(
+        "average",
+        average,
+        lambda key, dtype: (stack(key, dtype), jax.random.uniform(key, (3,), dtype, 0.5, 1)),
+        differentiable=(0, 1),
+        edges={"a zero weight": lambda dtype: (stack(jax.random.key(0), dtype), jnp.array([0, 1, 1], dtype))},
+    ),
+    Case(
+        "repair",
+        repair,
+        repair_arguments,
+        call=repaired,
+        differentiable=(0, 1, 2, 3, 4),
+        edges={"units that never vary": dead_units},
+    ),
+]
+
+DATA = {"BarrierResult": "what barrier returns"}
