@@ -7,8 +7,8 @@ At the edge of a program `unwrap` reads it on the host and raises `SolverError` 
 import enum
 from typing import Any, TypeVar
 
-import jax
 import numpy as np
+from jax.core import Tracer
 
 __all__ = ["SolverError", "Status", "unwrap"]
 
@@ -99,7 +99,7 @@ def unwrap(result: T) -> T:
             f"unwrap: result is a {type(result).__name__} without a `status`; "
             "expected the result of an iterative solver. A direct function needs no unwrap."
         )
-    if isinstance(status, jax.core.Tracer):
+    if isinstance(status, Tracer):
         raise TypeError(
             "unwrap: result.status is being traced (under jit, vmap, grad or scan), so its value is not known yet; "
             "expected a concrete result. Return the result from the transformed function and unwrap it outside, "

@@ -69,10 +69,14 @@ def field(entry: str, name: str) -> str:
     return re.sub(r"\s+", " ", value.replace("{", "").replace("}", "")).strip()
 
 
+def keys_in(text: str) -> list[str]:
+    """The keys cited anywhere in a text, in order and without repeats."""
+    return list(dict.fromkeys(_KEY.findall(text)))
+
+
 def cited_keys(doc: str) -> list[str]:
-    """The keys cited in a docstring's References section, in order and without repeats."""
-    _, found, section = doc.partition("References:")
-    return list(dict.fromkeys(_KEY.findall(section))) if found else []
+    """The keys cited in a docstring's References section."""
+    return keys_in(doc.partition("References:")[2])
 
 
 def cite(work: Any) -> str:
@@ -95,8 +99,8 @@ def cite(work: Any) -> str:
 
     Example:
         >>> import geojax as gj
-        >>> print(gj.cite("Bradbury2018").splitlines()[0])
-        @software{Bradbury2018,
+        >>> print(gj.cite("Higham2008").splitlines()[0])
+        @book{Higham2008,
 
     References: none; a reader of the others' references.
     """

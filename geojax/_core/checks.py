@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array
 
 from geojax._core import tree
@@ -70,14 +71,8 @@ def shapes(where: str, **arrays: tuple[Any, str]) -> dict[str, int]:
 
 def count(where: str, name: str, value: Any, *, minimum: int = 0) -> int:
     """Check a static number of steps, points or samples; returns it as an int."""
-    if (
-        isinstance(value, jax.core.Tracer)
-        or not isinstance(value, int | np.integer)
-        or isinstance(value, bool)
-    ):
-        got = (
-            "a traced value" if isinstance(value, jax.core.Tracer) else f"{value!r} ({type(value).__name__})"
-        )
+    if isinstance(value, Tracer) or not isinstance(value, int | np.integer) or isinstance(value, bool):
+        got = "a traced value" if isinstance(value, Tracer) else f"{value!r} ({type(value).__name__})"
         raise TypeError(
             f"{where}: {name} is {got}; expected a Python integer, because it fixes the shape or the length of the "
             f"compiled program. Pass a number, or mark {name} static in jit."

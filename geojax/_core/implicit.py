@@ -1,7 +1,7 @@
 """Derivatives of solutions of equations, by the implicit function theorem instead of through the solver's loop.
 
 If r(x, theta) = 0 defines x(theta), then  dx = -(dr/dx)^-1 (dr/dtheta) dtheta. Only the equation is differentiated, so
-the solver may be any program. Forward mode, reverse mode and their compositions work, in constant memory.
+the solver may be any program. Forward mode, reverse mode and their compositions work, in constant memory [Blondel2022].
 """
 
 from collections.abc import Callable
@@ -35,9 +35,13 @@ def krylov(matvec: Callable[[Any], Any], rhs: PyTree) -> PyTree:
     O(20 n) memory; made for systems close to the identity, such as those of contractions.
     """
     dtype = jnp.result_type(*jax.tree.leaves(rhs))
-    return jax.scipy.sparse.linalg.gmres(
-        matvec, rhs, tol=10 * float(jnp.finfo(dtype).eps), restart=20, maxiter=50, solve_method="batched"
-    )[0]
+    tol = 10 * float(jnp.finfo(dtype).eps)
+
+    def solve(matvec: Callable[[Any], Any], rhs: PyTree) -> PyTree:
+        return jax.scipy.sparse.linalg.gmres(matvec, rhs, tol=tol, restart=20, maxiter=50)[0]
+
+    # gmres declares its start linear in rhs and so cannot be transposed; this declaration can.
+    return jax.lax.custom_linear_solve(matvec, rhs, solve, transpose_solve=solve)
 
 
 def root(

@@ -7,6 +7,7 @@ With A = V diag(l) V^T, f(A) = V diag(f(l)) V^T has the Daleckii-Krein derivativ
 and the second derivative has the second divided differences f[l_i, l_k, l_j] in the same place [Daleckii1965]. Neither
 divides by a difference of eigenvalues that is small: `divided.py` sees to that. Derivatives to second order are right
 at ties, in forward and reverse mode and their compositions; the third order is right where eigenvalues are distinct.
+Square roots, logarithms and the polar factor are those of [Higham2008].
 """
 
 from collections.abc import Callable

@@ -85,7 +85,7 @@ def log1pc(x: Numbers) -> Numbers:
 def sqrt(x: Numbers) -> Numbers:
     """Square root for x >= 0, with derivative 0 at 0."""
     zero = x == 0
-    return jnp.where(zero, x, jnp.sqrt(jnp.where(zero, 1, x)))
+    return jnp.where(zero, 0, jnp.sqrt(jnp.where(zero, 1, x)))
 
 
 def norm(x: Numbers) -> Float[Array, ""]:

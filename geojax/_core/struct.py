@@ -6,6 +6,7 @@ from typing import Any, TypeVar, dataclass_transform, overload
 
 import jax
 import numpy as np
+from jax.core import Tracer
 
 from geojax.results import Status
 
@@ -122,5 +123,5 @@ def _array(value: Any) -> str:
 
 def _is_concrete(value: Any) -> bool:
     return isinstance(value, int | np.ndarray | np.generic) or (
-        isinstance(value, jax.Array) and not isinstance(value, jax.core.Tracer)
+        isinstance(value, jax.Array) and not isinstance(value, Tracer)
     )

@@ -1,0 +1,80 @@
+# From a fresh clone, with python3 (3.11 or later), make and git:
+#   make demo    sets up .venv and runs the main job
+#   make test    sets up .venv and runs the tests
+#   make check   everything that a change must pass
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+# Stamps are written last: an interrupted set-up is simply repeated, and a finished one is not.
+DEMO := $(VENV)/.installed-demo
+DEV := $(VENV)/.installed-dev
+NOTEBOOKS := $(patsubst notebooks/%.py,.cache/notebooks/%.ipynb,$(wildcard notebooks/*.py))
+
+.PHONY: demo test lint format types notebooks papers papers-check fuzz check clean
+.DELETE_ON_ERROR:
+
+demo: $(DEMO)
+	$(BIN)/geojax demo $(ARGS)
+
+test: $(DEV)
+	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+
+lint: $(DEV)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(DEV)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: $(DEV)
+	$(BIN)/pyright --pythonpath $(BIN)/python
+
+notebooks: $(DEV) $(NOTEBOOKS)
+	@echo "$(words $(NOTEBOOKS)) notebooks executed"
+
+# Executed again only when the notebook or the library has changed; renamed into place when it is whole.
+.cache/notebooks/%.ipynb: notebooks/%.py $(shell find geojax -name '*.py') | $(DEV)
+	@mkdir -p .cache/notebooks
+	MPLBACKEND=agg $(BIN)/jupytext --to ipynb --set-kernel python3 --execute --output $@.part.ipynb $<
+	@mv $@.part.ipynb $@
+
+papers: $(DEV)
+	$(BIN)/python docs/papers.py
+
+papers-check: $(DEV)
+	$(BIN)/python docs/papers.py --check
+
+fuzz: $(DEV)
+	GEOJAX_FUZZ_SEED=$${GEOJAX_FUZZ_SEED:-$$(date +%s)} $(BIN)/python -m pytest tests/symmetry -k fuzz $(ARGS)
+
+check: lint types papers-check test notebooks
+
+clean:
+	rm -rf .venv .venv312 .cache .pytest_cache .ruff_cache dist build demo
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(DEMO): pyproject.toml requirements.txt
+	@if [ -e $(DEV) ] && [ ! pyproject.toml -nt $(DEV) ] && [ ! requirements.txt -nt $(DEV) ]; then \
+		touch $@; else $(MAKE) --no-print-directory install EXTRA=demo STAMP=$@; fi
+
+$(DEV): pyproject.toml requirements.txt
+	@$(MAKE) --no-print-directory install EXTRA=dev STAMP=$@
+
+# uv where it is present, venv and pip where it is not. Both create the environment anew where it is missing or
+# half-made, and leave one that is whole as it is. Versions are the tested ones, for the Pythons they were tested on.
+.PHONY: install
+install:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "geojax needs Python 3.11 or later, and $(PYTHON) is $$($(PYTHON) --version 2>&1)."; \
+		echo "Name another: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
+	@if command -v uv >/dev/null 2>&1; then \
+		uv venv --quiet --allow-existing --python "$$(command -v $(PYTHON))" $(VENV) && \
+		uv pip install --quiet --python $(BIN)/python --constraint requirements.txt --editable '.[$(EXTRA)]'; \
+	else \
+		$(PYTHON) -m venv $(VENV) && \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+			--constraint requirements.txt --editable '.[$(EXTRA)]'; \
+	fi
+	@touch $(STAMP)

@@ -1,0 +1,127 @@
+"""Writes docs/papers.md: every work in references.bib, the functions that cite it, and the tests that exercise them.
+
+    python docs/papers.py           writes the page
+    python docs/papers.py --check   fails if the page on disk is not what would be written
+
+Functions come from the docstrings of the public names, tests from the names that test modules read.
+"""
+
+import ast
+import inspect
+import os
+import sys
+from pathlib import Path
+
+import geojax
+from geojax._core import bib
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = ROOT / "docs" / "papers.md"
+HEAD = """# Papers
+
+Every work that the library builds on, what implements it, and what tests that. Written by `make papers` from the
+docstrings, `references.bib` and the tests; do not edit.
+
+| paper | functions | tests |
+|---|---|---|
+"""
+
+
+def public_objects() -> dict[str, object]:
+    """All public callables by their full name, methods of public classes included."""
+    found: dict[str, object] = {}
+    for package in geojax.__all__:
+        module = getattr(geojax, package)
+        if not inspect.ismodule(module):
+            continue
+        for name in module.__all__:
+            item = getattr(module, name)
+            found[f"{package}.{name}"] = item
+            if inspect.isclass(item):
+                members = inspect.getmembers(item, callable)
+                found |= {
+                    f"{package}.{name}.{member}": m for member, m in members if not member.startswith("_")
+                }
+    return found
+
+
+def private_modules() -> dict[str, str]:
+    """The docstrings of the private core's modules, which cite what all the rest stands on."""
+    paths = sorted((ROOT / "geojax" / "_core").glob("*.py"))
+    return {f"_core.{path.stem}": ast.get_docstring(ast.parse(path.read_text())) or "" for path in paths}
+
+
+def citations() -> dict[str, list[str]]:
+    """Key -> full names of what cites it."""
+    found: dict[str, list[str]] = {}
+    for name, item in public_objects().items():
+        for key in bib.cited_keys(inspect.getdoc(item) or ""):
+            found.setdefault(key, []).append(name)
+    for name, doc in private_modules().items():
+        for key in bib.keys_in(doc):
+            found.setdefault(key, []).append(name)
+    return found
+
+
+def words_of_tests() -> dict[str, set[str]]:
+    """Path of each test module -> every name and attribute that it reads."""
+    found = {}
+    for path in sorted((ROOT / "tests").rglob("test_*.py")):
+        nodes = list(ast.walk(ast.parse(path.read_text())))
+        words = {node.id for node in nodes if isinstance(node, ast.Name)}
+        words |= {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+        found[path.relative_to(ROOT).as_posix()] = words
+    return found
+
+
+def tests_of(name: str, words: dict[str, set[str]]) -> list[str]:
+    """The test modules of the function's own package that read its name; of any package if there are none."""
+    package, *_, last = name.split(".")
+    folder = "tests/core/" if package == "_core" else f"tests/{package}/"
+    reading = [path for path, read in words.items() if last in read]
+    return [path for path in reading if path.startswith(folder)] or reading
+
+
+def page() -> str:
+    """The page's text; ValueError for a key without entry, an entry without function, a function without test."""
+    entries, cited, words = bib.entries(), citations(), words_of_tests()
+    faults = [
+        f"{', '.join(cited[key])} cites [{key}], which references.bib lacks"
+        for key in cited
+        if key not in entries
+    ]
+    faults += [f"references.bib has {key}, which nothing cites" for key in entries if key not in cited]
+    rows = []
+    for key in sorted(set(entries) & set(cited)):
+        tests = sorted({test for name in cited[key] for test in tests_of(name, words)})
+        if not tests:
+            faults.append(f"no test reads {', '.join(cited[key])}, which cite [{key}]")
+        title, year = bib.field(entries[key], "title"), bib.field(entries[key], "year")
+        functions = ", ".join(f"`{name}`" for name in sorted(cited[key]))
+        links = ", ".join(f"[{Path(test).name}](../{test})" for test in tests)
+        rows.append(f"| **{key}** {title} ({year}) | {functions} | {links} |\n")
+    if faults:
+        raise ValueError("The paper index has dangling rows:\n  " + "\n  ".join(faults))
+    return HEAD + "".join(rows)
+
+
+def main(arguments: list[str]) -> int:
+    """Write the page, or compare it with what is there."""
+    try:
+        text = page()
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 1
+    if arguments == ["--check"]:
+        if not PAGE.exists() or PAGE.read_text() != text:
+            print("docs/papers.md is out of date; run: make papers", file=sys.stderr)
+            return 1
+        return 0
+    part = PAGE.with_suffix(".part")
+    part.write_text(text)
+    os.replace(part, PAGE)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,131 @@
+"""Elementary functions against mpmath: values and two derivatives, at and near the awkward points."""
+
+import jax
+import jax.numpy as jnp
+import mpmath
+import numpy as np
+import pytest
+
+from geojax._core import safe
+
+SMALL = [0.0, 1e-30, 1e-8, 1e-4, 0.01, 0.2, 0.24, 0.26, 0.4, 0.49, 0.51, 0.9]
+BOTH = SMALL + [-x for x in SMALL[1:]]
+mp = mpmath.mp
+
+# name: (function, the same by mpmath, arguments); all are analytic there.
+ANALYTIC = {
+    "sinc": (safe.sinc, lambda x: mpmath.sin(x) / x, [*BOTH, 0.99, 1.01, 2.0, 10.0]),
+    "sinhc": (safe.sinhc, lambda x: mpmath.sinh(x) / x, [*BOTH, 0.99, 1.01, 5.0]),
+    "tanhc": (safe.tanhc, lambda x: mpmath.tanh(x) / x, [*BOTH, 3.0]),
+    "arctanhc": (safe.arctanhc, lambda x: mpmath.atanh(x) / x, BOTH),
+    "expm1c": (safe.expm1c, lambda x: mpmath.expm1(x) / x, [*BOTH, 0.99, 1.01, -4.0, 4.0]),
+    "log1pc": (safe.log1pc, lambda x: mpmath.log1p(x) / x, [*BOTH, 5.0]),
+    "squared_arccos1m": (safe.squared_arccos1m, lambda z: mpmath.acos(1 - z) ** 2, [*SMALL, 1.0, 1.7]),
+    "squared_arccosh1p": (safe.squared_arccosh1p, lambda z: mpmath.acosh(1 + z) ** 2, [*SMALL, 1.0, 1e3]),
+}
+
+
+def oracle(theirs, x):
+    """Value, first and second derivative, at 60 digits."""
+    with mp.workdps(60):
+        x = mp.mpf(x)
+        if abs(x) >= mp.mpf("1e-10"):
+            taylor = mpmath.taylor(lambda t: mp.mpc(theirs(t)).real, x, 2)
+        else:  # the function is 0/0 at 0: a polynomial through six points around it
+            points = [mp.mpf(k) / 10**6 for k in (1, 2, 3, 4, 5, 6)]
+            values = [mp.mpc(theirs(p)).real for p in points]
+            rows = [[p**j for j in range(6)] for p in points]
+            taylor = list(mpmath.lu_solve(mp.matrix(rows), mp.matrix(values)))
+        return [float(taylor[0]), float(taylor[1]), 2 * float(taylor[2])]
+
+
+@pytest.mark.parametrize("name", ANALYTIC)
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
+def test_analytic_functions_match_mpmath_to_second_order(name, dtype):
+    ours, theirs, points = ANALYTIC[name]
+    x = jnp.asarray(points, dtype)
+    values = jax.vmap(ours)(x), jax.vmap(jax.grad(ours))(x), jax.vmap(jax.jacfwd(jax.grad(ours)))(x)
+    want = np.array([oracle(theirs, float(point)) for point in x]).T
+    assert all(value.dtype == dtype for value in values)
+    # A derivative of the closed form divides by its argument, at least 1/4, once more for each order. What it divides
+    # is as large as the function itself.
+    for order, (got, exact) in enumerate(zip(values, want)):
+        ulp = float(jnp.finfo(dtype).eps) * 4.0**order
+        np.testing.assert_allclose(got, exact, rtol=40 * ulp, atol=40 * ulp)
+
+
+@pytest.mark.parametrize("name", ANALYTIC)
+def test_derivatives_in_reverse_and_forward_agree_at_zero(name):
+    ours = ANALYTIC[name][0]
+    modes = jax.jacfwd(jax.jacfwd(ours)), jax.jacrev(jax.jacrev(ours)), jax.jacrev(jax.jacfwd(ours))
+    np.testing.assert_allclose([mode(0.0) for mode in modes], jax.hessian(ours)(0.0), rtol=1e-14)
+
+
+ROOTS = {
+    "sqrt": (safe.sqrt, np.sqrt, 0.0, [0.0, 1e-30, 0.5, 4.0], -1.0),
+    "arccos": (safe.arccos, np.arccos, 1.0, [-1.0, -0.5, 0.0, 0.3, 1.0], 1.1),
+    "arcsin": (safe.arcsin, np.arcsin, -1.0, [-1.0, -0.5, 0.0, 0.3, 1.0], -1.1),
+    "arccosh": (safe.arccosh, np.arccosh, 1.0, [1.0, 1.5, 2.0, 1e10], 0.5),
+    "arccosh1p": (safe.arccosh1p, lambda z: np.arccosh(1 + np.longdouble(z)), 0.0, [0.0, 0.5, 1e10], -0.5),
+}
+
+
+@pytest.mark.parametrize("name", ROOTS)
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
+def test_roots(name, dtype):
+    ours, theirs, end, points, outside = ROOTS[name]
+    x = jnp.asarray(points, dtype)
+    eps = float(jnp.finfo(dtype).eps)
+    assert ours(x).dtype == dtype
+    np.testing.assert_allclose(ours(x), theirs(np.float64(x)).astype(float), rtol=8 * eps, atol=8 * eps)
+    assert jax.grad(ours)(jnp.asarray(end, dtype)) == 0
+    assert jnp.isnan(ours(jnp.asarray(outside, dtype)))
+    assert jnp.isnan(ours(jnp.asarray(jnp.nan, dtype)))
+    middle = points[-2]
+    step = 1e-6
+    quotient = (theirs(np.float64(middle) + step) - theirs(np.float64(middle) - step)) / (2 * step)
+    np.testing.assert_allclose(
+        jax.grad(ours)(jnp.asarray(middle, dtype)), float(quotient), rtol=1e-6 + 8 * eps
+    )
+
+
+def test_cosines_that_overshoot_by_rounding_count_as_the_end():
+    for dtype in (jnp.float32, jnp.float64):
+        over = jnp.asarray(1 + 4 * jnp.finfo(dtype).eps, dtype)
+        assert safe.arccos(over) == 0
+        assert safe.arccos(-over) == jnp.asarray(jnp.pi, dtype)
+        assert safe.arcsin(over) == jnp.asarray(jnp.pi / 2, dtype)
+        assert safe.arccosh(1 - 4 * jnp.finfo(dtype).eps) == 0
+        assert jnp.isfinite(jax.grad(safe.arccos)(over))
+
+
+def test_arccosh_of_large_numbers_does_not_overflow():
+    np.testing.assert_allclose(safe.arccosh1p(jnp.float32(1e38)), np.arccosh(1e38), rtol=1e-6)
+    assert jnp.isfinite(jax.grad(safe.arccosh1p)(jnp.float32(1e38)))
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-160, 1e160, 1e-300])
+def test_norm_matches_numpy_at_any_scale(scale):
+    x = jnp.array([3.0, -4.0, 12.0]) * scale
+    np.testing.assert_allclose(safe.norm(x), 13 * scale, rtol=1e-15)
+    np.testing.assert_allclose(jax.grad(safe.norm)(x), np.array([3, -4, 12]) / 13, rtol=1e-14)
+
+
+def test_norm_at_zero_and_its_second_derivative():
+    zero, x = jnp.zeros(3), jnp.array([1.0, 2.0, -2.0])
+    assert safe.norm(zero) == 0
+    np.testing.assert_array_equal(jax.grad(safe.norm)(zero), 0)
+    assert jnp.all(jnp.isfinite(jax.hessian(safe.norm)(zero)))
+    np.testing.assert_allclose(jax.hessian(safe.norm)(x), (np.eye(3) - np.outer(x, x) / 9) / 3, atol=1e-15)
+    np.testing.assert_allclose(jax.hessian(lambda x: safe.norm(x) ** 2)(x), 2 * np.eye(3), atol=1e-14)
+    assert jnp.isnan(safe.norm(jnp.array([1.0, jnp.nan])))
+    assert safe.norm(jnp.array([1.0, -jnp.inf])) == jnp.inf
+    assert safe.norm(jnp.zeros(0)) == 0
+
+
+def test_squared_angle_is_accurate_where_the_cosine_is_not():
+    for angle in (1e-1, 1e-3, 1e-5, 1e-8, 3.0, 3.14159):
+        z = 2 * np.sin(np.longdouble(angle) / 2) ** 2
+        np.testing.assert_allclose(
+            safe.squared_arccos1m(jnp.float64(z)), angle**2, rtol=1e-9 if angle > 3 else 1e-13
+        )
