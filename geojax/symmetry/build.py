@@ -1,7 +1,7 @@
 """From a traced program to its SymmetrySpec: groups, their names, and the layout of every leaf."""
 
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 
 from geojax.symmetry.axes import Factor, Label, Node, Reason, Stack, Sum, length, resolve, terminals
@@ -211,18 +211,10 @@ class Builder:
         shape = self.trace.shapes[leaf]
         if not self.trace.read[leaf]:
             return Block(tuple(Part(n, axis) for axis, n in enumerate(shape)))
-        return self._divide(self._factors(leaf), tuple(self.whole_moves.get(leaf, ())))
+        return divide(self._factors(leaf), self._part, tuple(self.whole_moves.get(leaf, ())))
 
     def _factors(self, leaf: int) -> list[tuple[int, Factor]]:
         return [(axis, f) for axis, label in enumerate(self.labelled[leaf].axes) for f in resolve(label)]
-
-    def _divide(self, factors: list[tuple[int, Factor]], whole: tuple[tuple[str, int], ...]) -> Layout:
-        division = _division(factors)
-        if division is None:
-            return Block(tuple(self._part(axis, factor) for axis, factor in factors), whole)
-        at, lengths, rests = division
-        sizes = tuple(factor.size for _, factor in factors)
-        return Cut(sizes, at, lengths, tuple(self._divide(rest, whole) for rest in rests))
 
     def _part(self, axis: int, factor: Factor) -> Part:
         if not isinstance(factor, Occurrence):
@@ -242,6 +234,18 @@ class Builder:
 
 
 Factors = list[tuple[int, Factor]]
+
+
+def divide(
+    factors: Factors, part: Callable[[int, Factor], Part], whole: tuple[tuple[str, int], ...] = ()
+) -> Layout:
+    """The layout of an array given as (axis, factor) pairs."""
+    division = _division(factors)
+    if division is None:
+        return Block(tuple(part(axis, factor) for axis, factor in factors), whole)
+    at, lengths, rests = division
+    sizes = tuple(factor.size for _, factor in factors)
+    return Cut(sizes, at, lengths, tuple(divide(rest, part, whole) for rest in rests))
 
 
 def _division(factors: Factors) -> tuple[int, tuple[int, ...], list[Factors]] | None:

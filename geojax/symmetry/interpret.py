@@ -58,12 +58,24 @@ class Contraction:
 
 
 @dataclasses.dataclass(frozen=True)
+class Product:
+    """A matrix product or convolution of the program: where it is, its equation, its factors' values."""
+
+    place: tuple[int, ...]
+    eqn: Any
+    factors: tuple["Value", ...]
+    ambient: Label
+
+
+@dataclasses.dataclass(frozen=True)
 class Occurrence:
     """The labels of one array of the program, and the loop indices it depends on."""
 
     axes: tuple[Label, ...]
     ambient: Label
 
+
+PRODUCTS = ("dot_general", "conv_general_dilated")
 
 Rule = Callable[..., Any]
 RULES: dict[str, Rule] = {}
@@ -86,6 +98,7 @@ class Interpreter(Algebra):
     Attributes:
         occurrences: Every array the program makes.
         contractions: Every sum of products.
+        products: Every matrix product and convolution outside of while loops and branches.
         unknown: Primitives without a rule, with their source lines.
     """
 
@@ -93,6 +106,8 @@ class Interpreter(Algebra):
         super().__init__(enumerate_keys)
         self.occurrences: list[Occurrence] = []
         self.contractions: list[Contraction] = []
+        self.products: list[Product] = []
+        self.place: tuple[int, ...] = ()
         self.unknown: dict[str, None] = {}
         self.ambient: Label = ()
         self.loops: list[list[tuple[Label, ...]]] = []
@@ -110,12 +125,23 @@ class Interpreter(Algebra):
         for eqn, wanted in jaxprs.live(program, needed).equations:
             inputs = [self.constant(v.val) if isinstance(v, jaxprs.Literal) else env[v] for v in eqn.invars]
             body = jaxprs.call(eqn)
-            outputs = self.step(eqn, inputs) if body is None else self.run(body, inputs, wanted)
+            if body is None:
+                outputs = self.step(eqn, inputs)
+            else:
+                outputs = self.inside(eqn, lambda body=body, given=inputs, use=wanted: self.run(body, given, use))
             env.update(zip(eqn.outvars, outputs, strict=True))
         unused = Value(())
         return [
             self.constant(v.val) if isinstance(v, jaxprs.Literal) else env.get(v, unused) for v in program.jaxpr.outvars
         ]
+
+    def inside(self, eqn: Any, action: Callable[[], list[Value]]) -> list[Value]:
+        """Runs an action with the equation noted as the place where the program is."""
+        before, self.place = self.place, (*self.place, id(eqn))
+        try:
+            return action()
+        finally:
+            self.place = before
 
     def step(self, eqn: Any, inputs: list[Value]) -> list[Value]:
         """The outputs of one equation."""
@@ -125,6 +151,8 @@ class Interpreter(Algebra):
             outputs = self.give_up(eqn, inputs, known=handler is not None)
         else:
             self.picks = []
+            if eqn.primitive.name in PRODUCTS:
+                self.products.append(Product((*self.place, id(eqn)), eqn, tuple(inputs), self.ambient))
             result = handler(self, eqn, *inputs)
             outputs = result if isinstance(result, list) else [result]
         data = any(value.data for value in inputs)

@@ -21,7 +21,7 @@ def scan(interpreter: Interpreter, eqn: Any, *values: Value) -> list[Value]:
     rows = [Value(interpreter.settle(value.axes[1:], why), data=value.data, gauge=value.gauge) for value in scanned]
     outer = interpreter.ambient
     interpreter.ambient = (*outer, *index)
-    outs = interpreter.run(parts.body, [*consts, *carry, *rows])
+    outs = interpreter.inside(eqn, lambda: interpreter.run(parts.body, [*consts, *carry, *rows]))
     interpreter.ambient = outer
     final = interpreter.close(carry, outs[: parts.num_carry], why)
     stacked = [Value((index, *out.axes), data=out.data, gauge=out.gauge) for out in outs[parts.num_carry :]]

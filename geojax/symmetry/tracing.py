@@ -42,8 +42,8 @@ def flatten(apply: Callable[..., Any], params: Any, inputs: tuple[Any, ...]) -> 
     """``apply`` as a function of (parameter arrays, input arrays), with both lists; static leaves are closed over."""
     p_leaves, p_tree = jax.tree_util.tree_flatten(params)
     i_leaves, i_tree = jax.tree_util.tree_flatten(inputs)
-    p_arrays = [k for k, leaf in enumerate(p_leaves) if _is_array(leaf)]
-    i_arrays = [k for k, leaf in enumerate(i_leaves) if _is_array(leaf)]
+    p_arrays = [k for k, leaf in enumerate(p_leaves) if is_array(leaf)]
+    i_arrays = [k for k, leaf in enumerate(i_leaves) if is_array(leaf)]
 
     def program(weights: list[Any], arrays: list[Any]) -> list[Any]:
         p_all, i_all = list(p_leaves), list(i_leaves)
@@ -52,12 +52,13 @@ def flatten(apply: Callable[..., Any], params: Any, inputs: tuple[Any, ...]) -> 
         for k, array in zip(i_arrays, arrays, strict=True):
             i_all[k] = array
         out = apply(jax.tree_util.tree_unflatten(p_tree, p_all), *jax.tree_util.tree_unflatten(i_tree, i_all))
-        return [leaf for leaf in jax.tree_util.tree_leaves(out) if _is_array(leaf)]
+        return [leaf for leaf in jax.tree_util.tree_leaves(out) if is_array(leaf)]
 
     return program, [p_leaves[k] for k in p_arrays], [i_leaves[k] for k in i_arrays]
 
 
-def _is_array(leaf: Any) -> bool:
+def is_array(leaf: Any) -> bool:
+    """Whether a leaf is an array or the shape of one."""
     return hasattr(leaf, "shape") and hasattr(leaf, "dtype")
 
 
