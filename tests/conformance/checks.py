@@ -213,7 +213,8 @@ def gradient_matches_differences(case: Case) -> None:
     """The gradient along a random direction is the central difference quotient, in float64.
 
     Two steps, h and 2h, tell how good the quotient is: its truncation error is a third of their difference, its
-    rounding error an ulp over h. A quotient that is not good to 1e-5 proves nothing and fails too: tighten the solver's `tol`.
+    rounding error an ulp over h. A quotient that is not good to 1e-5 proves nothing and fails too: tighten the
+    solver's `tol`.
     """
     assert case.differentiable, "no differentiable argument declared; exempt the case, with the reason"
     item = case.items[0]

@@ -49,8 +49,17 @@ def test_every_table_belongs_to_a_package():
     assert set(TABLES) <= set(PUBLIC)
 
 
-@pytest.mark.parametrize("package, case", [pytest.param(p, c, id=f"{p}.{c.label}") for p, c in CASES])
+# One worker does all checks of a case, as they share its compiled results.
+PARAMETERS = [
+    pytest.param(
+        package, case, id=f"{package}.{case.label}", marks=pytest.mark.xdist_group(f"{package}.{case.label}")
+    )
+    for package, case in CASES
+]
+
+
 @pytest.mark.parametrize("check", CHECKS)
+@pytest.mark.parametrize("package, case", PARAMETERS)
 def test_conforms(package: str, case: Case, check: str):
     unknown = set(case.exemptions) - set(CHECKS)
     assert not unknown, f"exemptions from unknown checks {sorted(unknown)}"
