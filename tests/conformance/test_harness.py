@@ -284,3 +284,11 @@ def test_every_check_has_a_function_that_breaks_it():
 @pytest.mark.parametrize("case", [DIRECT, ITERATIVE], ids=lambda case: case.label)
 def test_a_right_function_passes(check, case):
     CHECKS[check](case)
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_checks_do_not_depend_on_what_ran_before(check):
+    """Each on a case of its own: nothing that one check leaves behind is needed, or in the way."""
+    fresh = dataclasses.replace(DIRECT)
+    CHECKS[check](fresh)
+    CHECKS["same_result"](fresh)
