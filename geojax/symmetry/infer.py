@@ -7,6 +7,7 @@ from typing import Any
 import jax
 
 from geojax.symmetry.build import build
+from geojax.symmetry.rotations import drop_half_turns, propose
 from geojax.symmetry.spec import SymmetrySpec
 from geojax.symmetry.tracing import trace
 from geojax.symmetry.verify import verify as check
@@ -30,7 +31,8 @@ def infer(
             any tree; every output is held fixed.
         params: Its parameters, a tree of arrays or of `jax.ShapeDtypeStruct`; other leaves are left alone.
         *inputs: The other arguments, arrays or shapes; a batch of real inputs makes the verification stronger.
-        verify: Whether to check the groups numerically. Skipped where only shapes are given.
+        verify: Whether to check the groups numerically. Skipped where only shapes are given; rotations under rotary
+            position embeddings, which the labels only suggest, are then not looked for either.
         strict: Whether a primitive without a rule is an error; otherwise its axes are held and it is named.
 
     Returns:
@@ -69,10 +71,24 @@ def infer(
             f"apply uses primitives without a rule: {', '.join(spec.unknown)}; they hold {', '.join(affected) or 'no leaf'}. "
             "Call infer with strict=False to hold these axes, or register a rule with geojax.symmetry.interpret.rule."
         )
-    if not verify or not spec.members or not _concrete((params, inputs)):
+    return _verified(spec, apply, params, inputs, verify) if _concrete((params, inputs)) else spec
+
+
+def _verified(
+    spec: SymmetrySpec, apply: Callable[..., Any], params: Params, inputs: tuple[Any, ...], verify: bool
+) -> SymmetrySpec:
+    """The spec with the proposed rotations that pass, and, where asked for, only the groups that pass."""
+    spec, rotations = propose(spec)
+    doubtful = [name for name, _ in spec.members] if verify else rotations
+    if not doubtful:
         return spec
-    result = check(spec, apply, params, *inputs, key=jax.random.key(0))
-    return dataclasses.replace(spec.without(*result.failed), verification=result)
+    checked = spec.without(*(name for name, _ in spec.members if name not in doubtful))
+    result = check(checked, apply, params, *inputs, key=jax.random.key(0))
+    spec = drop_half_turns(spec.without(*result.failed), rotations)
+    if not verify:
+        return spec
+    surprises = tuple(name for name in result.failed if name not in rotations)
+    return dataclasses.replace(spec, verification=dataclasses.replace(result, failed=surprises))
 
 
 def _concrete(values: Any) -> bool:

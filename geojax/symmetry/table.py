@@ -12,14 +12,16 @@ WIDTH = 110
 
 
 def render(spec: "SymmetrySpec") -> str:
-    """The table of groups, then what was pinned and why, then what verification found."""
+    """The table of groups, then what was held and why, then what the function does not read."""
     lines = [_headline(spec), ""]
-    rows = [("group", "kind", "size", "of", "moves")]
-    rows += [(name, group.kind, _size(group), " ".join(group.parents), _moves(spec, name)) for name, group in spec.members]
-    lines += _columns(rows) if spec.members else ["no symmetry was found"]
+    if spec.members:
+        head = ("group", "kind", "size", "of", "moves")
+        rows = [(name, g.kind, _size(g), " ".join(g.parents), _moves(spec, name)) for name, g in spec.members]
+        lines += _columns(rows, head)
+    else:
+        lines += ["no symmetry was found"]
     if spec.pins:
-        lines += ["", "held fixed"]
-        lines += _columns(_pins(spec))
+        lines += ["", "held fixed", *_columns(_pins(spec))]
     unread = [leaf.path for leaf in spec.leaves if not leaf.read]
     if unread:
         lines += ["", "not read by the function: " + ", ".join(unread)]
@@ -65,12 +67,10 @@ def _moves(spec: "SymmetrySpec", name: str) -> str:
 
 
 def _pins(spec: "SymmetrySpec") -> list[tuple[str, ...]]:
-    together: dict[tuple[str, str, str], list[str]] = {}
+    together: dict[tuple[str, str, str], dict[str, None]] = {}
     for pin in spec.pins:
-        together.setdefault((pin.primitive, pin.reason, pin.source), []).append(f"{pin.path}[{pin.axis}]")
-    return [
-        (primitive, reason, source, _shorten(axes, WIDTH // 3)) for (primitive, reason, source), axes in together.items()
-    ]
+        together.setdefault((pin.primitive, pin.reason, pin.source), {})[f"{pin.path}[{pin.axis}]"] = None
+    return [(*why, _shorten(list(axes), WIDTH // 2)) for why, axes in together.items()]
 
 
 def _shorten(names: list[str], room: int) -> str:
@@ -82,7 +82,18 @@ def _shorten(names: list[str], room: int) -> str:
     return " ".join(shown)
 
 
-def _columns(rows: list[tuple[str, ...]]) -> list[str]:
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    padded = ([cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in rows)
-    return ["  ".join(cells).rstrip() for cells in padded]
+def _columns(rows: list[tuple[str, ...]], head: tuple[str, ...] = ()) -> list[str]:
+    """Rows in columns; last cells go to lines of their own where rows would be wider than the page."""
+    every = [head, *rows] if head else rows
+    widths = [max(len(row[i]) for row in every) for i in range(len(rows[0]))]
+    kept = len(widths)
+    while kept > 3 and sum(widths[:kept]) + 2 * kept > WIDTH:
+        kept -= 1
+    lines = []
+    for row in every:
+        cells = (cell.ljust(width) for cell, width in zip(row[:kept], widths, strict=False))
+        lines.append("  ".join(cells).rstrip())
+        labels = head[kept:] if head else ("",) * (len(row) - kept)
+        if row is not head:
+            lines += [f"    {label} {cell}".rstrip() for label, cell in zip(labels, row[kept:], strict=True) if cell]
+    return lines
