@@ -62,9 +62,8 @@ def jit_vmap_commute(case: Case) -> None:
 
 def eval_shape_works(case: Case) -> None:
     """Shapes and dtypes are known without computing."""
-    shapes = jax.tree.map(
-        lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), jax.eval_shape(lambda: case.items[0])
-    )
+    item = case.items[0]  # made here: inside eval_shape it would leave tracers in the case
+    shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), jax.eval_shape(lambda: item))
     promised = jax.eval_shape(case.__call__, *shapes)
     result = case.results[0]
     assert jax.tree.structure(promised) == jax.tree.structure(result), "eval_shape gives another structure"
