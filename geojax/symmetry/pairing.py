@@ -99,30 +99,30 @@ class Problem:
         return apart and all(self.inside(root).separable for root in self.roots if self.family(root))
 
 
-def pair_leaves(where: str, spec: SymmetrySpec, params_a: Params, params_b: Params):
-    """The matching problem of two trees of parameters: every floating or complex leaf, block by block.
+def read_leaves(where: str, spec: SymmetrySpec, **trees: Params) -> tuple[Problem, list[list[Array]]]:
+    """The matching problem of trees of parameters: every floating or complex leaf, block by block.
 
     Returns:
-        The problem, and the arrays of a and of b in the widest dtype that occurs, at least single precision.
+        The problem, and the arrays of each tree in the widest dtype that occurs, at least single precision.
 
     Raises:
-        ValueError: If one of the trees does not fit the spec; the message says which.
+        ValueError: If a tree does not fit the spec; the message names it.
     """
-    trees = []
-    for name, params in (("params_a", params_a), ("params_b", params_b)):
+    read = []
+    for name, params in trees.items():
         try:
             spec.check(params)
         except ValueError as error:
             raise ValueError(f"{where}: {name}: {error}") from error
-        trees.append(dict(array_leaves(params)))
-    numeric = [leaf for leaf in spec.leaves if jnp.issubdtype(trees[0][leaf.path].dtype, jnp.inexact)]
-    dtype = jnp.result_type(jnp.float32, *(tree[leaf.path].dtype for leaf in numeric for tree in trees))
+        read.append(dict(array_leaves(params)))
+    numeric = [leaf for leaf in spec.leaves if jnp.issubdtype(read[0][leaf.path].dtype, jnp.inexact)]
+    dtype = jnp.result_type(jnp.float32, *(tree[leaf.path].dtype for leaf in numeric for tree in read))
     pairs = tuple(_pair(spec, block) for leaf in numeric for block in blocks(leaf.layout))
-    a, b = (
-        [array for leaf in numeric for array in split(leaf.layout, jnp.asarray(tree[leaf.path], dtype))]
-        for tree in trees
-    )
-    return Problem(pairs, permutation_groups(spec)), a, b
+    arrays = [
+        [x for leaf in numeric for x in split(leaf.layout, jnp.asarray(tree[leaf.path], dtype))]
+        for tree in read
+    ]
+    return Problem(pairs, permutation_groups(spec)), arrays
 
 
 def permutation_groups(spec: SymmetrySpec) -> tuple[tuple[str, tuple[str, ...]], ...]:

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from geojax.transport import assignment
+from geojax.symmetry.relaxed import maximum_assignment, mix
 
 MAX_RELAXED_STEPS = 20
 """Most steps through the interior of the doubly stochastic matrices."""
@@ -55,17 +55,6 @@ def climb(
     return _accept(best, current, top[..., None], value(_one_hot(current, gains.dtype))[..., None])
 
 
-def maximum_assignment(gains: Float[Array, "*p n n"]) -> Int[Array, "*p n"]:
-    """The permutation of largest total gain for each leading index; the identity where the gains are not
-    finite.
-    """
-    solve = assignment
-    for _ in range(gains.ndim - 2):
-        solve = jax.vmap(solve)
-    found = solve(-gains)
-    return jnp.where(found < 0, jnp.arange(gains.shape[-1], dtype=found.dtype), found)
-
-
 def _accept(best, current, after: Float[Array, "*p k"], before: Float[Array, "*p k"]):
     """Takes the better permutation where the sum of scores rises by more than its rounding error."""
     rise = jnp.sum(after - before, axis=-1)
@@ -94,10 +83,7 @@ def _value(gains: Array, quadratics: Sequence[Quadratic]) -> Callable[[Array], F
             letters = list(range(a.ndim))
             moved = b
             for axis in axes:
-                fresh = [a.ndim if i == axis else i for i in letters]
-                moved = jnp.einsum(
-                    soft.astype(b.dtype), [*batch, axis, a.ndim], moved, fresh, letters, precision="highest"
-                )
+                moved = mix(moved, axis, batch, soft)
             product = jnp.einsum(jnp.conj(a), letters, moved, letters, list(batch), precision="highest")
             total += jnp.real(product)
         return total

@@ -12,7 +12,7 @@ from geojax.results import Status
 from geojax.symmetry.action import Element, check_element, identity
 from geojax.symmetry.ascent import ascend
 from geojax.symmetry.groups import PERMUTATION
-from geojax.symmetry.pairing import Problem, objective, pair_leaves
+from geojax.symmetry.pairing import Problem, objective, read_leaves
 from geojax.symmetry.spec import SymmetrySpec
 from geojax.typing import Key, Params
 
@@ -97,7 +97,7 @@ def weight_matching(
     References: [Ainsworth2022], Alg. 1; [Vogelstein2015] for groups on two axes.
     """
     checks.typed_key("weight_matching", key)
-    problem, a, b = pair_leaves("weight_matching", spec, params_a, params_b)
+    problem, (a, b) = read_leaves("weight_matching", spec, params_a=params_a, params_b=params_b)
     start = starting_element("weight_matching", spec, init)
     return match_pairs(problem, a, b, start, key=key, settled=init or (), max_sweeps=max_sweeps)
 
