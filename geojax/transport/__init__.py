@@ -1,6 +1,6 @@
 """Optimal transport: couplings, distances, barycentres, and their gradients."""
 
-from geojax.transport.assignment import assignment as assignment
-from geojax.transport.assignment import assignment_cost as assignment_cost
+from geojax.transport.assignment import assignment, assignment_cost
+from geojax.transport.sinkhorn import SinkhornResult, sinkhorn
 
-__all__ = ["assignment", "assignment_cost"]
+__all__ = ["SinkhornResult", "assignment", "assignment_cost", "sinkhorn"]

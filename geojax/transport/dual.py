@@ -1,0 +1,135 @@
+"""The dual of entropic transport: its value, its optimality conditions, and the derivatives of both.
+
+maximise  <f, a> + <g, b> - epsilon sum_ij a_i b_j (exp((f_i + g_j - C_ij) / epsilon) - 1)
+
+is solved where the kernel K_ij = exp((f_i + g_j - C_ij) / epsilon) has  K b = 1 and K^T a = 1; then P = a_i b_j K_ij.
+"""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from geojax.results import Status
+
+Vectors = tuple[Float[Array, " n"], Float[Array, " m"]]
+
+
+def kernel(f: Array, g: Array, cost_matrix: Array, epsilon: Array) -> Float[Array, "n m"]:
+    """K_ij = exp((f_i + g_j - C_ij) / epsilon), bounded where a row and a column of weight zero meet."""
+    cap = 0.5 * jnp.log(jnp.finfo(cost_matrix.dtype).max)
+    return jnp.exp(jnp.minimum((f[:, None] + g - cost_matrix) / epsilon, cap))
+
+
+def plan(f: Array, g: Array, cost_matrix: Array, a: Array, b: Array, epsilon: Array) -> Float[Array, "n m"]:
+    """P_ij = a_i b_j K_ij."""
+    return a[:, None] * kernel(f, g, cost_matrix, epsilon) * b
+
+
+@jax.custom_jvp
+def value(f: Array, g: Array, cost_matrix: Array, a: Array, b: Array, epsilon: Array) -> Float[Array, ""]:
+    """The dual value at potentials whose plan has mass sum(b), with its envelope derivative.
+
+    At such potentials the last term of the dual vanishes. The derivative in f and g is that at the optimum, zero.
+    """
+    del cost_matrix, epsilon
+    return f @ a + g @ b
+
+
+@value.defjvp
+def _(primals, tangents):
+    f, g, cost_matrix, a, b, epsilon = primals
+    _, _, cost_dot, a_dot, b_dot, epsilon_dot = tangents
+    coupling = plan(f, g, cost_matrix, a, b, epsilon)
+    divergence = jnp.sum(coupling * (f[:, None] + g - cost_matrix)) / epsilon
+    change = jnp.sum(coupling * cost_dot) + f @ a_dot + g @ b_dot + divergence * epsilon_dot
+    return value(*primals), change
+
+
+@jax.custom_jvp
+def solution(f: Array, g: Array, cost_matrix: Array, a: Array, b: Array, epsilon: Array) -> Vectors:
+    """The optimal potentials f and g, as found by a solver, with the derivatives of the equations they solve.
+
+    Differentiating  K b = 1, K^T a = 1  at fixed epsilon gives, with Q_ij = K_ij b_j and S_ji = K_ij a_i, which are
+    stochastic matrices,
+
+        df + Q dg = r,   dg + S df = s,
+
+    and so (I - S Q) dg = s - S r. The chain S Q keeps b, so 1 b^T / sum(b) may be added to fix the constant that f
+    and g may exchange; potentials are to be compared in a fixed gauge.
+    """
+    del cost_matrix, a, b, epsilon
+    return f, g
+
+
+@solution.defjvp
+def _(primals, tangents):
+    _, _, cost_matrix, a, b, epsilon = primals
+    _, _, cost_dot, a_dot, b_dot, epsilon_dot = tangents
+    f, g = solution(*primals)
+    k = kernel(f, g, cost_matrix, epsilon)
+    # What f_i and g_j must change by to meet their own equation when only the data move.
+    shift = cost_dot + (f[:, None] + g - cost_matrix) * (epsilon_dot / epsilon)
+    r = (k * shift) @ b - epsilon * (k @ b_dot)
+    s = a @ (k * shift) - epsilon * (a_dot @ k)
+    g_dot = _solve_chain(k, a, b, s - (a * r) @ k)
+    return (f, g), (r - k @ (b * g_dot), g_dot)
+
+
+def _solve_chain(k: Array, a: Array, b: Array, right: Array) -> Float[Array, " m"]:
+    """Solve  x - S Q x + 1 <b, x> / sum(b) = right.
+
+    Where b > 0 the operator is symmetric in the inner product weighted by b, and positive: conjugate gradients. A
+    column of weight zero does not act on the others, so it is filled in afterwards.
+    """
+    total = jnp.sum(b)
+
+    def forward(x: Array) -> Array:
+        return x - (a * (k @ (b * x))) @ k + (b @ x) / total
+
+    def backward(y: Array) -> Array:
+        return y - b * ((a * (k @ y)) @ k) + b * (jnp.sum(y) / total)
+
+    positive = b > 0
+    root = jnp.sqrt(jnp.where(positive, b, 1))
+
+    def symmetric(z: Array) -> Array:
+        return jnp.where(positive, root * forward(jnp.where(positive, z / root, 0)), z)
+
+    def conjugate_gradients(rhs: Array) -> Array:
+        tolerance = 10 * float(jnp.finfo(rhs.dtype).eps)
+        return jax.scipy.sparse.linalg.cg(symmetric, rhs, tol=tolerance, maxiter=50 + 2 * rhs.size)[0]
+
+    def solve(_, rhs: Array) -> Array:
+        inside = jnp.where(positive, conjugate_gradients(jnp.where(positive, root * rhs, 0)) / root, 0)
+        return jnp.where(positive, inside, rhs + inside - forward(inside))
+
+    def solve_transposed(_, rhs: Array) -> Array:
+        outside = jnp.where(positive, 0, rhs)
+        rest = rhs - outside - (backward(outside) - outside)
+        return outside + jnp.where(
+            positive, root * conjugate_gradients(jnp.where(positive, rest / root, 0)), 0
+        )
+
+    return jax.lax.custom_linear_solve(forward, right, solve, transpose_solve=solve_transposed)
+
+
+def centred(f: Array, g: Array, a: Array) -> Vectors:
+    """The same potentials in the gauge <f, a> = 0, which is smooth in a."""
+    mass = jnp.sum(a)
+    mean = f @ a / jnp.where(mass > 0, mass, 1)
+    return f - mean, g + mean
+
+
+def feasible(a: Array, b: Array, epsilon: Array, tol: Array) -> Bool[Array, ""]:
+    """Whether the weights are those of a transport problem: nonnegative, positive in sum, the same sum; epsilon > 0."""
+    mass_a, mass_b = jnp.sum(a), jnp.sum(b)
+    rounding = 4 * (a.size + b.size) * jnp.finfo(a.dtype).eps * mass_a
+    same = jnp.abs(mass_a - mass_b) <= jnp.maximum(tol, rounding)
+    return jnp.all(a >= 0) & jnp.all(b >= 0) & (mass_a > 0) & same & (epsilon > 0)
+
+
+def judged(status: Array, is_feasible: Array, *data: Array) -> Array:
+    """The status of a solve, in the light of its data: NONFINITE if they are not finite, else INFEASIBLE if so."""
+    finite = jnp.all(jnp.stack([jnp.all(jnp.isfinite(x)) for x in data]))
+    code = jnp.where(is_feasible, status, Status.INFEASIBLE)
+    return jnp.where(finite, code, Status.NONFINITE).astype(jnp.int32)

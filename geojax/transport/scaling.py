@@ -1,0 +1,169 @@
+"""Sinkhorn's matrix scaling: potentials absorbed into the kernel, and over-relaxed steps."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.scipy.special import logsumexp
+from jaxtyping import Array, Float, Int
+
+from geojax._core.loops import Iteration, iterate
+
+ROUND = 24  # iterations after which the kernel is computed anew
+BLOCK = 8  # iterations after which the relaxation is adapted
+
+
+class _Relaxation(NamedTuple):
+    """The exponent of the corrections, and what it is judged by."""
+
+    omega: Float[Array, ""]
+    error: Float[Array, ""]  # at the beginning of the block
+    best: Float[Array, ""]  # so far
+
+
+class _Sweeps(NamedTuple):
+    u: Float[Array, " n"]
+    v: Float[Array, " m"]
+    column_error: Float[Array, ""]
+    error: Float[Array, ""]
+    relaxation: _Relaxation
+    num_steps: Int[Array, ""]
+
+
+class _Rounds(NamedTuple):
+    f: Float[Array, " n"]
+    g: Float[Array, " m"]
+    epsilon: Float[Array, ""]  # of the last round
+    column_error: Float[Array, ""]
+    error: Float[Array, ""]
+    relaxation: _Relaxation
+    num_steps: Int[Array, ""]
+
+
+def scaling(
+    cost_matrix: Float[Array, "n m"],
+    a: Float[Array, " n"],
+    b: Float[Array, " m"],
+    epsilon: Float[Array, ""],
+    g: Float[Array, " m"] | None,
+    *,
+    tol: Float[Array, ""],
+    max_steps: int,
+    start_epsilon: Float[Array, ""] | None,
+) -> Iteration:
+    """Run Sinkhorn iterations from the potential g to a marginal error of tol.
+
+    With E_ij = b_j exp((f_i + g_j - C_ij) / epsilon) a round repeats
+
+        u <- u (1 / (u * E v))^omega,   v <- v (b / (v * E^T (a u)))^omega
+
+    and then moves epsilon log(u, v) into the potentials [Schmitzer2019]. A round ends early when u or v has grown so
+    far that entries of E which underflowed could matter. The exponent omega follows the observed rate [Lehmann2022];
+    the last iteration of all is a plain one, omega = 1. A weight of zero takes its row or column out of the sums.
+
+    Returns an Iteration whose state is (f, g) and whose count is that of iterations. The error is the L1 error of both
+    marginals before the last iteration; the one after it is not larger, as a plain iteration moves no more mass than
+    is misplaced.
+    """
+    info = jnp.finfo(cost_matrix.dtype)
+    largest = info.tiny**-0.25  # of a factor u or v, and of a correction to it
+    log_b = jnp.where(b > 0, jnp.log(jnp.where(b > 0, b, 1)), -jnp.inf)
+    supported = jnp.where(b > 0, 0, jnp.inf).astype(cost_matrix.dtype)
+    infinite = jnp.full_like(epsilon, jnp.inf)
+
+    def run_round(state: _Rounds) -> _Rounds:
+        # Twice the wanted epsilon comes before the first round, so that the first one halves it to the start.
+        current = jnp.maximum(epsilon, state.epsilon / 2)
+        exponent = (state.f[:, None] + state.g - cost_matrix) / current + log_b
+        kernel = jnp.exp(jnp.minimum(exponent, 0.5 * jnp.log(info.max)))
+
+        def sweep(now: _Sweeps) -> _Sweeps:
+            row = now.u * (kernel @ now.v)
+            error = jnp.sum(a * jnp.abs(row - 1)) + now.column_error
+            relaxation = _adapted(now.relaxation, error, now.num_steps)
+            last = (error <= tol) | (now.num_steps + 1 == max_steps)
+            omega = jnp.where(last, 1, relaxation.omega)
+            u = now.u * jnp.clip(row, 1 / largest, largest) ** -omega
+            column = now.v * ((a * u) @ kernel)
+            share = jnp.where(b > 0, column / jnp.where(b > 0, b, 1), 1)
+            correction = jnp.clip(share, 1 / largest, largest) ** -omega
+            column_error = jnp.sum(jnp.abs(column * correction - b))
+            return _Sweeps(u, now.v * correction, column_error, error, relaxation, now.num_steps + 1)
+
+        def sweeps_on(now: _Sweeps) -> Array:
+            low = jnp.minimum(jnp.min(now.u), jnp.min(now.v))
+            high = jnp.maximum(jnp.max(now.u), jnp.max(now.v))
+            within = now.num_steps < jnp.minimum(max_steps, state.num_steps + ROUND)
+            return within & (low > 1 / largest) & (high < largest) & (now.error > tol)
+
+        ones = (jnp.ones_like(state.f), jnp.ones_like(state.g))
+        start = _Sweeps(*ones, state.column_error, infinite, state.relaxation, state.num_steps)
+        end = jax.lax.while_loop(sweeps_on, sweep, start)
+        return _Rounds(
+            f=state.f + current * jnp.log(end.u),
+            g=state.g + current * jnp.log(end.v),
+            epsilon=current,
+            column_error=end.column_error,
+            error=end.error,
+            relaxation=end.relaxation,
+            num_steps=end.num_steps,
+        )
+
+    def rounds_go_on(state: _Rounds) -> Array:
+        annealing = (state.epsilon > epsilon) & ~jnp.isnan(state.error)
+        return (state.num_steps < max_steps) & (annealing | (state.error > tol))
+
+    def run(state: _Rounds) -> tuple[_Rounds, Float[Array, ""]]:
+        end = jax.lax.while_loop(rounds_go_on, run_round, state)
+        # Potentials of a larger epsilon solve another problem.
+        return end, jnp.where(end.epsilon > epsilon, jnp.maximum(end.error, 2 * tol + info.tiny), end.error)
+
+    # Start from potentials that no pair violates and that every row meets with equality.
+    if g is None:
+        g = jnp.min(cost_matrix - jnp.min(cost_matrix + supported, axis=1)[:, None], axis=0)
+    f = jnp.min(cost_matrix - g + supported, axis=1)
+    first = epsilon if start_epsilon is None else jnp.maximum(epsilon, start_epsilon)
+    start = _Rounds(
+        f,
+        g,
+        epsilon=2 * first,
+        column_error=jnp.zeros_like(epsilon),
+        error=infinite,
+        relaxation=_Relaxation(jnp.ones_like(epsilon), infinite, infinite),
+        num_steps=jnp.zeros_like(epsilon, dtype=jnp.int32),
+    )
+    result = iterate(run, start, tol=tol, max_steps=min(max_steps, 1))
+    end = result.state
+    # Columns of weight zero took no part; optimality extends g to them.
+    log_a = jnp.where(a > 0, jnp.log(jnp.where(a > 0, a, 1)), -jnp.inf)
+    g = jax.lax.cond(
+        jnp.all(b > 0),
+        lambda: end.g,
+        lambda: jnp.where(
+            b > 0,
+            end.g,
+            -epsilon * logsumexp((end.f[:, None] - cost_matrix) / epsilon + log_a[:, None], axis=0),
+        ),
+    )
+    return Iteration((end.f, g), result.error, end.num_steps, result.status)
+
+
+def _adapted(relaxation: _Relaxation, error: Array, num_steps: Array) -> _Relaxation:
+    """At the end of a block, choose omega from the factor by which an iteration of it reduced the error.
+
+    Near the solution the iteration is successive over-relaxation of a two-block linear system. If plain iterations
+    converge at the rate q, relaxed ones do so at the rate r with (r + omega - 1)^2 = r omega^2 q, and best, at the
+    rate omega - 1, for omega = 2 / (1 + sqrt(1 - q)). A change of omega may raise the error for some iterations; when
+    it is ten times the best so far, plain iterations take over.
+    """
+    omega, best = relaxation.omega, jnp.minimum(relaxation.best, error)
+    reduction = error / relaxation.error
+    rate = jnp.maximum(reduction ** (1 / BLOCK), omega - 1)
+    plain_rate = (rate + omega - 1) ** 2 / (rate * omega**2)
+    fastest = 2 / (1 + jnp.sqrt(jnp.maximum(1 - plain_rate, 1e-4)))
+    # Near its floor the error is rounding and says nothing about the rate.
+    above_floor = error > 100 * jnp.finfo(error.dtype).eps
+    informative = above_floor & jnp.isfinite(reduction) & (reduction > 0) & (reduction < 1)
+    chosen = jnp.where(error > 10 * best, 1, jnp.where(informative, fastest, omega))
+    ended = num_steps % BLOCK == 0
+    return _Relaxation(jnp.where(ended, chosen, omega), jnp.where(ended, error, relaxation.error), best)
