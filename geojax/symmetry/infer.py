@@ -5,13 +5,20 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import numpy as np
 
 from geojax.symmetry.build import build
+from geojax.symmetry.dimension import jacobian, orbit_dimension
 from geojax.symmetry.rotations import drop_half_turns, propose
 from geojax.symmetry.spec import SymmetrySpec
-from geojax.symmetry.tracing import trace
+from geojax.symmetry.tracing import is_array, trace
+from geojax.symmetry.verify import Probe
 from geojax.symmetry.verify import verify as check
 from geojax.typing import Params
+
+
+SMALL = 256
+REDRAWS = 8
 
 
 def infer(
@@ -88,7 +95,31 @@ def _verified(
     if not verify:
         return spec
     surprises = tuple(name for name in result.failed if name not in rotations)
-    return dataclasses.replace(spec, verification=dataclasses.replace(result, failed=surprises))
+    verification = dataclasses.replace(result, failed=surprises)
+    return dataclasses.replace(spec, verification=verification, reach=_reach(spec, apply, params, inputs))
+
+
+def _reach(
+    spec: SymmetrySpec, apply: Callable[..., Any], params: Params, inputs: tuple[Any, ...]
+) -> tuple[int, int] | None:
+    """Dimension that the continuous groups reach and its upper bound, for functions of few parameters in float64."""
+    probe = Probe(spec, apply, params, inputs)
+    count = sum(w.size for w in probe.weights if jax.dtypes.issubdtype(w.dtype, np.floating))
+    if count > SMALL or not probe.double:
+        return None
+    with jax.enable_x64(True):
+        weights, _ = probe.draw(jax.random.key(1))
+        leaves, tree = jax.tree_util.tree_flatten(params)
+        moving = iter(weights)
+        redrawn = jax.tree_util.tree_unflatten(tree, [next(moving) if is_array(leaf) else leaf for leaf in leaves])
+        rows: list[np.ndarray] = []
+        for i in range(REDRAWS):
+            _, arrays = probe.draw(jax.random.key(2 + i))
+            rows.append(np.asarray(jax.jit(jacobian, static_argnums=0)(probe.function, weights, arrays))[: 4 * SMALL])
+            if sum(len(row) for row in rows) > 2 * count:
+                break
+        rank = int(np.linalg.matrix_rank(np.concatenate(rows)))
+        return int(orbit_dimension(spec, redrawn)), count - rank
 
 
 def _concrete(values: Any) -> bool:

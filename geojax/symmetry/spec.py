@@ -81,7 +81,8 @@ class SymmetrySpec:
         pins: Every axis of a leaf that may not be permuted, with the primitive and source line that pinned it.
         unknown: Primitives without a rule that the program used, as "name (source)".
         verification: What `verify` found, or None where it was not asked for.
-        bound: Upper bound on the dimension of the continuous symmetry, or None where it was not computed.
+        reach: Dimension of the set of parameters that the continuous groups reach, with an upper bound from the rank
+            of the function's Jacobian; None where they were not computed (functions of many parameters).
     """
 
     members: tuple[tuple[str, Group], ...]
@@ -89,7 +90,7 @@ class SymmetrySpec:
     pins: tuple[Pin, ...] = ()
     unknown: tuple[str, ...] = ()
     verification: VerifyResult | None = None
-    bound: int | None = None
+    reach: tuple[int, int] | None = None
 
     @property
     def groups(self) -> dict[str, Group]:

@@ -33,8 +33,8 @@ def render(spec: "SymmetrySpec") -> str:
 def _headline(spec: "SymmetrySpec") -> str:
     discrete = sum(group.log10_order for _, group in spec.members if group.dimension == 0)
     text = f"{len(spec.members)} groups on {len(spec.leaves)} leaves, 10^{discrete:.0f} discrete elements"
-    if spec.bound is not None:
-        text += f", {spec.dimension} of at most {spec.bound} continuous dimensions found"
+    if spec.reach is not None:
+        text += ", found {} of at most {} continuous dimensions".format(*spec.reach)
     elif spec.dimension:
         text += f", {spec.dimension} continuous dimensions"
     check = spec.verification

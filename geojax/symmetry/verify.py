@@ -59,7 +59,7 @@ def verify(spec: SymmetrySpec, apply: Callable[..., Any], params: Params, *input
     spec.check(params)
     if not spec.members:
         return VerifyResult(0.0, 0.0, float("inf"))
-    probe = _Probe(spec, apply, params, inputs)
+    probe = Probe(spec, apply, params, inputs)
     names = [name for name, _ in spec.members]
     draws = [probe.draw(jax.random.fold_in(key, i)) for i in range(DRAWS)]
     elements = [probe.element(jax.random.fold_in(key, 100 + i)) for i in range(DRAWS)]
@@ -92,7 +92,7 @@ def _culprits(change: Callable[[Iterable[str]], float], names: list[str], tolera
     return found or names
 
 
-class _Probe:
+class Probe:
     """The function with parameters moved block by block, compiled once in the best precision it allows."""
 
     def __init__(self, spec: SymmetrySpec, apply: Callable[..., Any], params: Params, inputs: tuple[Any, ...]):
