@@ -17,6 +17,10 @@ from geojax.symmetry.spec import SymmetrySpec
 Element = dict[str, np.ndarray]
 
 
+class Malformed(ValueError):
+    """A spec that does not say how its groups act: a parent is missing where the child occurs, or is there twice."""
+
+
 def random_element(spec: SymmetrySpec, random: np.random.Generator, kinds: tuple[str, ...] = ()) -> Element:
     """A random element; of the given kinds only, where any are given."""
     return {
@@ -90,9 +94,9 @@ def _move_block(group: Group, name: str, value: np.ndarray, block: Block, x: np.
         exponent = dict(part.moves).get(name)
         if exponent is None:
             continue
+        if any(names.count(parent) != 1 or parent == part.name for parent in group.parents):
+            raise Malformed(f"{name!r} depends on {group.parents}, but moves a block of axes {names}")
         where = [names.index(parent) for parent in group.parents]
-        assert axis not in where
-        assert all(names.count(parent) == 1 for parent in group.parents), (name, names)
         new = np.empty_like(x)
         for index in itertools.product(*(range(n) for n in group.parent_sizes)):
             select: list[Any] = [slice(None)] * x.ndim

@@ -26,7 +26,7 @@ SYMMETRIC = (
         lambda p, h, x, i: (
             jnp.stack([h.sum(-1), h.max(-1), h.prod(-1), jax.nn.logsumexp(h, -1)]) + dense(p, h).sum()
         ),
-        expected=(permutation(UNITS),),
+        expected=(permutation(UNITS), permutation(2)),
     ),
     Program(
         "softmax over units", lambda p, h, x, i: dense(p, jax.nn.softmax(h)), expected=(permutation(UNITS),)
@@ -39,7 +39,7 @@ SYMMETRIC = (
     Program(
         "gated halves",
         lambda p, h, x, i: (h[:, :3] * jnp.tanh(h[:, 3:])) @ p["w2"][:3] + p["w2"][3:].sum(0),
-        expected=(permutation(3), permutation(3)),
+        expected=(permutation(3), permutation(3, 2)),
     ),
     Program(
         "overlapping pieces",

@@ -76,7 +76,7 @@ NEGATIVES = (
         "pooling over units",
         lambda p, h, x, i: dense(p, lax.reduce_window(h, 0.0, lax.add, (1, 3), (1, 1), "SAME")),
     ),
-    fixed_by("gather", "units picked by data", lambda p, h, x, i: dense(p, h[:, i])),
+    fixed_by("gather", "units picked by data", lambda p, h, x, i: dense(p, h[:, i]), axes=READ_AXES),
     fixed_by("gather", "units picked by a constant", lambda p, h, x, i: h[:, np.array([4, 1])] + dense(p, h)),
     fixed_by(
         "dynamic_slice",
@@ -140,7 +140,7 @@ NEGATIVES = (
     fixed_by(
         "cholesky",
         "Cholesky factor",
-        lambda p, h, x, i: dense(p, h @ jnp.linalg.cholesky(jnp.diag(jnp.ones(UNITS)) + p["m"] @ p["m"].T)),
+        lambda p, h, x, i: dense(p, h @ jnp.linalg.cholesky(p["m"] @ p["m"].T)),
         axes=(*UNIT_AXES, ("m", 0)),
         extra=SQUARE,
     ),
