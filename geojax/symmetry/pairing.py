@@ -117,12 +117,22 @@ def read_leaves(where: str, spec: SymmetrySpec, **trees: Params) -> tuple[Proble
         read.append(dict(array_leaves(params)))
     numeric = [leaf for leaf in spec.leaves if jnp.issubdtype(read[0][leaf.path].dtype, jnp.inexact)]
     dtype = jnp.result_type(jnp.float32, *(tree[leaf.path].dtype for leaf in numeric for tree in read))
-    pairs = tuple(_pair(spec, block) for leaf in numeric for block in blocks(leaf.layout))
+    pairs = tuple(pair_of(spec, block) for leaf in numeric for block in blocks(leaf.layout))
     arrays = [
         [x for leaf in numeric for x in split(leaf.layout, jnp.asarray(tree[leaf.path], dtype))]
         for tree in read
     ]
     return Problem(pairs, permutation_groups(spec)), arrays
+
+
+def pair_of(spec: SymmetrySpec, block: Block) -> Pair:
+    """The labels of a block's axes."""
+    groups = spec.groups
+    movers = []
+    for part in block.parts:
+        found = [name for name, _ in part.moves if groups[name].kind == PERMUTATION]
+        movers.append(found[0] if found else "")
+    return Pair(tuple(part.name for part in block.parts), tuple(movers))
 
 
 def permutation_groups(spec: SymmetrySpec) -> tuple[tuple[str, tuple[str, ...]], ...]:
@@ -187,15 +197,6 @@ def real_dtype(arrays: Sequence[Array]) -> jnp.dtype:
     none.
     """
     return jnp.finfo(arrays[0].dtype).dtype if arrays else jnp.dtype(jnp.float32)
-
-
-def _pair(spec: SymmetrySpec, block: Block) -> Pair:
-    groups = spec.groups
-    movers = []
-    for part in block.parts:
-        found = [name for name, _ in part.moves if groups[name].kind == PERMUTATION]
-        movers.append(found[0] if found else "")
-    return Pair(tuple(part.name for part in block.parts), tuple(movers))
 
 
 def _axes_of(pair: Pair, names: Iterable[str]) -> tuple[int, ...]:

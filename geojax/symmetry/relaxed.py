@@ -10,8 +10,19 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from geojax.symmetry.pairing import Pair, Permutations, Problem, inner_product, real_dtype
+from geojax.symmetry.layout import blocks, join, split
+from geojax.symmetry.pairing import (
+    Pair,
+    Permutations,
+    Problem,
+    inner_product,
+    pair_of,
+    permutation_groups,
+    real_dtype,
+)
+from geojax.symmetry.spec import SymmetrySpec
 from geojax.transport import assignment
+from geojax.typing import Params
 
 Soft = dict[str, Array]
 
@@ -58,6 +69,29 @@ def soft_move(problem: Problem, pair: Pair, b: Array, soft: Mapping[str, Array])
         for axis in pair.positions(name):
             b = mix(b, axis, batch, soft[name])
     return b
+
+
+def soft_act(spec: SymmetrySpec, soft: Mapping[str, Array], params: Params) -> Params:
+    """Parameters moved by a soft element: `act`, with matrices in the place of permutations.
+
+    Differentiation: exact in soft and params.
+    """
+    spec.check(params)
+    problem = Problem((), permutation_groups(spec))
+    leaves = {leaf.path: leaf for leaf in spec.leaves}
+
+    def moved(path, value):
+        leaf = leaves.get(jax.tree_util.keystr(path, simple=True, separator="/"))
+        if leaf is None or not jnp.issubdtype(value.dtype, jnp.inexact):
+            return value
+        pieces = zip(blocks(leaf.layout), split(leaf.layout, value), strict=True)
+        return join(
+            leaf.layout,
+            [soft_move(problem, pair_of(spec, block), x, soft) for block, x in pieces],
+            leaf.shape,
+        )
+
+    return jax.tree_util.tree_map_with_path(moved, params)
 
 
 def soft_objective(

@@ -1,5 +1,7 @@
 """Activation matching against numpy and scipy, planted elements, and the units that have no activations."""
 
+import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -21,10 +23,9 @@ def mlp(params, x):
 
 def mlp_params(key, sizes=(4, 9, 7, 3)):
     keys = jax.random.split(key, 2 * len(sizes))
-    pairs = enumerate(zip(sizes[:-1], sizes[1:]))
     return [
         (jax.random.normal(keys[2 * i], (n, m)), jax.random.normal(keys[2 * i + 1], (m,)))
-        for i, (n, m) in pairs
+        for i, (n, m) in enumerate(itertools.pairwise(sizes))
     ]
 
 
