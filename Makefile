@@ -11,7 +11,7 @@ DEMO := $(VENV)/.installed-demo
 DEV := $(VENV)/.installed-dev
 NOTEBOOKS := $(patsubst notebooks/%.py,.cache/notebooks/%.ipynb,$(wildcard notebooks/*.py))
 
-.PHONY: demo test lint format types notebooks papers papers-check fuzz check clean
+.PHONY: demo test lint format types annotations notebooks papers papers-check fuzz check clean
 .DELETE_ON_ERROR:
 
 demo: $(DEMO)
@@ -31,6 +31,11 @@ format: $(DEV)
 types: $(DEV)
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
+# Every annotation of the library, shapes included, against what the conformance cases pass and return.
+annotations: $(DEV)
+	$(BIN)/python -m pytest -q tests/conformance -k "jit_equals_eager or vmap_equals_loop" \
+		--jaxtyping-packages=geojax,beartype.beartype
+
 notebooks: $(DEV) $(NOTEBOOKS)
 	@echo "$(words $(NOTEBOOKS)) notebooks executed"
 
@@ -49,7 +54,7 @@ papers-check: $(DEV)
 fuzz: $(DEV)
 	GEOJAX_FUZZ_SEED=$${GEOJAX_FUZZ_SEED:-$$(date +%s)} $(BIN)/python -m pytest tests/symmetry -k fuzz $(ARGS)
 
-check: lint types papers-check test notebooks
+check: lint types papers-check test annotations notebooks
 
 clean:
 	rm -rf .venv .venv312 .cache .pytest_cache .ruff_cache dist build demo

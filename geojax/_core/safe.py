@@ -45,18 +45,18 @@ def _spliced(
 def sinc(x: Numbers) -> Numbers:
     """sin(x) / x."""
     series = tuple((-1.0) ** k / math.factorial(2 * k + 1) for k in range(11))
-    return _spliced(x, jnp.abs(x) < 1, lambda s: _polynomial(series, s * s), lambda s: jnp.sin(s) / s, 1)
+    return _spliced(x, jnp.abs(x) < 1, lambda s: _polynomial(series, s * s), lambda s: jnp.sin(s) / s, 1.0)
 
 
 def sinhc(x: Numbers) -> Numbers:
     """sinh(x) / x."""
     series = tuple(1.0 / math.factorial(2 * k + 1) for k in range(11))
-    return _spliced(x, jnp.abs(x) < 1, lambda s: _polynomial(series, s * s), lambda s: jnp.sinh(s) / s, 1)
+    return _spliced(x, jnp.abs(x) < 1, lambda s: _polynomial(series, s * s), lambda s: jnp.sinh(s) / s, 1.0)
 
 
 def tanhc(x: Numbers) -> Numbers:
     """tanh(x) / x."""
-    return _spliced(x, jnp.abs(x) < 0.5, lambda s: _polynomial(_TANHC, s * s), lambda s: jnp.tanh(s) / s, 1)
+    return _spliced(x, jnp.abs(x) < 0.5, lambda s: _polynomial(_TANHC, s * s), lambda s: jnp.tanh(s) / s, 1.0)
 
 
 def arctanhc(x: Numbers) -> Numbers:
@@ -70,13 +70,13 @@ def arctanhc(x: Numbers) -> Numbers:
 def expm1c(x: Numbers) -> Numbers:
     """(exp(x) - 1) / x."""
     series = tuple(1.0 / math.factorial(k + 1) for k in range(19))
-    return _spliced(x, jnp.abs(x) < 1, lambda s: _polynomial(series, s), lambda s: jnp.expm1(s) / s, 1)
+    return _spliced(x, jnp.abs(x) < 1, lambda s: _polynomial(series, s), lambda s: jnp.expm1(s) / s, 1.0)
 
 
 def log1pc(x: Numbers) -> Numbers:
     """log(1 + x) / x for x > -1."""
     series = tuple((-1.0) ** k / (k + 1) for k in range(28))
-    return _spliced(x, jnp.abs(x) < 0.25, lambda s: _polynomial(series, s), lambda s: jnp.log1p(s) / s, 1)
+    return _spliced(x, jnp.abs(x) < 0.25, lambda s: _polynomial(series, s), lambda s: jnp.log1p(s) / s, 1.0)
 
 
 # Roots: derivative 0 at the end of the domain ------------------------------------------------------------------------
@@ -135,13 +135,13 @@ def squared_arccos1m(z: Numbers) -> Numbers:
 
     With z = |x - y|^2 / 2 this is the squared angle between unit vectors, without cancellation.
     """
-    return _spliced(z, jnp.abs(z) < 0.25, lambda s: s * _polynomial(_ARCCOS, s), _squared_angle, 1)
+    return _spliced(z, jnp.abs(z) < 0.25, lambda s: s * _polynomial(_ARCCOS, s), _squared_angle, 1.0)
 
 
 def squared_arccosh1p(z: Numbers) -> Numbers:
     """arccosh(1 + z)^2 for z >= 0, analytic at z = 0, where its derivative is 2."""
     return _spliced(
-        z, jnp.abs(z) < 0.25, lambda s: s * _polynomial(_ARCCOS, -s), lambda s: jnp.square(arccosh1p(s)), 1
+        z, jnp.abs(z) < 0.25, lambda s: s * _polynomial(_ARCCOS, -s), lambda s: jnp.square(arccosh1p(s)), 1.0
     )
 
 
