@@ -161,7 +161,8 @@ def _align(job: Job, spec, params_a, params_b, shown, key: Key, report) -> dict[
         elif name == "activations":
             result = symmetry.activation_matching(spec, apply, params_a, params_b, shown)
         else:
-            start = found["activations"].element
+            element = found["activations"].element
+            start = {group: element[group] for group in element if spec.groups[group].kind == "permutation"}
             result = symmetry.weight_matching(spec, params_a, params_b, key=key, init=start)
         found[name] = result
     report(Step("alignment", len(ALIGNMENTS), len(ALIGNMENTS)))

@@ -33,14 +33,10 @@ def results(data_name: str, outcomes: list[Outcome]) -> bytes:
 
 def table(data_name: str, outcome: Outcome) -> Table:
     """Loss barrier and midpoint of every variant, beside the networks themselves."""
-    shown = Table(
-        title=f"{outcome.name} on {data_name}: two networks merged half-way (test images)",
-        box=box.SIMPLE_HEAD,
-        title_justify="left",
-    )
-    shown.add_column("")
-    for head in ("loss barrier", "midpoint loss", "midpoint accuracy", "of the networks'"):
-        shown.add_column(head, justify="right")
+    shown = Table(title=f"{outcome.name} on {data_name}, test images", box=box.SIMPLE_HEAD, title_justify="left")
+    shown.add_column("merged half-way", no_wrap=True)
+    for head in ("loss barrier", "loss", "accuracy", "kept"):
+        shown.add_column(head, justify="right", no_wrap=True)
     shown.add_row("the two networks", "", f"{outcome.loss:.3f}", f"{outcome.accuracy:.1%}", "100.0%", style="dim")
     best = max(VARIANTS, key=lambda name: outcome.paths[name].midpoint_accuracy)
     for name in VARIANTS:

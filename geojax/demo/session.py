@@ -42,7 +42,7 @@ def run(
     claim_folder(out)
     data = digits() if data_path is None else idx_folder(data_path)
     if quick:
-        data = data.head(600, 200)
+        data = data.head(1000, 400)
     plan = _plan(data, widths, channels, quick)
     console.print(
         f"[bold]{data.name}[/]: {len(data.train_images):,} images to train on, {len(data.test_images):,} to test on, "
@@ -64,7 +64,7 @@ def run(
 
 def _plan(data: Data, widths: Sequence[int] | None, channels: int | None, quick: bool) -> Plan:
     if quick:
-        return Plan(tuple(widths or (64,)), channels or 32, 8, 4, 50, 200, 5)
+        return Plan(tuple(widths or (64,)), channels or 32, 20, 6, 50, 200, 5)
     if len(data.train_images) <= SMALL:
         return Plan(tuple(widths or (512,)), channels or 256, 20, 10, 100, 1000, 25)
     return Plan(tuple(widths or (512,)), channels or 256, 5, 2, 250, 1000, 11)
