@@ -1,6 +1,15 @@
 """Optimal transport: couplings, distances, barycentres, and their gradients."""
 
 from geojax.transport.assignment import assignment, assignment_cost
+from geojax.transport.divergence import sinkhorn_divergence
 from geojax.transport.sinkhorn import SinkhornResult, sinkhorn
+from geojax.transport.unbalanced import unbalanced_sinkhorn
 
-__all__ = ["SinkhornResult", "assignment", "assignment_cost", "sinkhorn"]
+__all__ = [
+    "SinkhornResult",
+    "assignment",
+    "assignment_cost",
+    "sinkhorn",
+    "sinkhorn_divergence",
+    "unbalanced_sinkhorn",
+]

@@ -5,6 +5,9 @@ maximise  <f, a> + <g, b> - epsilon sum_ij a_i b_j (exp((f_i + g_j - C_ij) / eps
 is solved where the kernel K_ij = exp((f_i + g_j - C_ij) / epsilon) has  K b = 1 and K^T a = 1; then P = a_i b_j K_ij.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
@@ -111,6 +114,21 @@ def _solve_chain(k: Array, a: Array, b: Array, right: Array) -> Float[Array, " m
         )
 
     return jax.lax.custom_linear_solve(forward, right, solve, transpose_solve=solve_transposed)
+
+
+def envelope(function: Callable[[Any, Any], Array]) -> Callable[[Any, Any], Array]:
+    """The optimal value function(optimum, data), differentiated by the data alone: at an optimum the rest is zero."""
+
+    @jax.custom_jvp
+    def valued(optimum: Any, data: Any) -> Array:
+        return function(optimum, data)
+
+    @valued.defjvp
+    def _(primals, tangents):
+        (optimum, data), (_, data_dot) = primals, tangents
+        return valued(optimum, data), jax.jvp(lambda d: function(optimum, d), (data,), (data_dot,))[1]
+
+    return valued
 
 
 def centred(f: Array, g: Array, a: Array) -> Vectors:

@@ -3,7 +3,13 @@
 import jax
 import jax.numpy as jnp
 
-from geojax.transport import assignment, assignment_cost, sinkhorn
+from geojax.transport import (
+    assignment,
+    assignment_cost,
+    sinkhorn,
+    sinkhorn_divergence,
+    unbalanced_sinkhorn,
+)
 from tests.conformance.case import Case
 
 N, M = 6, 5
@@ -48,6 +54,35 @@ def at_equal_points(dtype):
     return jnp.zeros((N, M), dtype), *problem(jax.random.key(0), dtype)[1:]
 
 
+def clouds(key, dtype):
+    """x, y, a, b, epsilon."""
+    k1, k2 = jax.random.split(key)
+    x, y = (jax.random.normal(k, (size, 2), dtype) for k, size in zip(jax.random.split(k1), (N, M)))
+    return x, y, *problem(k2, dtype)[1:]
+
+
+def cloud_directions(key, item):
+    k1, k2, k3 = jax.random.split(key, 3)
+    x, y, a, b, epsilon = item
+    moves = jax.random.normal(k1, x.shape), jax.random.normal(k1, y.shape)
+    return *moves, along_the_simplex(k2, a), along_the_simplex(k3, b), jnp.ones_like(epsilon)
+
+
+def coincident_clouds(dtype):
+    x, _, a, _, epsilon = clouds(jax.random.key(0), dtype)
+    return x, x, a, a, epsilon
+
+
+def square(x, y):
+    return jnp.sum((x - y) ** 2)
+
+
+def unbalanced(key, dtype):
+    """cost_matrix, a, b, epsilon, rho_a, rho_b."""
+    cost, a, b, epsilon = problem(key, dtype)
+    return cost, a, 2 * b, epsilon, 2 * epsilon, 3 * epsilon
+
+
 EXACT = {"differentiable": (0, 1, 2, 3), "directions": problem_directions, "tolerance": 1e-9}
 EDGES = {"zero weights": at_zero_weights, "all costs equal": at_equal_points}
 
@@ -79,6 +114,33 @@ CASES = [
         output=lambda r: (r.f, r.g, r.cost, r.plan),
         edges=EDGES,
         **EXACT,
+    ),
+    Case(
+        "sinkhorn_divergence",
+        sinkhorn_divergence,
+        clouds,
+        call=lambda x, y, a, b, epsilon: sinkhorn_divergence(
+            x, y, a, b, cost=square, epsilon=epsilon, tol=1e-12
+        ),
+        differentiable=(0, 1, 2, 3, 4),
+        directions=cloud_directions,
+        edges={"equal measures": coincident_clouds},
+        tolerance=1e-9,
+    ),
+    Case(
+        "unbalanced_sinkhorn",
+        unbalanced_sinkhorn,
+        unbalanced,
+        call=lambda cost, a, b, epsilon, rho_a, rho_b: unbalanced_sinkhorn(
+            cost, a, b, epsilon=epsilon, rho_a=rho_a, rho_b=rho_b, tol=1e-12
+        ),
+        output=lambda r: (r.f, r.g, r.cost, r.plan),
+        differentiable=(0, 1, 2, 3, 4, 5),
+        edges={
+            "zero weights": lambda dtype: (*at_zero_weights(dtype), *jnp.asarray([1.0, 2.0], dtype)),
+            "all costs equal": lambda dtype: (*at_equal_points(dtype), *jnp.asarray([1.0, 2.0], dtype)),
+        },
+        tolerance=1e-9,
     ),
 ]
 
