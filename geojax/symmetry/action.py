@@ -87,7 +87,8 @@ def identity(spec: SymmetrySpec) -> Element:
     Returns:
         {group name: array}: ``arange`` for permutations, ones for scalings and signs, unit matrices for matrix groups.
 
-    Differentiation: constant.   Complexity: the size of the element.
+    Differentiation: none; constant.
+    Complexity: the size of the element.
 
     Example:
         >>> import jax.numpy as jnp
@@ -114,7 +115,8 @@ def random_element(spec: SymmetrySpec, key: Key) -> Element:
     Returns:
         {group name: array}, each of its group's `shape`.
 
-    Differentiation: stop_gradient.   Complexity: O(n) a copy; O(n^3) for matrix groups.
+    Differentiation: stop_gradient.
+    Complexity: O(n) a copy; O(n^3) for matrix groups.
 
     Example:
         >>> import jax, jax.numpy as jnp
@@ -146,7 +148,8 @@ def compose(spec: SymmetrySpec, g: Mapping[str, Array], h: Mapping[str, Array]) 
     Raises:
         ValueError: If an array is unknown to the spec or misshapen.
 
-    Differentiation: exact in the continuous parts.   Complexity: O(n) a copy; O(n^3) for matrix groups.
+    Differentiation: exact in the continuous parts.
+    Complexity: O(n) a copy; O(n^3) for matrix groups.
 
     Example:
         >>> import jax.numpy as jnp
@@ -184,7 +187,8 @@ def inverse(spec: SymmetrySpec, g: Mapping[str, Array]) -> Element:
     Raises:
         ValueError: If an array is unknown to the spec or misshapen.
 
-    Differentiation: exact in the continuous parts.   Complexity: O(n log n) a copy; O(n^3) for matrix groups.
+    Differentiation: exact in the continuous parts.
+    Complexity: O(n log n) a copy; O(n^3) for matrix groups.
 
     Example:
         >>> import jax.numpy as jnp

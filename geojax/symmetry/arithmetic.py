@@ -55,7 +55,7 @@ UNARY: dict[str, Arithmetic] = {
     **dict.fromkeys(("cos", "cosh"), EVEN),
     **dict.fromkeys(("exp", "exp2", "expm1", "log", "log1p", "logistic", "acos", "acosh", "erfc", "floor"), NONLINEAR),
     **dict.fromkeys(("ceil", "lgamma", "digamma", "bessel_i0e", "bessel_i1e", "not", "clz"), NONLINEAR),
-    **dict.fromkeys(("population_count", "bessel_i1e", "random_wrap", "random_unwrap"), NONLINEAR),
+    "population_count": NONLINEAR,
     "cbrt": Arithmetic(KEEP, KEEP, Fraction(1, 3)),
     "abs": Arithmetic(KEEP, GONE),
     "sign": Arithmetic(GONE, KEEP),

@@ -90,7 +90,7 @@ def uniform(size: int) -> Label:
     return (Uniform(size),) if size != 1 else ()
 
 
-def resolve(label: Label) -> Label:
+def resolve(label: Iterable[Factor]) -> Label:
     """The label with every bound node replaced by what it stands for."""
     factors: list[Factor] = []
     for factor in label:
@@ -114,6 +114,14 @@ def terminals(label: Label) -> Iterator[Factor]:
                 yield from terminals(choice)
         else:
             yield factor
+
+
+def is_stacked(label: Label) -> bool:
+    """Whether the label, or a piece of it, depends on the index along another axis."""
+    return any(
+        isinstance(factor, Stack) or (isinstance(factor, Sum) and any(is_stacked(piece) for piece in factor.pieces))
+        for factor in resolve(label)
+    )
 
 
 def is_uniform(label: Label) -> bool:
@@ -177,15 +185,20 @@ class Algebra:
         """A fresh axis that is held."""
         return (Node(size, pin=why),) if size != 1 else ()
 
+    def listed(self, size: int, why: Reason) -> Label:
+        """A fresh held axis whose entries are told apart, for stacks to be over."""
+        self.stacks = True
+        return (Node(size, pin=why, listed=True),)
+
     def family(self, sizes: Iterable[int], keys: Iterable[tuple]) -> list[Label]:
         """Fresh free labels made together; those beside an enumerated one depend on its index."""
         sized = list(zip(sizes, keys, strict=True))
         over = [i for i, (size, key) in enumerate(sized) if key in self.enumerate_keys and 1 < size <= STACK_LIMIT]
         if not over:
             return [(Node(size, key),) if size != 1 else () for size, key in sized]
-        self.stacks = True
         first = over[0]
-        index = Node(*sized[first], Reason("slice", "its entries are read one by one"), listed=True)
+        (index,) = self.listed(sized[first][0], Reason("slice", "has its entries read one by one"))
+        index.key = sized[first][1]
         labels: list[Label] = []
         for i, (size, key) in enumerate(sized):
             if i == first:
@@ -223,6 +236,8 @@ class Algebra:
         left, right = list(resolve(first)), list(resolve(second))
         merged: list[Factor] = []
         while left and right:
+            # What was merged before may have bound a node that stands here again.
+            left[:1], right[:1] = resolve(left[:1]), resolve(right[:1])
             f, g = left.pop(0), right.pop(0)
             if f.size == g.size:
                 merged += self._meet(f, g, why)
@@ -263,7 +278,7 @@ class Algebra:
             if node.listed:
                 self.pin((other,), why)
                 return (node,)
-            node.link = self.materialise((other,))
+            node.link = self.materialise(self.collapse((other,), why))
             if node.pin is not None:
                 self.pin(node.link, node.pin)
             return (node,)
@@ -332,9 +347,8 @@ class Algebra:
         if any(part is None for part in parts):
             return None
         if len(parts) == lead <= STACK_LIMIT:
-            self.stacks = True
-            over = Node(lead, pin=Reason("concatenate", "its entries are put side by side", why.source), listed=True)
-            return (over,), (Stack(over, tuple(part[1] for part in parts)),)  # type: ignore
+            over = self.listed(lead, Reason("concatenate", "has its entries put side by side", why.source))
+            return over, (Stack(over[0], tuple(part[1] for part in parts)),)  # type: ignore
         tail = parts[0][1]  # type: ignore
         for part in parts[1:]:
             tail = self.unify(tail, part[1], why)  # type: ignore
@@ -349,6 +363,7 @@ class Algebra:
             while wanted > 1:
                 if not factors:
                     return None
+                factors[:1] = resolve(factors[:1])
                 factor = factors.pop(0)
                 if wanted % factor.size == 0:
                     group.append(factor)

@@ -57,7 +57,12 @@ class Builder:
         for i in self.order:
             value = self.trace.leaves[i]
             axes = tuple(self.gauges.occurrences_of(label) for label in value.axes)
+            if not self.trace.smooth[i]:
+                for label in axes:
+                    self.gauges.stop(label)
             symbol = self.gauges.symbol()
+            if not self.trace.smooth[i]:
+                self.gauges.wholes.add({symbol: Fraction(1)})
             self.wholes[i] = symbol
             labelled[i] = Value(axes, leaf=value.leaf, gauge=self.gauges.unknown_gauge(symbol))
         self.leaf_symbols = self.gauges.count
@@ -160,8 +165,9 @@ class Builder:
             count += 1
             name = f"{stem}_{count}"
         self._group(name, kind, node, parents)
-        for symbol, exponent in vector.items():
-            self.moves.setdefault(symbol, []).append((name, exponent))
+        for symbol in self._symbols(node):
+            if symbol in vector:
+                self.moves.setdefault(symbol, []).append((name, vector[symbol]))
 
     def _is_new(self, node: Node, kind: str, vector: dict[int, int]) -> bool:
         """Whether the action is not among that of groups already found which vary with the node's index."""
@@ -312,12 +318,12 @@ def _unused(path: str, axis: int, taken: set[str], *, short: bool = True) -> str
 
 
 def _by_node(vectors: list[dict[int, int]], owner: dict[int, Node]) -> dict[Node, list[dict[int, int]]]:
-    """Solutions restricted to the parameters, by the node they are about."""
+    """Solutions that move a parameter, by the node they are about; unknowns of loops stay in them."""
     found: dict[Node, list[dict[int, int]]] = {}
     for vector in vectors:
-        kept = {symbol: value for symbol, value in vector.items() if symbol in owner}
-        if kept:
-            found.setdefault(owner[next(iter(kept))], []).append(kept)
+        first = next((symbol for symbol in vector if symbol in owner), None)
+        if first is not None:
+            found.setdefault(owner[first], []).append(vector)
     return found
 
 

@@ -73,6 +73,7 @@ def min_norm_rescaling(
     names = [name for name, group in spec.members if group.kind == SCALING]
     dtype = jnp.result_type(float, *(leaf.dtype for _, leaf in array_leaves(params)))
     start = {name: jnp.zeros(spec.groups[name].shape, dtype) for name in names}
+    finite = jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for _, leaf in array_leaves(params) if _smooth(leaf)]))
 
     def sweep(logs: dict[str, Array]) -> tuple[dict[str, Array], Array]:
         before = logs
@@ -80,7 +81,8 @@ def min_norm_rescaling(
             moved = act(spec, {other: jnp.exp(log) for other, log in logs.items()}, params)
             logs = {**logs, name: logs[name] + _best_log_scale(spec, name, moved)}
         changes = [jnp.max(jnp.abs(logs[name] - before[name])) for name in names]
-        return logs, jnp.max(jnp.stack(changes)) if changes else jnp.zeros((), dtype)
+        error = jnp.max(jnp.stack(changes)) if changes else jnp.zeros((), dtype)
+        return logs, jnp.where(finite, error, jnp.nan)
 
     found = iterate(sweep, start, tol=tol, max_steps=max_steps)
     element = {name: jnp.exp(log) for name, log in found.state.items()}
@@ -107,7 +109,7 @@ def canonicalize(spec: SymmetrySpec, params: Params, *, tol: Scalar = 1e-6, max_
     Raises:
         ValueError: If ``params`` does not fit the spec.
 
-    Differentiation: exact in params, with the order of the units held.
+    Differentiation: forward mode in params, with the order of the units held.
     Complexity: that of `min_norm_rescaling`, and one sort a group.
 
     Example:
@@ -178,7 +180,8 @@ def permutation_count(spec: SymmetrySpec) -> int:
     Returns:
         The count, an exact Python integer.
 
-    Differentiation: none.   Complexity: that of the factorials.
+    Differentiation: none.
+    Complexity: that of the factorials.
 
     Example:
         >>> import jax, jax.numpy as jnp

@@ -1,7 +1,7 @@
 """Which nodes may move independently for each index of which others: wreath products, read off the log of a run.
 
-D may vary with H if in every array where D occurs H occurs exactly once, and every contraction over D contracts H
-as well or keeps it in step. H may itself be held fixed: the layers of a scan give one permutation a layer. For a
+D may vary with H if in every array where D occurs H occurs exactly once, every contraction over D contracts H as well
+or keeps it in step, and no axis H is summed or picked from while D stays. H may itself be held fixed: the layers of a scan give one permutation a layer. For a
 scaling only the arrays that it really scales count.
 """
 
@@ -30,6 +30,7 @@ class Log:
     def __init__(self, interpreter: Interpreter):
         self.arrays = list(dict.fromkeys(_arrays(interpreter)))
         self.contractions = list(_contractions(interpreter))
+        self.eliminations = list(_eliminations(interpreter))
 
     def varies(self, active: Callable[[Factor], bool]) -> dict[Node, set[Node]]:
         """For each node with an active factor, the nodes that what moves it may vary with."""
@@ -48,6 +49,9 @@ class Log:
         for summed, together in self.contractions:
             for node in _nodes(factor for factor in summed if active(factor)):
                 restrict(node, together)
+        for gone, kept in self.eliminations:
+            for node in _nodes(factor for factor in kept if active(factor)):
+                allowed.get(node, set()).difference_update(gone)
         return allowed
 
 
@@ -89,6 +93,14 @@ def _contractions(interpreter: Interpreter) -> Iterator[tuple[tuple[Factor, ...]
         for pairs in itertools.islice(expand((*contraction.summed, *contraction.batch)), LIMIT):
             together = ambient | set(_nodes(factor for _, factor in pairs))
             yield tuple(factor for axis, factor in pairs if axis < depth), together
+
+
+def _eliminations(interpreter: Interpreter) -> Iterator[tuple[set[Node], tuple[Factor, ...]]]:
+    for elimination in interpreter.eliminations:
+        depth = len(elimination.gone)
+        for pairs in itertools.islice(expand((*elimination.gone, *elimination.kept)), LIMIT):
+            gone = set(_nodes(factor for axis, factor in pairs if axis < depth))
+            yield gone, tuple(factor for axis, factor in pairs if axis >= depth)
 
 
 def _nodes(factors: Iterable[Factor]) -> Iterator[Node]:

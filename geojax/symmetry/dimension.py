@@ -43,7 +43,7 @@ def functional_dimension(apply: Callable[..., Any], params: Params, *inputs: Any
         >>> int(gj.symmetry.functional_dimension(lambda p, x: x @ p[0] @ p[1], params, x))
         2
 
-    References: [Grigsby2022]
+    References: [Grigsby2023]
     """
     function, weights, arrays = flatten(apply, params, inputs)
     return jnp.linalg.matrix_rank(jacobian(function, weights, arrays))
@@ -91,7 +91,7 @@ def orbit_dimension(spec: SymmetrySpec, params: Params) -> Int[Array, ""]:
         >>> int(gj.symmetry.orbit_dimension(spec, params))
         3
 
-    References: [Grigsby2022]
+    References: [Grigsby2023]
     """
     start = identity(spec)
     continuous = {name: group for name, group in spec.members if group.kind not in (PERMUTATION, SIGN)}

@@ -6,6 +6,7 @@ from typing import Any
 import jax
 from jaxtyping import Array
 
+from geojax._core.loops import vary_with
 from geojax.symmetry import jaxprs
 
 Place = tuple[int, ...]
@@ -63,8 +64,9 @@ def _scan(
         outs = _run(parts.body, arguments, place, wanted, inside, None)
         return outs[: parts.num_carry], (outs[parts.num_carry :], inside)
 
+    start = vary_with(values[parts.num_consts : split], values)
     final, (stacked, inside) = jax.lax.scan(
-        step, values[parts.num_consts : split], values[split:], length=parts.length, reverse=parts.reverse
+        step, start, values[split:], length=parts.length, reverse=parts.reverse
     )
     seen.update(inside)
     return [*final, *stacked]

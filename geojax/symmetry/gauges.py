@@ -201,6 +201,10 @@ class GaugeInterpreter(Interpreter):
         self._each(label, self._stop)
         super().pin(label, why)
 
+    def stop(self, label: Label) -> Label:
+        """The label with all exponents in it asked to be zero."""
+        return self._each(label, self._stop)
+
     def _stop(self, occurrence: Occurrence) -> Factor:
         self.ask_zero(occurrence.gauge)
         self.block(occurrence.node)
@@ -280,6 +284,10 @@ class GaugeInterpreter(Interpreter):
         self.ask_zero(gauge)
         return Occurrence(node, NOTHING)  # type: ignore[return-value]
 
+    def collapse(self, label: Label, why: Reason, keep: frozenset[Label] = frozenset()) -> Label:
+        """Merging the choices of a stack asks that their exponents be equal, whatever the operation around it."""
+        return self.in_mode("equal", lambda: super(GaugeInterpreter, self).collapse(label, why, keep))
+
     def cut(self, factor: Factor, lead: int, why: Reason) -> tuple[Label, Label] | None:
         """Divides a factor; one that carries exponents gives them up."""
         if isinstance(factor, Occurrence):
@@ -340,27 +348,29 @@ class GaugeInterpreter(Interpreter):
             scales = [(value.gauge or NOTHING).scale for value in values]
             merged = Value(axes, gauge=Gauge(plus(scales[0], scales[1], factor), 0))
         if chooser:
-            self._choose(chooser, merged)
+            merged.axes = self._chosen(eqn, chooser, merged, why)
         return self.transform(eqn, merged, arithmetic)
 
-    def _choose(self, chooser: Value, merged: Value) -> None:
+    def _chosen(self, eqn: Any, chooser: Value, merged: Value, why: Reason) -> tuple[Label, ...]:
         """A choice must not move; where it differs along an axis, only scalings and signs pass."""
-        for label in chooser.axes:
-            self._each(label, self._stop)
+        still = Value(tuple(self.stop(label) for label in chooser.axes))
         self.wholes.add((chooser.gauge or NOTHING).scale)
         for axis, label in enumerate(merged.axes):
             if chooser.axes and not is_uniform(chooser.axes[axis]):
                 for occurrence in _inside(label):
                     self.block(occurrence.node)
+        shape = jaxprs.shape(eqn.outvars[0])
+        return self.in_mode("product", lambda: self.align(eqn, [merged, still], shape, why))
 
     def alternatives(self, eqn: Any, values: Sequence[Value], why: Reason, *, pieces: bool = False) -> Value:
         """Arrays added or chosen among: equal exponents, where zeros fit any."""
         shape = max((value.shape for value in values), key=len)
         moving = [value for value in values if value.scalar is None or value.scalar != 0] or [values[0]]
         axes = self.in_mode("equal", lambda: self.align(eqn, moving, shape, why))
-        return Value(axes, gauge=self._same_whole(moving))
+        return Value(axes, gauge=self.common_gauge(moving))
 
-    def _same_whole(self, values: Sequence[Value]) -> Gauge:
+    def common_gauge(self, values: Sequence[Value]) -> Gauge:
+        """Arrays put together scale as one."""
         first = values[0].gauge or NOTHING
         for value in values[1:]:
             self.wholes.add(plus(first.scale, (value.gauge or NOTHING).scale, -ONE))
@@ -409,7 +419,7 @@ class GaugeInterpreter(Interpreter):
     def match(self, first: Value, second: Value, why: Reason) -> Value:
         """An array that is one of two."""
         value = super().match(first, second, why)
-        value.gauge = self._same_whole([first, second])
+        value.gauge = self.common_gauge([first, second])
         return value
 
 

@@ -61,7 +61,7 @@ def infer(
         >>> {name: (group.kind, group.size) for name, group in spec.groups.items()}
         {'in': ('permutation', 4), 'in:scaling': ('scaling', 4)}
 
-    References: [Ainsworth2022], [Grigsby2022]
+    References: [Ainsworth2022], [Grigsby2023]
     """
     try:
         found = trace(apply, params, inputs)
@@ -119,7 +119,7 @@ def _reach(
             if sum(len(row) for row in rows) > 2 * count:
                 break
         rank = int(np.linalg.matrix_rank(np.concatenate(rows)))
-        return int(orbit_dimension(spec, redrawn)), count - rank
+        return int(jax.jit(orbit_dimension, static_argnums=0)(spec, redrawn)), count - rank
 
 
 def _concrete(values: Any) -> bool:

@@ -12,7 +12,7 @@ import jax
 import numpy as np
 
 from geojax.symmetry import jaxprs
-from geojax.symmetry.axes import Algebra, Label, Node, Reason, Stack, is_uniform, resolve, uniform
+from geojax.symmetry.axes import Algebra, Label, Node, Reason, is_stacked, is_uniform, resolve, uniform
 
 
 @dataclasses.dataclass
@@ -25,6 +25,8 @@ class Value:
         data: Whether the array depends on the inputs (and not on parameters and constants alone).
         leaf: Path of the parameter that the array is, up to moving its axes; empty for computed arrays.
         gauge: How the array as a whole scales; None while only permutations are looked for.
+        steady: Whether the array is computed from constants alone.
+        finite: Whether no constant that it is computed from holds an infinity or NaN.
     """
 
     axes: tuple[Label, ...]
@@ -32,6 +34,8 @@ class Value:
     data: bool = False
     leaf: str = ""
     gauge: Any = None
+    steady: bool = False
+    finite: bool = True
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -55,6 +59,14 @@ class Contraction:
     summed: tuple[Label, ...]
     batch: tuple[Label, ...]
     ambient: Label
+
+
+@dataclasses.dataclass(frozen=True)
+class Elimination:
+    """Axes of an array that a result does not have any more, and those that it keeps."""
+
+    gone: tuple[Label, ...]
+    kept: tuple[Label, ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,6 +110,7 @@ class Interpreter(Algebra):
     Attributes:
         occurrences: Every array the program makes.
         contractions: Every sum of products.
+        eliminations: Every array that loses axes while others stay.
         products: Every matrix product and convolution outside of while loops and branches.
         unknown: Primitives without a rule, with their source lines.
     """
@@ -106,6 +119,7 @@ class Interpreter(Algebra):
         super().__init__(enumerate_keys)
         self.occurrences: list[Occurrence] = []
         self.contractions: list[Contraction] = []
+        self.eliminations: list[Elimination] = []
         self.products: list[Product] = []
         self.place: tuple[int, ...] = ()
         self.unknown: dict[str, None] = {}
@@ -123,7 +137,7 @@ class Interpreter(Algebra):
             env[var] = self.constant(const)
         env.update(zip(program.jaxpr.invars, values, strict=True))
         for eqn, wanted in jaxprs.live(program, needed).equations:
-            inputs = [self.constant(v.val) if isinstance(v, jaxprs.Literal) else env[v] for v in eqn.invars]
+            inputs = [self.constant(jaxprs.number(v)) if isinstance(v, jaxprs.Literal) else env[v] for v in eqn.invars]
             body = jaxprs.call(eqn)
             if body is None:
                 outputs = self.step(eqn, inputs)
@@ -132,7 +146,8 @@ class Interpreter(Algebra):
             env.update(zip(eqn.outvars, outputs, strict=True))
         unused = Value(())
         return [
-            self.constant(v.val) if isinstance(v, jaxprs.Literal) else env.get(v, unused) for v in program.jaxpr.outvars
+            self.constant(jaxprs.number(v)) if isinstance(v, jaxprs.Literal) else env.get(v, unused)
+            for v in program.jaxpr.outvars
         ]
 
     def inside(self, eqn: Any, action: Callable[[], list[Value]]) -> list[Value]:
@@ -156,8 +171,11 @@ class Interpreter(Algebra):
             result = handler(self, eqn, *inputs)
             outputs = result if isinstance(result, list) else [result]
         data = any(value.data for value in inputs)
+        steady = all(value.steady for value in inputs)
+        finite = all(value.finite for value in inputs)
         for value in outputs:
             value.data = value.data or data
+            value.steady, value.finite = steady, finite
             if self.stacks:
                 value.axes = self.settle(value.axes, self.why(eqn, "separates what was read one by one"))
             self.record(value.axes)
@@ -181,9 +199,14 @@ class Interpreter(Algebra):
         if any(not is_uniform(label) for label in axes):
             self.occurrences.append(Occurrence(axes, self.ambient))
 
+    def eliminate(self, gone: Sequence[Label], kept: Sequence[Label]) -> None:
+        """Notes that an array loses some axes while others stay."""
+        if any(not is_uniform(label) for label in gone) and any(not is_uniform(label) for label in kept):
+            self.eliminations.append(Elimination(tuple(gone), tuple(kept)))
+
     def settle(self, axes: tuple[Label, ...], why: Reason) -> tuple[Label, ...]:
         """Merges the choices of stacks whose index is no longer, or more than once, an axis of the array."""
-        if not any(isinstance(f, Stack) for label in axes for f in resolve(label)):
+        if not any(is_stacked(label) for label in axes):
             return axes
         count: dict[Node, int] = {}
         for label in axes:
@@ -207,7 +230,8 @@ class Interpreter(Algebra):
             for axis, n in enumerate(numbers.shape)
         ]
         axes = [uniform(n) if same else self.fixed(n, why) for n, same in zip(numbers.shape, flat, strict=True)]
-        return Value(tuple(axes), scalar=numbers.reshape(-1)[0] if all(flat) and numbers.size else None)
+        scalar = numbers.reshape(-1)[0] if all(flat) and numbers.size else None
+        return Value(tuple(axes), scalar=scalar, steady=True, finite=bool(np.all(np.isfinite(numbers))))
 
     def fresh(self, var: Any, why: Reason) -> Value:
         """A value about which nothing is known: every axis is held."""
@@ -227,7 +251,7 @@ class Interpreter(Algebra):
     def align(self, eqn: Any, values: Sequence[Value], shape: Sequence[int], why: Reason) -> tuple[Label, ...]:
         """Labels of arrays that are matched index by index, axes without stacks first."""
         axes: dict[int, Label] = {}
-        stacked = [k for k in range(len(shape)) if self.stacks and any(_stacked(v.axis(k, shape[k])) for v in values)]
+        stacked = [k for k in range(len(shape)) if self.stacks and any(is_stacked(v.axis(k, shape[k])) for v in values)]
         for k in sorted(range(len(shape)), key=lambda k: k in stacked):
             label = values[0].axis(k, shape[k])
             for value in values[1:]:
@@ -252,7 +276,7 @@ class Interpreter(Algebra):
             kept = frozenset((f,) for label in (*lhs, *rhs, *batch) for f in resolve(label) if isinstance(f, Node))
             lhs = [self.collapse(label, why, kept) for label in lhs]
             rhs = [self.collapse(label, why, kept) for label in rhs]
-        order = sorted(range(len(lhs)), key=lambda i: _stacked(lhs[i]) or _stacked(rhs[i]))
+        order = sorted(range(len(lhs)), key=lambda i: is_stacked(lhs[i]) or is_stacked(rhs[i]))
         summed = {i: self.unify(lhs[i], rhs[i], why) for i in order}
         self.contractions.append(Contraction(tuple(summed.values()), tuple(batch), self.ambient))
 
@@ -266,6 +290,10 @@ class Interpreter(Algebra):
 
     def total(self, eqn: Any, label: Label, arithmetic: Any) -> None:
         """Reduces over a whole axis."""
+
+    def common_gauge(self, values: Sequence[Value]) -> Any:
+        """How an array put together from several scales as a whole."""
+        return None
 
     def loop(self, inits: Sequence[Value], why: Reason) -> list[Value]:
         """Values for the carry of a loop, to be closed with `close`."""
@@ -298,10 +326,6 @@ class Interpreter(Algebra):
         return Value(axes, scalar=first.scalar if same else None, data=first.data or second.data)
 
 
-def _stacked(label: Label) -> bool:
-    return any(isinstance(factor, Stack) for factor in resolve(label))
-
-
 def _numbers(array: Any) -> np.ndarray | None:
     """The array as numpy numbers, or None where it holds something else or is not known."""
     if isinstance(array, jax.core.Tracer) or not jax.dtypes.issubdtype(jax.dtypes.result_type(array), np.generic):
@@ -310,6 +334,12 @@ def _numbers(array: Any) -> np.ndarray | None:
     if numbers.dtype.kind in "fiubc":
         return numbers
     return numbers.astype(np.float32) if jax.dtypes.issubdtype(numbers.dtype, np.number) else None
+
+
+def vanishes(values: Sequence[Value]) -> bool:
+    """Whether a product is zero: some factor is, and the others are finite numbers that are not known."""
+    others = [value for value in values if value.scalar is None or value.scalar != 0]
+    return len(others) < len(values) and all(value.finite and not value.steady for value in others)
 
 
 def zeros(eqn: Any) -> Value:

@@ -10,6 +10,8 @@ import jax
 import numpy as np
 from jax.extend import core as jex
 
+from geojax._core.loops import vary_with
+
 Literal = jex.Literal
 DropVar = jex.DropVar
 
@@ -156,6 +158,12 @@ def shape(var: Any) -> tuple[int, ...]:
     return tuple(getattr(var.aval, "shape", ()))
 
 
+def number(literal: Any) -> Any:
+    """The number that a literal stands for, in its own dtype."""
+    dtype = getattr(literal.aval, "dtype", None)
+    return literal.val if dtype is None or hasattr(literal.val, "dtype") else np.asarray(literal.val, dtype)
+
+
 def is_float(var: Any) -> bool:
     """Whether a variable holds floating-point or complex numbers."""
     dtype = getattr(var.aval, "dtype", None)
@@ -188,6 +196,8 @@ def source(eqn: Any) -> str:
 
 def evaluate(eqn: Any, values: Sequence[Any]) -> list[Any]:
     """Runs one equation that `call` and `scan` do not take apart, on concrete or traced values."""
+    arrays = [value for value in values if hasattr(value, "dtype")]
+    values = [vary_with(value, arrays) if hasattr(value, "dtype") else value for value in values]
     params = eqn.primitive.get_bind_params(eqn.params)
     result = eqn.primitive.bind(*values, **(params if isinstance(params, dict) else eqn.params))
     return list(result) if eqn.primitive.multiple_results else [result]

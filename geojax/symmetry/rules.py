@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from geojax.symmetry import arithmetic, jaxprs
-from geojax.symmetry.axes import Label, Reason, Sum, length, uniform
-from geojax.symmetry.interpret import Interpreter, Value, rule, zeros
+from geojax.symmetry.axes import STACK_LIMIT, Label, Reason, Stack, Sum, length, resolve, uniform
+from geojax.symmetry.interpret import Interpreter, Value, rule, vanishes, zeros
 
 FOLD = {
     "add": operator.add,
@@ -59,7 +59,24 @@ def unary(interpreter: Interpreter, eqn: Any, *values: Value) -> list[Value] | V
 def convert(interpreter: Interpreter, eqn: Any, value: Value) -> Value:
     smooth = jaxprs.is_float(eqn.invars[0]) and jaxprs.is_float(eqn.outvars[0])
     result = interpreter.transform(eqn, value, arithmetic.LINEAR if smooth else arithmetic.NONLINEAR)
-    result.scalar, result.leaf = value.scalar, value.leaf
+    if value.scalar is not None:
+        with np.errstate(all="ignore"):
+            result.scalar = np.asarray(value.scalar).astype(eqn.params["new_dtype"])[()]
+    result.leaf = value.leaf
+    return result
+
+
+@rule("bitcast_convert_type")
+def bitcast(interpreter: Interpreter, eqn: Any, value: Value) -> Value:
+    """Bits read as another type; a change of width adds an axis of parts or takes it away."""
+    shape = jaxprs.shape(eqn.outvars[0])
+    result = interpreter.transform(eqn, value, arithmetic.NONLINEAR)
+    why = interpreter.why(eqn, "is an axis of parts of a number")
+    if len(shape) < len(value.axes):
+        interpreter.pin(value.axes[-1], why)
+        result.axes = result.axes[:-1]
+    elif len(shape) > len(value.axes):
+        result.axes = (*result.axes, interpreter.fixed(shape[-1], why))
     return result
 
 
@@ -75,7 +92,7 @@ def nary(interpreter: Interpreter, eqn: Any, *values: Value) -> Value:
         exponent = Fraction(float(values[1].scalar)).limit_denominator(64)
         if float(exponent) == float(values[1].scalar):
             return interpreter.transform(eqn, values[0], arithmetic.power(exponent))
-    if name == "mul" and any(value.scalar == 0 for value in values):
+    if name == "mul" and vanishes(values):
         return zeros(eqn)
     result = interpreter.combine(eqn, values, arithmetic.NARY[name])
     result.scalar = fold(eqn, values)
@@ -146,11 +163,16 @@ def concatenate(interpreter: Interpreter, eqn: Any, *values: Value) -> Value:
 
 
 def join_along(interpreter: Interpreter, eqn: Any, values: list[Value], dim: int) -> Value:
-    """The value of arrays laid one after another along an axis."""
+    """The value of arrays laid one after another along an axis.
+
+    Arrays of length one along it keep labels of their own for their other axes.
+    """
     pieces = tuple(value.axes[dim] for value in values if length(value.axes[dim]) > 0)
     known = {value.scalar for value in values}
     same = len(known) == 1 and None not in known
     total = sum(length(piece) for piece in pieces)
+    if not same and total == len(pieces) == len(values) and 1 < total <= STACK_LIMIT:
+        return _side_by_side(interpreter, eqn, values, dim)
     if same or len(pieces) == 1:
         along = uniform(total) if same else pieces[0]
     else:
@@ -159,6 +181,21 @@ def join_along(interpreter: Interpreter, eqn: Any, values: list[Value], dim: int
     merged = interpreter.alternatives(eqn, rest, interpreter.why(eqn, "is matched across concatenated arrays"))
     axes = (*merged.axes[:dim], along, *merged.axes[dim:])
     return Value(axes, scalar=values[0].scalar if same else None, gauge=merged.gauge)
+
+
+def _side_by_side(interpreter: Interpreter, eqn: Any, values: list[Value], dim: int) -> Value:
+    """Arrays of length one along an axis: what moves the other axes depends on the index along it."""
+    index = interpreter.listed(len(values), interpreter.why(eqn, "has its entries put side by side"))
+    axes: list[Label] = []
+    for k, size in enumerate(jaxprs.shape(eqn.outvars[0])):
+        choices = tuple(resolve(value.axes[k]) for value in values)
+        if k == dim:
+            axes.append(index)
+        elif all(choice == choices[0] for choice in choices) or size == 1:
+            axes.append(choices[0])
+        else:
+            axes.append((Stack(index[0], choices),))
+    return Value(tuple(axes), gauge=interpreter.common_gauge(values))
 
 
 @rule("pad")
@@ -267,6 +304,7 @@ def reduction(interpreter: Interpreter, eqn: Any, value: Value) -> Value:
     for axis in gone:
         interpreter.total(eqn, value.axes[axis], how)
     kept = Value(tuple(label for i, label in enumerate(value.axes) if i not in gone), gauge=value.gauge)
+    interpreter.eliminate([value.axes[i] for i in gone], kept.axes)
     return interpreter.transform(eqn, kept, how)
 
 
@@ -276,6 +314,7 @@ def arg_extreme(interpreter: Interpreter, eqn: Any, value: Value) -> Value:
     for axis in eqn.params["axes"]:
         interpreter.pin(value.axes[axis], why)
     kept = Value(tuple(l for i, l in enumerate(value.axes) if i not in eqn.params["axes"]), gauge=value.gauge)
+    interpreter.eliminate([value.axes[i] for i in eqn.params["axes"]], kept.axes)
     return interpreter.transform(eqn, kept, arithmetic.NONLINEAR)
 
 
@@ -313,6 +352,8 @@ def mixed(interpreter: Interpreter, eqn: Any, value: Value, dims: Sequence[int],
     why = interpreter.why(eqn, text)
     shape = jaxprs.shape(eqn.outvars[0])
     axes = list(value.axes)
+    dims = list(dims)
+    interpreter.eliminate([axes[dim] for dim in dims], [axes[k] for k in range(len(axes)) if k not in dims])
     for dim in dims:
         interpreter.pin(axes[dim], why)
         axes[dim] = interpreter.fixed(shape[dim], why)
@@ -330,10 +371,7 @@ def sort(interpreter: Interpreter, eqn: Any, *values: Value) -> list[Value]:
     axes = list(interpreter.align(eqn, values, shape, why))
     axes[dim] = interpreter.fixed(shape[dim], why)
     how = arithmetic.HOMOGENEOUS if len(values) == 1 else arithmetic.NONLINEAR
-    return [
-        interpreter.transform(eqn, Value((*v.axes[:dim], axes[dim], *v.axes[dim + 1 :]), gauge=v.gauge), how)
-        for v in values
-    ]
+    return [interpreter.transform(eqn, Value(tuple(axes), gauge=v.gauge), how) for v in values]
 
 
 @rule("top_k", "approx_top_k")
@@ -348,7 +386,10 @@ def top_k(interpreter: Interpreter, eqn: Any, value: Value, *_: Value) -> list[V
     return [kept, interpreter.transform(eqn, Value(kept.axes, gauge=value.gauge), arithmetic.NONLINEAR)]
 
 
-@rule("random_bits", "random_seed", "random_split", "random_fold_in", "random_gamma", "rng_bit_generator", "threefry2x32")
+@rule(
+    *("random_bits", "random_seed", "random_split", "random_fold_in", "random_gamma", "rng_bit_generator"),
+    *("threefry2x32", "random_wrap", "random_unwrap"),
+)
 def random(interpreter: Interpreter, eqn: Any, *values: Value) -> list[Value]:
     why = interpreter.why(eqn, "meets random numbers drawn entry by entry")
     for value in values:

@@ -95,6 +95,7 @@ def collective(interpreter: Interpreter, eqn: Any, *values: Value) -> list[Value
     return [interpreter.transform(eqn, value, COLLECTIVES[eqn.primitive.name]) for value in values]
 
 
-@rule("axis_index")
-def axis_index(interpreter: Interpreter, eqn: Any) -> Value:
+@rule("axis_index", "platform_index")
+def device(interpreter: Interpreter, eqn: Any) -> Value:
+    """A number that depends on the device alone."""
     return interpreter.fresh(eqn.outvars[0], interpreter.why(eqn, "is the number of a device"))

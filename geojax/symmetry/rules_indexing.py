@@ -73,6 +73,7 @@ def gather(interpreter: Interpreter, eqn: Any, value: Value, indices: Value) -> 
     numbers, sizes = eqn.params["dimension_numbers"], eqn.params["slice_sizes"]
     why = interpreter.why(eqn, "is read at positions that are computed")
     rows = list(indices.axes[:-1])
+    interpreter.pin(indices.axes[-1], why)
     for axis, row in zip(numbers.operand_batching_dims, numbers.start_indices_batching_dims, strict=True):
         rows[row] = interpreter.paired(rows[row], value.axes[axis], why)
     window = []
@@ -84,6 +85,11 @@ def gather(interpreter: Interpreter, eqn: Any, value: Value, indices: Value) -> 
             interpreter.pin(label, why)
         if axis not in numbers.collapsed_slice_dims:
             window.append(label if whole else interpreter.fixed(sizes[axis], why))
+    whole = [sizes[axis] == length(label) for axis, label in enumerate(value.axes)]
+    interpreter.eliminate(
+        [label for label, full in zip(value.axes, whole, strict=True) if not full],
+        [label for label, full in zip(value.axes, whole, strict=True) if full],
+    )
     shape = jaxprs.shape(eqn.outvars[0])
     waiting, offsets = iter(rows), iter(window)
     axes = tuple(next(offsets) if i in numbers.offset_dims else next(waiting) for i in range(len(shape)))
@@ -110,6 +116,7 @@ def scatter(interpreter: Interpreter, eqn: Any, value: Value, indices: Value, up
     """Window axes written whole pass, batching axes go along with the indices', the others are held."""
     numbers = eqn.params["dimension_numbers"]
     why = interpreter.why(eqn, "is written at positions that are computed")
+    interpreter.pin(indices.axes[-1], why)
     places = [i for i in range(len(updates.axes)) if i not in numbers.update_window_dims]
     rows = dict(zip(places, range(len(places)), strict=True))
     batching = dict(zip(numbers.scatter_indices_batching_dims, numbers.operand_batching_dims, strict=True))

@@ -4,12 +4,12 @@ from typing import Any
 
 from geojax.symmetry import arithmetic, jaxprs
 from geojax.symmetry.axes import Label, length
-from geojax.symmetry.interpret import Interpreter, Value, rule, zeros
+from geojax.symmetry.interpret import Interpreter, Value, rule, vanishes, zeros
 
 
 @rule("dot_general")
 def dot_general(interpreter: Interpreter, eqn: Any, lhs: Value, rhs: Value, *_: Value) -> Value:
-    if 0 in (lhs.scalar, rhs.scalar):
+    if vanishes([lhs, rhs]):
         return zeros(eqn)
     (left, right), (left_batch, right_batch) = eqn.params["dimension_numbers"]
     why = interpreter.why(eqn, "is matched index by index")
@@ -17,15 +17,17 @@ def dot_general(interpreter: Interpreter, eqn: Any, lhs: Value, rhs: Value, *_: 
         interpreter.paired(lhs.axes[i], rhs.axes[j], why) for i, j in zip(left_batch, right_batch, strict=True)
     ]
     interpreter.contract(eqn, [lhs.axes[i] for i in left], [rhs.axes[j] for j in right], batch)
-    free = [lhs.axes[i] for i in range(len(lhs.axes)) if i not in left and i not in left_batch]
-    free += [rhs.axes[j] for j in range(len(rhs.axes)) if j not in right and j not in right_batch]
-    return Value((*batch, *free), gauge=interpreter.product_gauge(lhs, rhs))
+    ours = [lhs.axes[i] for i in range(len(lhs.axes)) if i not in left and i not in left_batch]
+    theirs = [rhs.axes[j] for j in range(len(rhs.axes)) if j not in right and j not in right_batch]
+    interpreter.eliminate([lhs.axes[i] for i in left], [*ours, *batch])
+    interpreter.eliminate([rhs.axes[j] for j in right], [*theirs, *batch])
+    return Value((*batch, *ours, *theirs), gauge=interpreter.product_gauge(lhs, rhs))
 
 
 @rule("conv_general_dilated")
 def convolution(interpreter: Interpreter, eqn: Any, lhs: Value, rhs: Value) -> Value:
     """Channels contract in groups; an axis the window moves over is held, before and after."""
-    if 0 in (lhs.scalar, rhs.scalar):
+    if vanishes([lhs, rhs]):
         return zeros(eqn)
     params = eqn.params
     numbers = params["dimension_numbers"]
@@ -36,6 +38,8 @@ def convolution(interpreter: Interpreter, eqn: Any, lhs: Value, rhs: Value) -> V
     spatial = _spatial(interpreter, eqn, lhs_axes[2:], rhs_axes[2:])
     groups = params["feature_group_count"]
     out = _channels(interpreter, eqn, lhs_axes[1], rhs_axes[1], rhs_axes[0], groups)
+    interpreter.eliminate(lhs_axes[1:], lhs_axes[:1])
+    interpreter.eliminate(rhs_axes[1:], rhs_axes[:1])
     axes: list[Label] = [()] * len(lhs_axes)
     for position, label in zip(numbers.out_spec, [lhs_axes[0], out, *spatial], strict=True):
         axes[position] = label

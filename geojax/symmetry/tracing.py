@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import numpy as np
 
 from geojax.symmetry import jaxprs, rules, rules_control, rules_indexing, rules_products  # noqa: F401
 from geojax.symmetry.axes import Label, Node, Reason, Sum, terminals
@@ -26,6 +27,7 @@ class Trace:
         interpreter: The interpreter after the run.
         leaves: A value for each parameter leaf, labelled.
         read: Whether the program reads each leaf.
+        smooth: Whether each leaf holds floating-point numbers.
         rank: Number of the equation, in program order, that reads each leaf first.
     """
 
@@ -35,6 +37,7 @@ class Trace:
     interpreter: Interpreter
     leaves: list[Value]
     read: list[bool]
+    smooth: list[bool]
     rank: list[int]
 
 
@@ -77,7 +80,8 @@ def trace(apply: Callable[..., Any], params: Any, inputs: tuple[Any, ...]) -> Tr
         keys = found
     rank = _first_reads(program, len(paths))
     shapes = [tuple(w.shape) for w in weights]
-    return Trace(program, paths, shapes, interpreter, leaves, [r < NEVER for r in rank], rank)
+    smooth = [bool(jax.dtypes.issubdtype(w.dtype, np.inexact)) for w in weights]
+    return Trace(program, paths, shapes, interpreter, leaves, [r < NEVER for r in rank], smooth, rank)
 
 
 def _first_reads(program: jaxprs.Body, count: int) -> list[int]:
@@ -117,8 +121,6 @@ def label_leaves(interpreter: Interpreter, program: jaxprs.Body, paths: list[str
         Value(tuple(interpreter.family(shape, [(path, i) for i in range(len(shape))])), leaf=path)
         for path, shape in zip(paths, shapes, strict=True)
     ]
-    for value in leaves:
-        interpreter.record(value.axes)
     run(interpreter, program, leaves)
     return leaves
 
@@ -129,6 +131,8 @@ def run(interpreter: Interpreter, program: jaxprs.Body, leaves: list[Value]) -> 
     inputs = [interpreter.fresh(var, Reason("input", "is an axis of an input")) for var in given]
     for value in inputs:
         value.data = True
+    for value in leaves:
+        interpreter.record(value.axes)
     for value in interpreter.run(program, [*leaves, *inputs]):
         interpreter.output(value)
 
@@ -144,6 +148,8 @@ def _read_one_by_one(leaves: list[Value]) -> list[tuple]:
                 key, factor = factor.key or key, factor.link[0]
             if isinstance(factor, Node) and factor.link is not None:
                 found += visit(factor.link)
+            elif isinstance(factor, Node) and factor.listed and key:
+                found.append(key)
             elif isinstance(factor, Sum):
                 if key and not any(True for _ in terminals((factor,))):
                     found.append(key)

@@ -103,6 +103,7 @@ class Probe:
         with jax.enable_x64(self.double):
             self.tolerance = self._precision() ** 0.6
             self.compiled = jax.jit(self._moved)
+            self.rest = {name: np.asarray(array) for name, array in jax.jit(lambda: identity(spec))().items()}
 
     def _traces_in_double(self) -> bool:
         try:
@@ -144,7 +145,7 @@ class Probe:
     def element(self, key: Key) -> dict[str, Array]:
         """A random element of all groups."""
         with jax.enable_x64(self.double):
-            return random_element(self.spec, key)
+            return jax.jit(random_element, static_argnums=0)(self.spec, key)
 
     def change(self, draw: tuple[list[Array], list[Array]], element: dict[str, Array], chosen: Iterable[str]) -> float:
         """Largest relative change of an output when the chosen groups act."""
@@ -168,7 +169,7 @@ class Probe:
 
     def _compare(self, draw: Any, element: dict[str, Array], chosen: Iterable[str], mask: np.ndarray) -> float:
         with jax.enable_x64(self.double):
-            rest = identity(self.spec)
+            rest = self.rest
             acting = {name: (element if name in set(chosen) else rest)[name] for name in rest}
             still = self.compiled(*draw, {name: rest[name].astype(element[name].dtype) for name in rest}, mask)
             moved = self.compiled(*draw, acting, mask)
