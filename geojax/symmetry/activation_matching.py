@@ -6,11 +6,10 @@ from typing import Any
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from geojax.symmetry.action import identity
 from geojax.symmetry.collect import collect
-from geojax.symmetry.pairing import Pair, Problem, move, permutation_groups, read_leaves
+from geojax.symmetry.pairing import Pair, Problem, move, permutation_groups, read_leaves, real_dtype
 from geojax.symmetry.spec import SymmetrySpec
-from geojax.symmetry.weight_matching import MatchingResult, match_pairs
+from geojax.symmetry.weight_matching import MatchingResult, match_pairs, starting_element
 from geojax.typing import Params
 
 
@@ -70,17 +69,18 @@ def activation_matching(
     """
     where = "activation_matching"
     weights, (a, b) = read_leaves(where, spec, params_a=params_a, params_b=params_b)
+    start = starting_element(where, spec, None, real_dtype(a))
     seen = [collect(spec, apply, params, *inputs) for params in (params_a, params_b)]
     problem, x, y = pair_activations(spec, *seen)
-    matched = match_pairs(problem, x, y, identity(spec), key=None, settled=(), max_sweeps=max_sweeps)
-    rest = _others(weights, problem)
-    if not rest.groups:
-        return matched
+    matched = match_pairs(problem, x, y, start, key=None, settled=(), max_sweeps=max_sweeps)
     moved = [
         move(weights, pair, array, matched.element, problem.parents)
         for pair, array in zip(weights.pairs, b, strict=True)
     ]
-    filled = match_pairs(rest, a, moved, matched.element, key=None, settled=(), max_sweeps=max_sweeps)
+    # Without groups this only asks whether the weights are finite.
+    filled = match_pairs(
+        _others(weights, problem), a, moved, matched.element, key=None, settled=(), max_sweeps=max_sweeps
+    )
     status = jnp.maximum(matched.status, filled.status)
     return MatchingResult(filled.element, matched.objective, matched.error, matched.num_steps, status)
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from geojax._core.loops import iterate
-from geojax.symmetry.pairing import Permutations, Problem, read_leaves
+from geojax.symmetry.pairing import Permutations, Problem, read_leaves, real_dtype
 from geojax.symmetry.relaxed import Soft, barycenter, harden, maximum_assignment, soft_objective, soften
 from geojax.symmetry.spec import SymmetrySpec
 from geojax.symmetry.weight_matching import MatchingResult, match_pairs, starting_element
@@ -66,7 +66,7 @@ def frank_wolfe_matching(
     """
     where = "frank_wolfe_matching"
     problem, (a, b) = read_leaves(where, spec, params_a=params_a, params_b=params_b)
-    start = starting_element(where, spec, init)
+    start = starting_element(where, spec, init, real_dtype(a))
     x, y = jax.lax.stop_gradient((a, b))
     soft, error, num_steps, status = _climb(
         problem, x, y, start, tol, from_center=init is None, max_steps=max_steps
@@ -94,7 +94,7 @@ def _climb(
     from_center: bool,
     max_steps: int,
 ):
-    dtype = jnp.result_type(float) if not a else jnp.finfo(a[0].dtype).dtype
+    dtype = real_dtype(a)
     permutations = {name: start[name] for name in problem.parents}
     soft = barycenter(permutations, dtype) if from_center else soften(permutations, dtype)
     degree = max((sum(bool(mover) for mover in pair.movers) for pair in problem.pairs), default=0)

@@ -12,7 +12,7 @@ from geojax._core import checks
 from geojax.results import Status
 from geojax.symmetry.action import Element, act
 from geojax.symmetry.ascent import ascend
-from geojax.symmetry.pairing import read_leaves
+from geojax.symmetry.pairing import read_leaves, real_dtype
 from geojax.symmetry.spec import SymmetrySpec
 from geojax.symmetry.weight_matching import MatchingResult, match_pairs, starting_element
 from geojax.typing import Key, Params, Scalar
@@ -84,7 +84,7 @@ def straight_through_matching(
     params_a, params_b = _stopped((params_a, params_b))
     problem, (a, b) = read_leaves(where, spec, params_a=params_a, params_b=params_b)
     start_key, judge_key, *_ = jax.random.split(key, 3)
-    start = starting_element(where, spec, init)
+    start = starting_element(where, spec, init, real_dtype(a))
     if init is None:
         start = match_pairs(problem, a, b, start, key=start_key, settled=(), max_sweeps=100).element
     units = max(sum(start[name].size for name in problem.parents), 1)
@@ -116,7 +116,9 @@ def straight_through_matching(
         better = reached < state.lowest
         best = {name: jnp.where(better, element[name], state.best[name]) for name in element}
         lowest = jnp.where(better, reached, state.lowest)
-        return _Search(free, optimizer_state, element, best, lowest, jnp.asarray(moved_units / units)), None
+        return _Search(
+            free, optimizer_state, element, best, lowest, jnp.asarray(moved_units / units, first.dtype)
+        ), None
 
     free = arrays_of(params_a)
     first = value(start)
@@ -141,7 +143,7 @@ def judged(
     code = jnp.where(error == 0, Status.CONVERGED, Status.MAX_STEPS)
     code = jnp.where(jnp.isfinite(lowest) & jnp.isfinite(error), code, Status.NONFINITE)
     return MatchingResult(
-        element, -lowest, error.astype(lowest.dtype), jnp.asarray(num_steps), code.astype(jnp.int32)
+        element, -lowest, error.astype(lowest.dtype), jnp.asarray(num_steps, jnp.int32), code.astype(jnp.int32)
     )
 
 

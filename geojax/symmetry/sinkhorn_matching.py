@@ -9,6 +9,7 @@ import optax
 from jaxtyping import Array, Float
 
 from geojax._core import checks
+from geojax._core.loops import vary_with
 from geojax.symmetry.action import Element, act
 from geojax.symmetry.gradient_matching import arrays_of, judged, midpoint, with_arrays
 from geojax.symmetry.pairing import Permutations, read_leaves, real_dtype
@@ -88,7 +89,7 @@ def sinkhorn_matching(
     )
     problem, (a, b) = read_leaves(where, spec, params_a=params_a, params_b=params_b)
     start_key, judge_key = jax.random.split(key)
-    start = starting_element(where, spec, init)
+    start = starting_element(where, spec, init, real_dtype(a))
     if init is None:
         start = match_pairs(problem, a, b, start, key=start_key, settled=(), max_sweeps=100).element
     hard = {name: start[name] for name in problem.parents}
@@ -107,15 +108,16 @@ def sinkhorn_matching(
         scores = optax.apply_updates(state.scores, updates)
         found = harden(scores)
         moved = sum(jnp.sum(found[name] != state.hard[name]) for name in found) / units
+        moved = jnp.asarray(moved)
         reached = value(found)
         better = reached < state.lowest
         best = {name: jnp.where(better, found[name], state.best[name]) for name in found}
         lowest = jnp.where(better, reached, state.lowest)
-        return _Search(scores, optimizer_state, found, best, lowest, jnp.asarray(moved)), None
+        return _Search(scores, optimizer_state, found, best, lowest, moved.astype(first.dtype)), None
 
     scores = soften(hard, real_dtype(a))
     first = value(hard)
-    search = _Search(scores, optimizer.init(scores), hard, hard, first, jnp.zeros(()))
+    search = _Search(scores, optimizer.init(scores), hard, hard, first, jnp.zeros_like(first))
     search, _ = jax.lax.scan(advance, search, jax.random.split(jax.random.fold_in(key, 2), num_steps))
     element: Element = {**start, **search.best}
     return judged(element, search.lowest, search.moved, num_steps)
@@ -137,7 +139,7 @@ def doubly_stochastic(scores: Float[Array, "*p n n"], epsilon: Scalar) -> Float[
     """
 
     def single(matrix: Float[Array, "n n"]) -> Float[Array, "n n"]:
-        weight = jnp.full(matrix.shape[0], 1 / matrix.shape[0], matrix.dtype)
+        weight = vary_with(jnp.full(matrix.shape[0], 1 / matrix.shape[0], matrix.dtype), matrix)
         return matrix.shape[0] * sinkhorn(-matrix, weight, weight, epsilon=epsilon, tol=1e-4).plan
 
     for _ in range(scores.ndim - 2):

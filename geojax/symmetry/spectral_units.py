@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from geojax._core import checks
-from geojax._core.loops import iterate
+from geojax._core.loops import iterate, vary_with
 from geojax._core.struct import struct
 from geojax.typing import Key
 
@@ -116,7 +116,7 @@ def _k_means(x: Float[Array, "n k"], k: int, key: Key, max_steps: int):
         mean = member.T @ x / jnp.where(count > 0, count, 1)
         return (jnp.where(count > 0, mean, centres), groups), jnp.mean(groups != before, dtype=x.dtype)
 
-    start = jax.lax.fori_loop(0, k, draw, jnp.zeros((k, x.shape[1]), x.dtype))
+    start = jax.lax.fori_loop(0, k, draw, vary_with(jnp.zeros((k, x.shape[1]), x.dtype), x, key))
     nobody = jnp.full(x.shape[0], -1, jnp.argmin(x, axis=1).dtype)
     end = iterate(advance, (start, nobody), tol=0.0, max_steps=max_steps)
     centres, groups = end.state

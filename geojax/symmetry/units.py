@@ -28,7 +28,8 @@ def unit_correlation(x: Float[Array, "n p"], y: Float[Array, "n q"]) -> Float[Ar
     Raises:
         ValueError: If the shapes disagree.
 
-    Differentiation: exact; zero at units that never change.   Complexity: O(n p q).
+    Differentiation: exact; zero at units that never change.
+    Complexity: O(n p q).
 
     Example:
         >>> import jax.numpy as jnp
@@ -58,7 +59,8 @@ def bipartite_match(correlation: Float[Array, "p q"]) -> Int[Array, " p"]:
     Raises:
         ValueError: If R is not a matrix or has more rows than columns.
 
-    Differentiation: none (piecewise constant).   Complexity: O(p^2 q).
+    Differentiation: none (piecewise constant).
+    Complexity: O(p^2 q).
 
     Example:
         >>> import jax.numpy as jnp
@@ -85,7 +87,8 @@ def semi_match(correlation: Float[Array, "p q"]) -> Int[Array, " p"]:
     Raises:
         ValueError: If R is not a matrix.
 
-    Differentiation: none (piecewise constant).   Complexity: O(p q).
+    Differentiation: none (piecewise constant).
+    Complexity: O(p q).
 
     Example:
         >>> import jax.numpy as jnp

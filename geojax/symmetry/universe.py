@@ -10,7 +10,6 @@ from jaxtyping import Array, Float
 from geojax._core import checks
 from geojax._core.loops import iterate, vary_with
 from geojax.results import Status
-from geojax.symmetry.action import identity
 from geojax.symmetry.ascent import ascend
 from geojax.symmetry.pairing import (
     Permutations,
@@ -22,7 +21,7 @@ from geojax.symmetry.pairing import (
     real_dtype,
 )
 from geojax.symmetry.spec import SymmetrySpec
-from geojax.symmetry.weight_matching import MatchingResult
+from geojax.symmetry.weight_matching import MatchingResult, starting_element
 from geojax.typing import Key, Params
 
 
@@ -79,7 +78,8 @@ def universe_matching(
     thetas = [jnp.stack(parts) for parts in zip(*arrays, strict=True)]
     held = jax.lax.stop_gradient(thetas)
     start = {
-        name: jnp.broadcast_to(array, (len(models), *array.shape)) for name, array in identity(spec).items()
+        name: jnp.broadcast_to(array, (len(models), *array.shape))
+        for name, array in starting_element(where, spec, None, real_dtype(thetas)).items()
     }
     found, error, num_steps, status = _agree(
         problem, held, {name: start[name] for name in problem.parents}, key, max_sweeps

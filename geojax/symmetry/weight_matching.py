@@ -12,7 +12,7 @@ from geojax.results import Status
 from geojax.symmetry.action import Element, check_element, identity
 from geojax.symmetry.ascent import ascend
 from geojax.symmetry.groups import PERMUTATION
-from geojax.symmetry.pairing import Problem, objective, read_leaves
+from geojax.symmetry.pairing import Problem, objective, read_leaves, real_dtype
 from geojax.symmetry.spec import SymmetrySpec
 from geojax.typing import Key, Params
 
@@ -98,17 +98,20 @@ def weight_matching(
     """
     checks.typed_key("weight_matching", key)
     problem, (a, b) = read_leaves("weight_matching", spec, params_a=params_a, params_b=params_b)
-    start = starting_element("weight_matching", spec, init)
+    start = starting_element("weight_matching", spec, init, real_dtype(a))
     return match_pairs(problem, a, b, start, key=key, settled=init or (), max_sweeps=max_sweeps)
 
 
-def starting_element(where: str, spec: SymmetrySpec, init: Mapping[str, Array] | None) -> Element:
-    """The identity of every group, with ``init`` put in its place.
+def starting_element(where: str, spec: SymmetrySpec, init: Mapping[str, Array] | None, dtype) -> Element:
+    """The identity of every group, continuous ones in ``dtype``, with ``init`` put in its place.
 
     Raises:
         ValueError: If ``init`` does not fit the spec.
     """
-    start = identity(spec)
+    start = {
+        name: array if jnp.issubdtype(array.dtype, jnp.integer) else array.astype(dtype)
+        for name, array in identity(spec).items()
+    }
     if init is None:
         return start
     try:
