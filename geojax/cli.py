@@ -7,7 +7,9 @@ from pathlib import Path
 
 import geojax
 
-DESCRIPTION = "geojax: spaces, the groups that act on them, and distances modulo those groups, as JAX transforms."
+DESCRIPTION = (
+    "geojax: spaces, the groups that act on them, and distances modulo those groups, as JAX transforms."
+)
 
 DEMO = """\
 Train pairs of networks from different seeds, and make each pair one network.
@@ -72,9 +74,15 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="channels of the convolutional nets' later layers (default: 256)",
     )
-    demo.add_argument("--out", type=Path, default=Path("demo"), metavar="DIR", help="folder for the results (default: demo)")
-    demo.add_argument("--seed", type=int, default=0, metavar="N", help="what every random choice follows from (default: 0)")
-    demo.add_argument("--quick", action="store_true", help="few images and narrow networks: it runs, it does not impress")
+    demo.add_argument(
+        "--out", type=Path, default=Path("demo"), metavar="DIR", help="folder for the results (default: demo)"
+    )
+    demo.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="what every random choice follows from (default: 0)"
+    )
+    demo.add_argument(
+        "--quick", action="store_true", help="few images and narrow networks: it runs, it does not impress"
+    )
     demo.set_defaults(command=_demo)
     return parser
 

@@ -54,7 +54,9 @@ optimizer = optax.adam(1e-3)
 
 
 def loss(params, rows):
-    return optax.softmax_cross_entropy_with_integer_labels(model.apply(params, images[rows]), labels[rows]).mean()
+    return optax.softmax_cross_entropy_with_integer_labels(
+        model.apply(params, images[rows]), labels[rows]
+    ).mean()
 
 
 def accuracy(params):
@@ -130,7 +132,9 @@ def fixed(a, b, t):
 
 @jax.jit
 def curves(a, b, aligned):
-    on_test = lambda params: loss(params, test)
+    def on_test(params):
+        return loss(params, test)
+
     return {
         "not aligned": merging.barrier(on_test, a, b),
         "aligned": merging.barrier(on_test, a, aligned),
@@ -141,7 +145,9 @@ def curves(a, b, aligned):
 along = curves(params_a, params_b, aligned)
 figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
 for (name, path), colour in zip(along.items(), ("#8a8a8a", "#e69f00", "#d55e00"), strict=True):
-    axes.plot(path.times, path.curve, marker="o", ms=3, color=colour, label=f"{name}: barrier {path.value:.3f}")
+    axes.plot(
+        path.times, path.curve, marker="o", ms=3, color=colour, label=f"{name}: barrier {path.value:.3f}"
+    )
 axes.set_xticks([0, 0.5, 1], ["network A", "midpoint", "network B"])
 axes.set_ylabel("test loss (nats)")
 axes.set_title("Two networks become one")

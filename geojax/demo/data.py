@@ -1,4 +1,4 @@
-"""The images that the demonstration trains on: scikit-learn's digits, or a folder of idx files such as Fashion-MNIST."""
+"""The images of the demonstration: scikit-learn's digits, or a folder of idx files such as Fashion-MNIST."""
 
 import dataclasses
 import gzip
@@ -14,8 +14,9 @@ IMAGES, LABELS = 3, 1
 """Number of axes of an idx file of images and of labels."""
 
 MENDING = (
-    "Give the folder of Fashion-MNIST or of a data set in the same form: train-images-idx3-ubyte, train-labels-idx1-ubyte, "
-    "t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte, each plain or as .gz. Without --data the digits of scikit-learn are used."
+    "Give the folder of Fashion-MNIST or of a data set in the same form: train-images-idx3-ubyte, "
+    "train-labels-idx1-ubyte, t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte, each plain or as .gz. "
+    "Without --data the digits of scikit-learn are used."
 )
 SMALLEST = 8
 
@@ -62,10 +63,10 @@ def digits() -> Data:
     """The 1,797 handwritten digits of 8 x 8 pixels that come with scikit-learn; 400 are kept for testing."""
     from sklearn.datasets import load_digits
 
-    bunch = load_digits()
-    order = np.random.default_rng(0).permutation(len(bunch.target))
-    images = (bunch.images[order, :, :, None] / 16).astype(np.float32)
-    labels = bunch.target[order].astype(np.int32)
+    pixels, classes = load_digits(return_X_y=True)
+    order = np.random.default_rng(0).permutation(len(classes))
+    images = (np.asarray(pixels)[order].reshape(-1, 8, 8, 1) / 16).astype(np.float32)
+    labels = np.asarray(classes)[order].astype(np.int32)
     return Data("digits", images[400:], labels[400:], images[:400], labels[:400])
 
 
@@ -84,8 +85,8 @@ def idx_folder(folder: Path) -> Data:
     test_images, test_labels = _pair(folder, "t10k")
     if train_images.shape[1:] != test_images.shape[1:]:
         raise DataError(
-            f"{folder}: training images are {_size(train_images)}, test images {_size(test_images)}; expected one size. "
-            "Take all four files from one data set."
+            f"{folder}: training images are {_size(train_images)}, test images {_size(test_images)}; "
+            "expected one size. Take all four files from one data set."
         )
     return Data(folder.resolve().name, train_images, train_labels, test_images, test_labels)
 
@@ -101,7 +102,9 @@ def _pair(folder: Path, part: str) -> tuple[np.ndarray, np.ndarray]:
     if len(images) == 0:
         raise DataError(f"{image_file} holds no images. Fetch the file again.")
     if min(images.shape[1:]) < SMALLEST:
-        raise DataError(f"{image_file}: images are {_size(images)}; expected at least {SMALLEST} x {SMALLEST} pixels.")
+        raise DataError(
+            f"{image_file}: images are {_size(images)}; expected at least {SMALLEST} x {SMALLEST} pixels."
+        )
     return (images[..., None] / np.float32(255)).astype(np.float32), labels.astype(np.int32)
 
 
@@ -125,12 +128,13 @@ def _read(file: Path, rank: int) -> np.ndarray:
     shape = tuple(int.from_bytes(content[4 + 4 * i : 8 + 4 * i], "big") for i in range(rank))
     if len(content) < start or len(content) - start < math.prod(shape):
         raise DataError(
-            f"{file} is cut short: it has {max(0, len(content) - start):,} bytes of data, expected {math.prod(shape):,}. "
-            "Fetch the file again."
+            f"{file} is cut short: it has {max(0, len(content) - start):,} bytes of data, "
+            f"expected {math.prod(shape):,}. Fetch the file again."
         )
     if len(content) - start > math.prod(shape):
         raise DataError(
-            f"{file} has {len(content) - start - math.prod(shape):,} bytes more than its header says. Fetch the file again."
+            f"{file} has {len(content) - start - math.prod(shape):,} bytes more than its header says. "
+            "Fetch the file again."
         )
     return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
 
@@ -142,11 +146,17 @@ def _bytes(file: Path) -> bytes:
         with gzip.open(file) as stream:
             return stream.read()
     except EOFError as error:
-        raise DataError(f"{file} is cut short: the compressed stream ends early. Fetch the file again.") from error
+        raise DataError(
+            f"{file} is cut short: the compressed stream ends early. Fetch the file again."
+        ) from error
     except (gzip.BadGzipFile, zlib.error) as error:
-        raise DataError(f"{file} is not a sound gzip file ({error}). Fetch it again, or unpack it and drop .gz.") from error
+        raise DataError(
+            f"{file} is not a sound gzip file ({error}). Fetch it again, or unpack it and drop .gz."
+        ) from error
     except OSError as error:
-        raise DataError(f"{file} cannot be read: {error.strerror or error}. Look at its permissions.") from error
+        raise DataError(
+            f"{file} cannot be read: {error.strerror or error}. Look at its permissions."
+        ) from error
 
 
 def _size(images: np.ndarray) -> str:

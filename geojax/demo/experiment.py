@@ -2,18 +2,19 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array
 
 from geojax import merging, symmetry
 from geojax.demo.data import Data
 from geojax.demo.models import ConvNet, Mlp, convolve_by_patches
-from geojax.demo.training import measure, train
+from geojax.demo.training import Images, measure, train
 from geojax.typing import Key, Params
 
 ALIGNMENTS = ("weights", "activations", "both")
@@ -47,11 +48,22 @@ class Plan:
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """One architecture: ``model`` is read by `infer`, ``fast`` computes the same and is what runs."""
+    """One architecture.
+
+    Attributes:
+        name: What it is called in tables and results.
+        model: What is trained.
+        apply: The model's class scores, ``apply(params, images)``.
+        reference: The same function in the form that a textbook gives it, for `infer` and `collect` to read.
+        epochs: Passes over the data.
+        batch: Images in a training step.
+        rate: Learning rate at the beginning.
+    """
 
     name: str
     model: nn.Module
-    fast: nn.Module
+    apply: Callable[[Params, Images], Array]
+    reference: Callable[[Params, Images], Array]
     epochs: int
     batch: int
     rate: float
@@ -118,11 +130,19 @@ class Step:
 
 def jobs(data: Data, plan: Plan) -> list[Job]:
     """The architectures of a plan, smallest first."""
-    perceptrons = [(f"mlp-{n}" if len(plan.widths) > 1 else "mlp", Mlp(n, data.num_classes)) for n in plan.widths]
+    listed = []
+    for width in plan.widths:
+        model = Mlp(width, data.num_classes)
+        name = f"mlp-{width}" if len(plan.widths) > 1 else "mlp"
+        listed.append(Job(name, model, scores(model), scores(model), plan.mlp_epochs, plan.batch, 1e-3))
     channels = (min(32, plan.channels), plan.channels, plan.channels)
-    conv = [ConvNet(channels, data.num_classes, how) for how in (None, convolve_by_patches)]
-    listed = [Job(name, model, model, plan.mlp_epochs, plan.batch, 1e-3) for name, model in perceptrons]
-    return [*listed, Job("conv", *conv, plan.conv_epochs, plan.batch, 1e-3)]
+    textbook, fast = (ConvNet(channels, data.num_classes, how) for how in (None, convolve_by_patches))
+    return [*listed, Job("conv", fast, scores(fast), scores(textbook), plan.conv_epochs, plan.batch, 1e-3)]
+
+
+def scores(model: nn.Module) -> Callable[[Params, Images], Array]:
+    """The model as a function of its parameters and images alone."""
+    return lambda params, images: jnp.asarray(model.apply(params, images))
 
 
 def run(job: Job, data: Data, plan: Plan, key: Key, report: Callable[[Step], None]) -> Outcome:
@@ -132,7 +152,7 @@ def run(job: Job, data: Data, plan: Plan, key: Key, report: Callable[[Step], Non
     params_a, params_b = _train(job, images, labels, train_key, report)
 
     report(Step("symmetry", 0, 1))
-    spec = symmetry.infer(lambda params, x: job.model.apply(params, x), params_a, images[:SHOWN])
+    spec = symmetry.infer(job.reference, params_a, images[:SHOWN])
     report(Step("symmetry", 1, 1, f"{len(spec.members)} groups"))
 
     chosen = jax.random.permutation(choice_key, len(images))[: plan.calibration]
@@ -144,51 +164,54 @@ def run(job: Job, data: Data, plan: Plan, key: Key, report: Callable[[Step], Non
 def _train(job: Job, images, labels, key: Key, report) -> tuple[Params, Params]:
     keys = jax.random.split(key, 2)
     report(Step("training", 0, job.epochs))
-    epochs = train(job.fast, images, labels, keys, epochs=job.epochs, batch=job.batch, rate=job.rate)
+    epochs = train(job.model, images, labels, keys, epochs=job.epochs, batch=job.batch, rate=job.rate)
+    both: Params = None
     for number, (stack, losses) in enumerate(epochs, start=1):
+        both = stack
         report(Step("training", number, job.epochs, " ".join(f"{loss:.3f}" for loss in np.asarray(losses))))
-    return tuple(jax.tree.map(lambda leaf, i=i: leaf[i], stack) for i in range(2))
+    params_a, params_b = (jax.tree.map(lambda leaf, i=i: leaf[i], both) for i in range(2))
+    return params_a, params_b
 
 
 def _align(job: Job, spec, params_a, params_b, shown, key: Key, report) -> dict[str, Params]:
     """The second network moved onto the first by each method."""
-    apply = lambda params, x: job.model.apply(params, x)
     found: dict[str, Any] = {}
     for number, name in enumerate(ALIGNMENTS):
         report(Step("alignment", number, len(ALIGNMENTS), name))
         if name == "weights":
             result = symmetry.weight_matching(spec, params_a, params_b, key=key)
         elif name == "activations":
-            result = symmetry.activation_matching(spec, apply, params_a, params_b, shown)
+            result = symmetry.activation_matching(spec, job.reference, params_a, params_b, shown)
         else:
             element = found["activations"].element
             start = {group: element[group] for group in element if spec.groups[group].kind == "permutation"}
             result = symmetry.weight_matching(spec, params_a, params_b, key=key, init=start)
-        found[name] = result
+        found[name] = jax.block_until_ready(result)
     report(Step("alignment", len(ALIGNMENTS), len(ALIGNMENTS)))
     return {name: symmetry.act(spec, result.element, params_b) for name, result in found.items()}
 
 
 def _measure(job: Job, spec, params_a, moved, shown, classes, data: Data, plan: Plan, report) -> Outcome:
     test_images, test_labels = jnp.asarray(data.test_images), jnp.asarray(data.test_labels)
-    apply = lambda params, x: job.fast.apply(params, x)
 
     def fixed(params_a, params_b, t, shown):
         middle = merging.interpolate(params_a, params_b, t)
-        return merging.repair(spec, apply, middle, params_a, params_b, shown, t=t)
+        return merging.repair(spec, job.apply, middle, params_a, params_b, shown, t=t)
 
     def follow(path, params_a, params_b, images, labels, *shown):
-        at = lambda a, b, t: path(a, b, t, *shown)
-        loss = lambda params: measure(apply, params, images, labels)[0]
+        def at(params_a, params_b, t):
+            return path(params_a, params_b, t, *shown)
+
+        def loss(params):
+            return measure(job.apply, params, images, labels)[0]
+
         along = merging.barrier(loss, params_a, params_b, num=plan.num, path=at)
-        return along, measure(apply, at(params_a, params_b, 0.5), images, labels)
+        return along, measure(job.apply, at(params_a, params_b, 0.5), images, labels)
 
     straight = jax.jit(functools.partial(follow, merging.interpolate))
     repaired = jax.jit(functools.partial(follow, fixed))
-    judge = jax.jit(
-        lambda a, b: measure(apply, fixed(a, b, 0.5, shown), shown, classes)[0]
-    )
-    single = jax.jit(lambda params: measure(apply, params, test_images, test_labels))
+    judge = jax.jit(lambda a, b: measure(job.apply, fixed(a, b, 0.5, shown), shown, classes)[0])
+    single = jax.jit(lambda params: measure(job.apply, params, test_images, test_labels))
 
     paths = {}
     for number, name in enumerate(VARIANTS[:-1]):
@@ -199,7 +222,7 @@ def _measure(job: Job, spec, params_a, moved, shown, classes, data: Data, plan: 
     paths["repaired"] = _path(*repaired(params_a, moved[chosen], test_images, test_labels, shown))
     ends = [single(params) for params in (params_a, moved["naive"])]
     report(Step("paths", len(VARIANTS), len(VARIANTS)))
-    losses, accuracies = (tuple(float(end[i]) for end in ends) for i in range(2))
+    losses, accuracies = ((float(ends[0][i]), float(ends[1][i])) for i in range(2))
     return Outcome(job.name, spec, losses, accuracies, paths, chosen)
 
 

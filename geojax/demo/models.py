@@ -21,7 +21,9 @@ class Mlp(nn.Module):
     num_classes: int
 
     @nn.compact
-    def __call__(self, images: Float[Array, "batch height width 1"], train: bool = False) -> Float[Array, "batch k"]:
+    def __call__(
+        self, images: Float[Array, "batch height width 1"], train: bool = False
+    ) -> Float[Array, "batch k"]:
         """Class scores of each image."""
         x = images.reshape(len(images), -1)
         for _ in range(3):
@@ -46,7 +48,9 @@ class ConvNet(nn.Module):
     convolution: Callable[..., Any] | None = None
 
     @nn.compact
-    def __call__(self, images: Float[Array, "batch height width 1"], train: bool = False) -> Float[Array, "batch k"]:
+    def __call__(
+        self, images: Float[Array, "batch height width 1"], train: bool = False
+    ) -> Float[Array, "batch k"]:
         """Class scores of each image; with ``train`` from the batch's own statistics."""
         x = images
         reduction = max(1, min(images.shape[1:3]) // 7)
@@ -69,14 +73,18 @@ def convolve_by_patches(
     XLA on CPU has a fast matrix product in every place, but a fast convolution neither under `vmap` over kernels nor
     inside loops.
     """
-    spans = images.shape[1:3]
-    margins = jax.lax.padtype_to_pads(spans, kernel.shape[:2], window_strides, padding) if isinstance(padding, str) else padding
-    padded = jnp.pad(images, ((0, 0), *margins, (0, 0)))
-    sizes = [(n - k) // s + 1 for n, k, s in zip(padded.shape[1:3], kernel.shape[:2], window_strides, strict=True)]
+    if isinstance(padding, str):
+        padding = jax.lax.padtype_to_pads(images.shape[1:3], kernel.shape[:2], window_strides, padding)
+    padded = jnp.pad(images, ((0, 0), *padding, (0, 0)))
+    sizes = [
+        (n - k) // s + 1 for n, k, s in zip(padded.shape[1:3], kernel.shape[:2], window_strides, strict=True)
+    ]
 
     def shifted(row: int, column: int) -> Array:
         starts = (0, row, column, 0)
-        ends = [start + (n - 1) * s + 1 for start, n, s in zip((row, column), sizes, window_strides, strict=True)]
+        ends = [
+            start + (n - 1) * s + 1 for start, n, s in zip((row, column), sizes, window_strides, strict=True)
+        ]
         return jax.lax.slice(padded, starts, (len(padded), *ends, padded.shape[3]), (1, *window_strides, 1))
 
     height, width = kernel.shape[:2]

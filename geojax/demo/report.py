@@ -33,11 +33,15 @@ def results(data_name: str, outcomes: list[Outcome]) -> bytes:
 
 def table(data_name: str, outcome: Outcome) -> Table:
     """Loss barrier and midpoint of every variant, beside the networks themselves."""
-    shown = Table(title=f"{outcome.name} on {data_name}, test images", box=box.SIMPLE_HEAD, title_justify="left")
+    shown = Table(
+        title=f"{outcome.name} on {data_name}, test images", box=box.SIMPLE_HEAD, title_justify="left"
+    )
     shown.add_column("merged half-way", no_wrap=True)
     for head in ("loss barrier", "loss", "accuracy", "kept"):
         shown.add_column(head, justify="right", no_wrap=True)
-    shown.add_row("the two networks", "", f"{outcome.loss:.3f}", f"{outcome.accuracy:.1%}", "100.0%", style="dim")
+    shown.add_row(
+        "the two networks", "", f"{outcome.loss:.3f}", f"{outcome.accuracy:.1%}", "100.0%", style="dim"
+    )
     best = max(VARIANTS, key=lambda name: outcome.paths[name].midpoint_accuracy)
     for name in VARIANTS:
         path = outcome.paths[name]
@@ -77,7 +81,8 @@ def claim_folder(folder: Path) -> None:
             pass
     except OSError as error:
         raise OutputError(
-            f"--out: {folder} cannot be written to ({error.strerror or error}). Name a folder of yours, for example --out demo."
+            f"--out: {folder} cannot be written to ({error.strerror or error}). "
+            "Name a folder of yours, for example --out demo."
         ) from error
 
 
@@ -102,7 +107,9 @@ def write_all(folder: Path, files: dict[str, bytes]) -> None:
             os.replace(temporary, final)
             waiting.pop(0)
     except OSError as error:
-        raise OutputError(f"--out: {folder} cannot be written to ({error.strerror or error}). Free space or name another.") from error
+        raise OutputError(
+            f"--out: {folder} cannot be written to ({error.strerror or error}). Free space or name another."
+        ) from error
     finally:
         for temporary, _ in waiting:
             Path(temporary).unlink(missing_ok=True)

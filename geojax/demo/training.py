@@ -7,7 +7,6 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from jaxtyping import Array, Float, Int
 
@@ -66,7 +65,12 @@ def train(
 
 
 def measure(
-    apply: Callable[[Params, Images], Array], params: Params, images: Images, labels: Labels, *, batch: int = 250
+    apply: Callable[[Params, Images], Array],
+    params: Params,
+    images: Images,
+    labels: Labels,
+    *,
+    batch: int = 250,
 ) -> tuple[Float[Array, ""], Float[Array, ""]]:
     """Mean cross entropy and accuracy of a model on images, batch after batch in one compiled loop."""
 
@@ -84,5 +88,5 @@ def measure(
         parts.append([total.sum() for total in jax.lax.map(sums, tuple(grouped))])
     if whole < len(images):
         parts.append(sums((images[whole:], labels[whole:])))
-    loss, right = (sum(column) / len(images) for column in zip(*parts, strict=True))
+    loss, right = (jnp.stack(column).sum() / len(images) for column in zip(*parts, strict=True))
     return loss, right

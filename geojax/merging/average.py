@@ -53,6 +53,7 @@ def average(stack: Params, weights: Float[Array, " k"]) -> Params:
             return leaf[0]
         w = jnp.asarray(weights, wide(leaf.dtype))
         shares = w / jnp.sum(w)
-        return jnp.tensordot(shares, jnp.asarray(leaf, shares.dtype), 1, precision="highest").astype(leaf.dtype)
+        mean = jnp.tensordot(shares, jnp.asarray(leaf, shares.dtype), 1, precision="highest")
+        return mean.astype(leaf.dtype)
 
     return jax.tree.map(mix, stack)

@@ -81,8 +81,9 @@ def barrier(
 ) -> BarrierResult:
     """The loss barrier between two models: the highest rise of the loss along a path above the chord of its ends.
 
-    max over t of  loss(path(t)) - (1 - t) loss(path(0)) - t loss(path(1)),  t = 0, 1/(num-1), ..., 1. The ends are among
-    these points, so the value is never negative, and it is 0 (up to rounding) for a loss that is convex on the segment.
+    max over t of  loss(path(t)) - (1 - t) loss(path(0)) - t loss(path(1)),  t = 0, 1/(num-1), ..., 1.
+    The ends are among these points, so the value is never negative, and it is 0 (up to rounding) for a loss that is
+    convex on the segment.
 
     Args:
         loss: loss(params), a scalar.

@@ -15,7 +15,9 @@ def is_merged(leaf: Any) -> bool:
     Integers, booleans, random keys and what is no array at all (functions, names) are not: a counter or a mask that
     is half one model's and half the other's belongs to neither.
     """
-    return isinstance(leaf, float | complex) or (hasattr(leaf, "dtype") and jnp.issubdtype(leaf.dtype, jnp.inexact))
+    if hasattr(leaf, "dtype"):
+        return jnp.issubdtype(leaf.dtype, jnp.inexact)
+    return isinstance(leaf, float | complex)
 
 
 def merged_only(params: Params) -> Params:

@@ -8,19 +8,19 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from geojax._core import checks, safe
+from geojax.merging.chains import Placed, Standardisation
 from geojax.merging.leaves import same_model, wide
-from geojax.merging.sites import Reading, Site, Standardisation, read
+from geojax.merging.sites import Reading, Site, read
 from geojax.symmetry import jaxprs
 from geojax.symmetry.groups import PERMUTATION
 from geojax.symmetry.layout import blocks
 from geojax.symmetry.spec import SymmetrySpec
-from geojax.symmetry.tracing import flatten
+from geojax.symmetry.tracing import flatten, is_array
 from geojax.typing import Params, Scalar
 
 __all__ = ["repair"]
 
 Moments = tuple[Array, Array]
-Placed = tuple[int, tuple[int, ...]]
 
 
 def repair(
@@ -108,7 +108,6 @@ def _hidden(spec: SymmetrySpec) -> list[frozenset[int]]:
 
 def _put_back(params: Params, arrays: Sequence[Array]) -> Params:
     remaining = iter(arrays)
-    is_array = lambda leaf: hasattr(leaf, "shape") and hasattr(leaf, "dtype")
     return jax.tree.map(lambda leaf: next(remaining) if is_array(leaf) else leaf, params)
 
 
@@ -122,7 +121,10 @@ class _Runner:
     def evaluate(self, body: jaxprs.Body, values: Sequence[Any]) -> list[Any]:
         env = dict(zip(body.jaxpr.constvars, body.consts, strict=True))
         env.update(zip(body.jaxpr.invars, values, strict=True))
-        known = lambda var: var.val if isinstance(var, jaxprs.Literal) else env[var]
+
+        def known(var: Any) -> Any:
+            return var.val if isinstance(var, jaxprs.Literal) else env[var]
+
         for eqn in body.jaxpr.eqns:
             inputs = [known(var) for var in eqn.invars]
             inner = jaxprs.call(eqn)
@@ -158,7 +160,9 @@ class _Observer(_Runner):
 class _Corrector(_Runner):
     """Corrects every value at a site, and the leaves that write it, as the program runs."""
 
-    def __init__(self, reading: Reading, leaves: Sequence[Any], seen: Sequence[dict[int, Moments]], t: Scalar):
+    def __init__(
+        self, reading: Reading, leaves: Sequence[Any], seen: Sequence[dict[int, Moments]], t: Scalar
+    ):
         super().__init__(reading)
         self.leaves = list(leaves)
         self.seen = seen
@@ -198,7 +202,8 @@ class _Corrector(_Runner):
     def correct(self, position: int, site: Site, value: Array) -> Array:
         mean, deviation = _moments(value, site.units)
         t = jnp.asarray(self.t, mean.dtype)
-        wanted = [(1 - t) * a + t * b for a, b in zip(*(moments[position] for moments in self.seen), strict=True)]
+        ends = [moments[position] for moments in self.seen]
+        wanted = [(1 - t) * a + t * b for a, b in zip(*ends, strict=True)]
         varies = deviation > 0
         gain = jnp.where(varies, wanted[1] / jnp.where(varies, deviation, 1), 1)
         offset = wanted[0] - gain * mean
@@ -212,7 +217,7 @@ class _Corrector(_Runner):
         return (value * gain + offset).astype(value.dtype)
 
     def put(self, placed: Placed, change: Callable[[Array], Array]) -> None:
-        """Changes a leaf by a function of the leaf that broadcasts over the units' axes, put last and in their order."""
+        """Changes a leaf by a function of it that broadcasts over the units' axes, put last and in their order."""
         leaf, axes = placed
         old = jnp.asarray(self.leaves[leaf])
         moved = jnp.moveaxis(old, axes, range(-len(axes), 0))

@@ -22,7 +22,15 @@ def test_version_and_help_say_what_there_is(capsys):
         main(["demo", "--help"])
     assert stopped.value.code == 0
     shown = capsys.readouterr().out
-    for words in ("--data PATH", "--width N", "--out DIR", "--quick", "--seed N", "examples:", "results.json"):
+    for words in (
+        "--data PATH",
+        "--width N",
+        "--out DIR",
+        "--quick",
+        "--seed N",
+        "examples:",
+        "results.json",
+    ):
         assert words in shown
 
 

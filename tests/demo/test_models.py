@@ -19,7 +19,9 @@ def test_matches_jax_convolution(padding, strides):
     expected = jax.lax.conv_general_dilated(
         images, kernel, strides, padding, dimension_numbers=("NHWC", "HWIO", "NHWC"), precision="highest"
     )
-    np.testing.assert_allclose(convolve_by_patches(images, kernel, strides, padding), expected, rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(
+        convolve_by_patches(images, kernel, strides, padding), expected, rtol=1e-10, atol=1e-12
+    )
 
 
 @pytest.mark.parametrize("side", [8, 28])
@@ -28,10 +30,14 @@ def test_both_ways_of_convolving_are_one_function_of_the_same_parameters(side):
     slow, fast = ConvNet((4, 8, 8), 10), ConvNet((4, 8, 8), 10, convolve_by_patches)
     variables = slow.init(jax.random.key(0), images)
     assert jax.tree.structure(variables) == jax.tree.structure(fast.init(jax.random.key(0), images))
-    np.testing.assert_allclose(fast.apply(variables, images), slow.apply(variables, images), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        fast.apply(variables, images), slow.apply(variables, images), rtol=1e-4, atol=1e-5
+    )
 
 
-@pytest.mark.parametrize("model", [Mlp(32, 10), ConvNet((4, 8, 8), 10, convolve_by_patches)], ids=["mlp", "conv"])
+@pytest.mark.parametrize(
+    "model", [Mlp(32, 10), ConvNet((4, 8, 8), 10, convolve_by_patches)], ids=["mlp", "conv"]
+)
 def test_training_several_networks_at_once_teaches_each(model):
     data = digits()
     images, labels = jnp.asarray(data.train_images), jnp.asarray(data.train_labels)
@@ -39,7 +45,9 @@ def test_training_several_networks_at_once_teaches_each(model):
     epochs = list(train(model, images, labels, keys, epochs=6, batch=64, rate=5e-3))
     variables, losses = epochs[-1]
     assert losses.shape == (2,)
-    assert jax.tree.all(jax.tree.map(lambda leaf: leaf.dtype == jnp.float32 and leaf.shape[0] == 2, variables))
+    assert jax.tree.all(
+        jax.tree.map(lambda leaf: leaf.dtype == jnp.float32 and leaf.shape[0] == 2, variables)
+    )
     first, second = (jax.tree.map(lambda leaf, i=i: leaf[i], variables) for i in range(2))
     for one in (first, second):
         _, accuracy = measure(model.apply, one, data.test_images, data.test_labels)
@@ -51,7 +59,9 @@ def test_the_same_key_trains_the_same_network():
     data = digits().head(200, 10)
     images, labels = jnp.asarray(data.train_images), jnp.asarray(data.train_labels)
     keys = jax.random.split(jax.random.key(3), 2)
-    runs = [list(train(Mlp(8, 10), images, labels, keys, epochs=1, batch=50, rate=1e-2))[-1][0] for _ in range(2)]
+    runs = [
+        list(train(Mlp(8, 10), images, labels, keys, epochs=1, batch=50, rate=1e-2))[-1][0] for _ in range(2)
+    ]
     assert jax.tree.all(jax.tree.map(lambda x, y: (x == y).all(), *runs))
 
 

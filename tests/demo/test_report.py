@@ -1,5 +1,6 @@
 """The files of the demonstration: whole or absent, and of the promised form."""
 
+import io
 import json
 import os
 import signal
@@ -42,7 +43,7 @@ def test_results_have_exactly_the_promised_form():
 def test_the_table_names_every_variant_and_what_was_repaired():
     from rich.console import Console
 
-    console = Console(width=120, record=True, file=open(os.devnull, "w"))
+    console = Console(width=80, record=True, file=io.StringIO())
     console.print(table("digits", outcome()))
     text = console.export_text()
     for words in ("not aligned", "by weights", "by activations", "by both", "repaired (both)", "105.9%"):
@@ -59,7 +60,10 @@ def test_a_picture_is_a_png_of_a_decent_size():
 
 def test_all_files_appear_under_their_names_and_nothing_else(tmp_path):
     write_all(tmp_path, {"a.png": b"one", "results.json": b"two"})
-    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == {"a.png": b"one", "results.json": b"two"}
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == {
+        "a.png": b"one",
+        "results.json": b"two",
+    }
 
 
 def test_a_failure_leaves_the_old_files_and_no_temporary_ones(tmp_path, monkeypatch):

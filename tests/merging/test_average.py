@@ -9,7 +9,10 @@ from geojax.merging import average, interpolate
 
 
 def draw(key, dtype=jnp.float64):
-    return {"w": jax.random.normal(key, (3, 2), dtype), "b": jax.random.normal(jax.random.fold_in(key, 1), (2,), dtype)}
+    return {
+        "w": jax.random.normal(key, (3, 2), dtype),
+        "b": jax.random.normal(jax.random.fold_in(key, 1), (2,), dtype),
+    }
 
 
 KEYS = jax.random.split(jax.random.key(0), 64)
@@ -32,7 +35,8 @@ def test_law_the_average_of_two_is_the_interpolation():
     def change(key):
         a, b = draw(key), draw(jax.random.fold_in(key, 2))
         t = jax.random.uniform(key)
-        return gap(average(jax.tree.map(lambda x, y: jnp.stack([x, y]), a, b), jnp.stack([1 - t, t])), interpolate(a, b, t))
+        both = jax.tree.map(lambda x, y: jnp.stack([x, y]), a, b)
+        return gap(average(both, jnp.stack([1 - t, t])), interpolate(a, b, t))
 
     assert jax.vmap(change)(KEYS).max() < 1e-14
 

@@ -105,7 +105,9 @@ def test_matches_the_closed_form_of_a_concave_parabola():
     result = barrier(lambda x: -c * x**2, p, q, num=25)
     np.testing.assert_allclose(result.value, c * 16 / 4, rtol=1e-12)
     np.testing.assert_allclose(result.times, np.linspace(0, 1, 25), rtol=1e-15)
-    np.testing.assert_allclose(result.curve, -c * (-1 + 4 * np.linspace(0, 1, 25)) ** 2, rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(
+        result.curve, -c * (-1 + 4 * np.linspace(0, 1, 25)) ** 2, rtol=1e-12, atol=1e-14
+    )
 
 
 def test_matches_the_closed_form_between_two_quadratic_wells():

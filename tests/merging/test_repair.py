@@ -1,4 +1,4 @@
-"""After repair the statistics of every unit are those between the endpoints, as an independent forward measures them."""
+"""After repair the statistics of every unit are those between the endpoints, by an independent forward."""
 
 import flax.linen as nn
 import jax
