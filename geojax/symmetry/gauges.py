@@ -229,12 +229,14 @@ class GaugeInterpreter(Interpreter):
             return (self._meet_equals(f, g),)
         if isinstance(f, Uniform | Node) and isinstance(g, Uniform | Node):
             return super()._meet(f, g, why)
-        if isinstance(f, Sum | Stack) and isinstance(g, Sum | Stack):
-            return super()._meet(f, g, why)
         if isinstance(f, Uniform) or isinstance(g, Uniform):
             flat_first = isinstance(f, Uniform)
             other = g if flat_first else f
             return self._each((other,), lambda o: self._meet_uniform(o, flat_first))
+        if isinstance(f, Stack) or isinstance(g, Stack):
+            return self._meet_stacks(f, g, why)
+        if isinstance(f, Sum) and isinstance(g, Sum):
+            return self._meet_sums(f, g, why)
         moving = [factor for factor in (f, g) if not isinstance(factor, Node)]
         if len(moving) == 1:
             return self._each((moving[0],), lambda o: self._meet_foreign(o, moving[0] is g))

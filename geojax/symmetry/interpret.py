@@ -5,7 +5,7 @@ array and under which contraction; the log decides what may depend on what.
 """
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import jax
@@ -188,6 +188,8 @@ class Interpreter(Algebra):
             self.unknown.setdefault(f"{eqn.primitive.name} ({why.source})" if why.source else eqn.primitive.name)
         for value in inputs:
             self.break_value(value, why)
+            for k in range(len(value.axes)):
+                self.hold(value.axes, [k], why)
         return [self.fresh(var, why) for var in eqn.outvars]
 
     def why(self, eqn: Any, text: str) -> Reason:
@@ -203,6 +205,13 @@ class Interpreter(Algebra):
         """Notes that an array loses some axes while others stay."""
         if any(not is_uniform(label) for label in gone) and any(not is_uniform(label) for label in kept):
             self.eliminations.append(Elimination(tuple(gone), tuple(kept)))
+
+    def hold(self, axes: Sequence[Label], dims: Iterable[int], why: Reason) -> None:
+        """Pins some axes of an array whose entries an operation mixes or moves while the other axes stay."""
+        dims = set(dims)
+        self.eliminate([axes[k] for k in dims], [label for k, label in enumerate(axes) if k not in dims])
+        for k in dims:
+            self.pin(axes[k], why)
 
     def settle(self, axes: tuple[Label, ...], why: Reason) -> tuple[Label, ...]:
         """Merges the choices of stacks whose index is no longer, or more than once, an axis of the array."""

@@ -150,7 +150,7 @@ def reshape(interpreter: Interpreter, eqn: Any, value: Value, *_: Value) -> Valu
         merged = tuple(factor for label in value.axes[start:i] for factor in label)
         groups = interpreter.regroup(merged, new[first:j], why)
         if groups is None:
-            interpreter.pin(merged, why)
+            interpreter.hold(value.axes, range(start, i), why)
             groups = [interpreter.fixed(n, why) for n in new[first:j]]
         axes += groups
     return Value(tuple(axes), scalar=value.scalar, leaf=value.leaf, gauge=value.gauge)
@@ -201,7 +201,7 @@ def _side_by_side(interpreter: Interpreter, eqn: Any, values: list[Value], dim: 
 @rule("pad")
 def pad(interpreter: Interpreter, eqn: Any, value: Value, filler: Value) -> Value:
     axes = []
-    for label, (low, high, interior) in zip(value.axes, eqn.params["padding_config"], strict=True):
+    for k, (label, (low, high, interior)) in enumerate(zip(value.axes, eqn.params["padding_config"], strict=True)):
         size = length(label)
         total = size + low + high + interior * max(size - 1, 0)
         if (low, high, interior) == (0, 0, 0):
@@ -211,7 +211,7 @@ def pad(interpreter: Interpreter, eqn: Any, value: Value, filler: Value) -> Valu
             axes.append((Sum(tuple(piece for piece in pieces if piece is not None)),))
         else:
             why = interpreter.why(eqn, "is padded between its entries or cropped")
-            interpreter.pin(label, why)
+            interpreter.hold(value.axes, [k], why)
             axes.append(interpreter.fixed(total, why))
     why = interpreter.why(eqn, "is padded with a number")
     whole = interpreter.alternatives(eqn, [Value(tuple(axes), gauge=value.gauge), filler], why, pieces=True)
@@ -230,10 +230,10 @@ def take(interpreter: Interpreter, eqn: Any, value: Value, ranges: list[tuple[in
     why = interpreter.why(eqn, "has entries read by their position")
     interpreter.picks = []
     axes = []
-    for label, (start, stop, stride) in zip(value.axes, ranges, strict=True):
+    for k, (label, (start, stop, stride)) in enumerate(zip(value.axes, ranges, strict=True)):
         sliced = stretch(interpreter, label, start, stop, stride, why)
         if sliced is None:
-            interpreter.pin(label, why)
+            interpreter.hold(value.axes, [k], why)
             sliced = interpreter.fixed(len(range(start, stop, stride)), why)
         axes.append(sliced)
     axes = [interpreter.pick_up(label) for label in axes]
@@ -311,10 +311,8 @@ def reduction(interpreter: Interpreter, eqn: Any, value: Value) -> Value:
 @rule("argmax", "argmin")
 def arg_extreme(interpreter: Interpreter, eqn: Any, value: Value) -> Value:
     why = interpreter.why(eqn, "is turned into a position")
-    for axis in eqn.params["axes"]:
-        interpreter.pin(value.axes[axis], why)
+    interpreter.hold(value.axes, eqn.params["axes"], why)
     kept = Value(tuple(l for i, l in enumerate(value.axes) if i not in eqn.params["axes"]), gauge=value.gauge)
-    interpreter.eliminate([value.axes[i] for i in eqn.params["axes"]], kept.axes)
     return interpreter.transform(eqn, kept, arithmetic.NONLINEAR)
 
 
@@ -352,10 +350,8 @@ def mixed(interpreter: Interpreter, eqn: Any, value: Value, dims: Sequence[int],
     why = interpreter.why(eqn, text)
     shape = jaxprs.shape(eqn.outvars[0])
     axes = list(value.axes)
-    dims = list(dims)
-    interpreter.eliminate([axes[dim] for dim in dims], [axes[k] for k in range(len(axes)) if k not in dims])
+    interpreter.hold(axes, dims, why)
     for dim in dims:
-        interpreter.pin(axes[dim], why)
         axes[dim] = interpreter.fixed(shape[dim], why)
     return interpreter.transform(eqn, Value(tuple(axes), gauge=value.gauge), SCANS[eqn.primitive.name])
 
@@ -366,7 +362,7 @@ def sort(interpreter: Interpreter, eqn: Any, *values: Value) -> list[Value]:
     dim = eqn.params["dimension"]
     why = interpreter.why(eqn, "is sorted")
     for value in values:
-        interpreter.pin(value.axes[dim], why)
+        interpreter.hold(value.axes, [dim], why)
     shape = jaxprs.shape(eqn.invars[0])
     axes = list(interpreter.align(eqn, values, shape, why))
     axes[dim] = interpreter.fixed(shape[dim], why)
@@ -378,7 +374,7 @@ def sort(interpreter: Interpreter, eqn: Any, *values: Value) -> list[Value]:
 def top_k(interpreter: Interpreter, eqn: Any, value: Value, *_: Value) -> list[Value]:
     why = interpreter.why(eqn, "is ranked")
     dim = eqn.params.get("axis", eqn.params.get("reduction_dimension", -1)) % len(value.axes)
-    interpreter.pin(value.axes[dim], why)
+    interpreter.hold(value.axes, [dim], why)
     size = jaxprs.shape(eqn.outvars[0])[dim]
     axes = (*value.axes[:dim], interpreter.fixed(size, why), *value.axes[dim + 1 :])
     ranks = Value(axes, gauge=value.gauge)

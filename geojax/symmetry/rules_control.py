@@ -68,16 +68,16 @@ def shard_map(interpreter: Interpreter, eqn: Any, *values: Value) -> list[Value]
     inside = []
     for value, shards in zip(values, parts.in_shards, strict=True):
         axes = list(value.axes)
+        interpreter.hold(axes, shards, why)
         for axis, count in shards.items():
-            interpreter.pin(axes[axis], why)
             axes[axis] = interpreter.fixed(value.shape[axis] // count, why)
         inside.append(Value(tuple(axes), value.scalar, value.data, gauge=value.gauge))
     outs = interpreter.run(parts.body, inside)
     results = []
     for value, shards, var in zip(outs, parts.out_shards, eqn.outvars, strict=True):
         axes = list(value.axes)
+        interpreter.hold(axes, shards, why)
         for axis in shards:
-            interpreter.pin(axes[axis], why)
             axes[axis] = interpreter.fixed(jaxprs.shape(var)[axis], why)
         results.append(Value(tuple(axes), gauge=value.gauge))
     return results

@@ -19,7 +19,7 @@ def dynamic_slice(interpreter: Interpreter, eqn: Any, value: Value, *starts: Val
         full = length(label)
         start = 0 if size == full else starts[axis].scalar
         if start is None:
-            interpreter.pin(label, why)
+            interpreter.hold(value.axes, [axis], why)
             held[axis] = interpreter.fixed(size, why)
             ranges.append((0, full, 1))
         else:
@@ -41,8 +41,8 @@ def dynamic_update_slice(interpreter: Interpreter, eqn: Any, value: Value, updat
         along[partial[0]] = (Sum(pieces),)
     else:
         for k in partial:
-            interpreter.pin(value.axes[k], why)
-            interpreter.pin(update.axes[k], why)
+            interpreter.hold(value.axes, [k], why)
+            interpreter.hold(update.axes, [k], why)
     pair = []
     for array in (value, update):
         axes = tuple(along.get(k, label) for k, label in enumerate(array.axes))
@@ -126,7 +126,7 @@ def scatter(interpreter: Interpreter, eqn: Any, value: Value, indices: Value, up
             axis = batching[row]
             theirs[axis] = interpreter.paired(updates.axes[place], indices.axes[row], why)
         else:
-            interpreter.pin(updates.axes[place], why)
+            interpreter.hold(updates.axes, [place], why)
             interpreter.pin(indices.axes[row], why)
     skipped = {*numbers.inserted_window_dims, *numbers.operand_batching_dims}
     windows = iter(numbers.update_window_dims)
@@ -137,7 +137,7 @@ def scatter(interpreter: Interpreter, eqn: Any, value: Value, indices: Value, up
         if axis not in skipped and length(new) == length(label):
             theirs[axis] = new
             continue
-        interpreter.pin(label, why)
+        interpreter.hold(value.axes, [axis], why)
         interpreter.pin(new, why)
         ours[axis] = theirs[axis] = interpreter.fixed(length(label), why)
     pair = [
@@ -169,7 +169,7 @@ def window(interpreter: Interpreter, eqn: Any, *values: Value) -> list[Value]:
     for k in range(rank):
         still = params["window_dimensions"][k] == params["window_strides"][k] == base[k] == 1
         if not (still and tuple(params["padding"][k]) == (0, 0)):
-            interpreter.pin(axes[k], why)
+            interpreter.hold(axes, [k], why)
             axes[k] = interpreter.fixed(shape[k], why)
     how = WINDOWS[eqn.primitive.name]
     return [interpreter.transform(eqn, Value(tuple(axes), gauge=arrays[0].gauge), how) for _ in eqn.outvars]

@@ -92,8 +92,7 @@ def decomposition(interpreter: Interpreter, eqn: Any, *values: Value) -> list[Va
     if depth < 0 or any(len(value.axes) < depth for value in values):
         return interpreter.give_up(eqn, values, known=True)
     for value in values:
-        for label in value.axes[depth:]:
-            interpreter.pin(label, why)
+        interpreter.hold(value.axes, range(depth, len(value.axes)), why)
         interpreter.transform(eqn, value, arithmetic.NONLINEAR)
     batch: tuple[Label, ...] = values[0].axes[:depth]
     for value in values[1:]:
