@@ -85,7 +85,8 @@ def gather(interpreter: Interpreter, eqn: Any, value: Value, indices: Value) -> 
             interpreter.pin(label, why)
         if axis not in numbers.collapsed_slice_dims:
             window.append(label if whole else interpreter.fixed(sizes[axis], why))
-    whole = [sizes[axis] == length(label) for axis, label in enumerate(value.axes)]
+    along = numbers.operand_batching_dims
+    whole = [axis in along or sizes[axis] == length(label) for axis, label in enumerate(value.axes)]
     interpreter.eliminate(
         [label for label, full in zip(value.axes, whole, strict=True) if not full],
         [label for label, full in zip(value.axes, whole, strict=True) if full],

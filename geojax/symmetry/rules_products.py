@@ -38,8 +38,12 @@ def convolution(interpreter: Interpreter, eqn: Any, lhs: Value, rhs: Value) -> V
     spatial = _spatial(interpreter, eqn, lhs_axes[2:], rhs_axes[2:])
     groups = params["feature_group_count"]
     out = _channels(interpreter, eqn, lhs_axes[1], rhs_axes[1], rhs_axes[0], groups)
-    interpreter.eliminate(lhs_axes[1:], lhs_axes[:1])
+    passing = [label for label in lhs_axes[2:] if any(label is kept for kept in spatial)]
+    moved_over = [label for label in lhs_axes[2:] if not any(label is kept for kept in spatial)]
+    interpreter.eliminate([lhs_axes[1], *moved_over], [lhs_axes[0], *passing])
     interpreter.eliminate(rhs_axes[1:], rhs_axes[:1])
+    if groups > 1:
+        interpreter.eliminate(moved_over, [lhs_axes[1]])
     axes: list[Label] = [()] * len(lhs_axes)
     for position, label in zip(numbers.out_spec, [lhs_axes[0], out, *spatial], strict=True):
         axes[position] = label
