@@ -139,8 +139,11 @@ def doubly_stochastic(scores: Float[Array, "*p n n"], epsilon: Scalar) -> Float[
     """
 
     def single(matrix: Float[Array, "n n"]) -> Float[Array, "n n"]:
-        weight = vary_with(jnp.full(matrix.shape[0], 1 / matrix.shape[0], matrix.dtype), matrix)
-        return matrix.shape[0] * sinkhorn(-matrix, weight, weight, epsilon=epsilon, tol=1e-4).plan
+        size = matrix.shape[0]
+        weight, softness = vary_with(
+            (jnp.full(size, 1 / size, matrix.dtype), jnp.asarray(epsilon, matrix.dtype)), matrix
+        )
+        return size * sinkhorn(-matrix, weight, weight, epsilon=softness, tol=1e-4).plan
 
     for _ in range(scores.ndim - 2):
         single = jax.vmap(single)

@@ -3,12 +3,19 @@
 import jax
 import jax.numpy as jnp
 
+from geojax.symmetry.frank_wolfe_matching import frank_wolfe_matching
+from geojax.symmetry.gradient_matching import straight_through_matching
 from geojax.symmetry.groups import PERMUTATION, Group
 from geojax.symmetry.layout import Block, Part
+from geojax.symmetry.sinkhorn_matching import sinkhorn_matching
 from geojax.symmetry.spec import Leaf, SymmetrySpec
+from geojax.symmetry.spectral_units import spectral_unit_match
+from geojax.symmetry.units import bipartite_match, semi_match, sparse_unit_map, unit_correlation
+from geojax.symmetry.universe import universe_matching
 from geojax.symmetry.weight_matching import weight_matching
 from tests.conformance.case import Case
 
+SMOOTH = ("gradient_matches_differences", "forward_equals_reverse", "gradient_finite_at_edges")
 SIZES = {"w1": (6, 5), "b1": (5,), "w2": (5, 4), "b2": (4,), "w3": (4, 3)}
 
 
@@ -55,14 +62,112 @@ def zero_models(dtype):
     return params, params, jax.random.key(1)
 
 
+def apply(params, x):
+    x = jnp.tanh(x @ params["w1"] + params["b1"])
+    return jnp.tanh(x @ params["w2"] + params["b2"]) @ params["w3"]
+
+
+def drawn_loss(params, key):
+    """Squared outputs on a batch that the key draws."""
+    x = jax.random.normal(key, (8, 6), params["w1"].dtype)
+    return jnp.mean(jnp.square(apply(params, x) - jnp.sum(x, axis=1, keepdims=True)))
+
+
+SEARCH = dict.fromkeys(SMOOTH, "documented as not differentiated: it searches with gradients of its own")
+CHOICE = dict.fromkeys(SMOOTH, "documented as not differentiated: it chooses partners")
+
+
+def through_the_interior(params_a, params_b):
+    return frank_wolfe_matching(mlp_spec(), params_a, params_b, tol=1e-2, max_steps=20)
+
+
+def together(params_a, params_b, key):
+    return universe_matching(mlp_spec(), [params_a, params_b, params_a], key=key)
+
+
+def straight_through(params_a, params_b, key):
+    return straight_through_matching(mlp_spec(), drawn_loss, params_a, params_b, key=key, num_steps=3)
+
+
+def softly(params_a, params_b, key):
+    return sinkhorn_matching(mlp_spec(), drawn_loss, params_a, params_b, key=key, num_steps=3)
+
+
+def units(key, dtype):
+    return tuple(jax.random.normal(jax.random.fold_in(key, i), (12, n), dtype) for i, n in enumerate((4, 5)))
+
+
+def dead_unit(dtype):
+    x, y = units(jax.random.key(0), dtype)
+    return x.at[:, 0].set(2), y
+
+
+PAIR_AND_KEY = {
+    "arguments": lambda key, dtype: (*pair(key, dtype), jax.random.fold_in(key, 2)),
+    "differentiable": (0, 1),
+    "output": lambda result: result.objective,
+    "edges": {"a model against itself": equal_models, "all weights zero": zero_models},
+}
+
 CASES = [
+    Case("weight_matching", weight_matching, call=match, **PAIR_AND_KEY),
+    Case("universe_matching", universe_matching, call=together, **PAIR_AND_KEY),
     Case(
-        "weight_matching",
-        weight_matching,
+        "straight_through_matching",
+        straight_through_matching,
         lambda key, dtype: (*pair(key, dtype), jax.random.fold_in(key, 2)),
-        call=match,
+        call=straight_through,
+        exemptions=SEARCH,
+    ),
+    Case(
+        "sinkhorn_matching",
+        sinkhorn_matching,
+        lambda key, dtype: (*pair(key, dtype), jax.random.fold_in(key, 2)),
+        call=softly,
+        exemptions=SEARCH,
+    ),
+    Case(
+        "frank_wolfe_matching",
+        frank_wolfe_matching,
+        pair,
+        call=through_the_interior,
         differentiable=(0, 1),
         output=lambda result: result.objective,
-        edges={"a model against itself": equal_models, "all weights zero": zero_models},
+        edges={"a model against itself": lambda dtype: equal_models(dtype)[:2]},
+    ),
+    Case(
+        "unit_correlation",
+        unit_correlation,
+        units,
+        differentiable=(0, 1),
+        edges={"a unit that never changes": dead_unit},
+    ),
+    Case(
+        "bipartite_match",
+        bipartite_match,
+        lambda key, dtype: (jax.random.normal(key, (4, 5), dtype),),
+        exemptions={**CHOICE, "nan_is_honest": "integers only; every partner is -1"},
+    ),
+    Case(
+        "semi_match",
+        semi_match,
+        lambda key, dtype: (jax.random.normal(key, (4, 5), dtype),),
+        exemptions={**CHOICE, "nan_is_honest": "integers only, no status"},
+    ),
+    Case(
+        "sparse_unit_map",
+        sparse_unit_map,
+        lambda key, dtype: (*units(key, dtype), jnp.asarray(0.1, dtype)),
+        exemptions=dict.fromkeys(SMOOTH, "differentiable forward only, through steps whose number varies"),
+        call=lambda x, y, penalty: sparse_unit_map(x, y, penalty=penalty, tol=1e-6),
+        tolerance=1e-4,
+    ),
+    Case(
+        "spectral_unit_match",
+        spectral_unit_match,
+        lambda key, dtype: (jax.random.uniform(key, (6, 5), dtype), jax.random.fold_in(key, 1)),
+        exemptions=CHOICE,
+        call=lambda correlation, key: spectral_unit_match(correlation, num_groups=2, key=key),
+        tolerance=1e-9,
     ),
 ]
