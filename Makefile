@@ -67,17 +67,17 @@ $(DEMO): pyproject.toml requirements.txt
 $(DEV): pyproject.toml requirements.txt
 	@$(MAKE) --no-print-directory install EXTRA=dev STAMP=$@
 
-# uv where it is present, venv and pip where it is not. Both create the environment anew where it is missing or
-# half-made, and leave one that is whole as it is. Versions are the tested ones, for the Pythons they were tested on.
+# uv where it is present, venv and pip where it is not or fails (certificates, proxies). Both complete an environment
+# that is missing or half-made. Versions are the tested ones, for the Pythons they were tested on.
 .PHONY: install
 install:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo "geojax needs Python 3.11 or later, and $(PYTHON) is $$($(PYTHON) --version 2>&1)."; \
 		echo "Name another: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
-	@if command -v uv >/dev/null 2>&1; then \
+	@if command -v uv >/dev/null 2>&1 && \
 		uv venv --quiet --allow-existing --python "$$(command -v $(PYTHON))" $(VENV) && \
 		uv pip install --quiet --python $(BIN)/python --constraint requirements.txt --editable '.[$(EXTRA)]'; \
-	else \
+	then :; else \
 		$(PYTHON) -m venv $(VENV) && \
 		$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 			--constraint requirements.txt --editable '.[$(EXTRA)]'; \
