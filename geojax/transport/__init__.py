@@ -2,6 +2,7 @@
 
 from geojax.transport.assignment import assignment, assignment_cost
 from geojax.transport.divergence import sinkhorn_divergence
+from geojax.transport.newton import sinkhorn_newton
 from geojax.transport.sinkhorn import SinkhornResult, sinkhorn
 from geojax.transport.unbalanced import unbalanced_sinkhorn
 
@@ -11,5 +12,6 @@ __all__ = [
     "assignment_cost",
     "sinkhorn",
     "sinkhorn_divergence",
+    "sinkhorn_newton",
     "unbalanced_sinkhorn",
 ]

@@ -69,6 +69,7 @@ def scaling(
     largest = info.tiny**-0.25  # of a factor u or v, and of a correction to it
     log_b = jnp.where(b > 0, jnp.log(jnp.where(b > 0, b, 1)), -jnp.inf)
     supported = jnp.where(b > 0, 0, jnp.inf).astype(cost_matrix.dtype)
+    mass = jnp.sum(a)
     infinite = jnp.full_like(epsilon, jnp.inf)
 
     def run_round(state: _Rounds) -> _Rounds:
@@ -80,7 +81,7 @@ def scaling(
         def sweep(now: _Sweeps) -> _Sweeps:
             row = now.u * (kernel @ now.v)
             error = jnp.sum(a * jnp.abs(row - 1)) + now.column_error
-            relaxation = _adapted(now.relaxation, error, now.num_steps)
+            relaxation = _adapted(now.relaxation, error, mass, now.num_steps)
             last = (error <= tol) | (now.num_steps + 1 == max_steps)
             omega = jnp.where(last, 1, relaxation.omega)
             u = now.u * jnp.clip(row, 1 / largest, largest) ** -omega
@@ -148,13 +149,13 @@ def scaling(
     return Iteration((end.f, g), result.error, end.num_steps, result.status)
 
 
-def _adapted(relaxation: _Relaxation, error: Array, num_steps: Array) -> _Relaxation:
+def _adapted(relaxation: _Relaxation, error: Array, mass: Array, num_steps: Array) -> _Relaxation:
     """At the end of a block, choose omega from the factor by which an iteration of it reduced the error.
 
     Near the solution the iteration is successive over-relaxation of a two-block linear system. If plain iterations
     converge at the rate q, relaxed ones do so at the rate r with (r + omega - 1)^2 = r omega^2 q, and best, at the
     rate omega - 1, for omega = 2 / (1 + sqrt(1 - q)). A change of omega may raise the error for some iterations; when
-    it is ten times the best so far, plain iterations take over.
+    it is ten times the best so far, plain iterations take over, as they do while a tenth of the mass is misplaced.
     """
     omega, best = relaxation.omega, jnp.minimum(relaxation.best, error)
     reduction = error / relaxation.error
@@ -164,6 +165,7 @@ def _adapted(relaxation: _Relaxation, error: Array, num_steps: Array) -> _Relaxa
     # Near its floor the error is rounding and says nothing about the rate.
     above_floor = error > 100 * jnp.finfo(error.dtype).eps
     informative = above_floor & jnp.isfinite(reduction) & (reduction > 0) & (reduction < 1)
-    chosen = jnp.where(error > 10 * best, 1, jnp.where(informative, fastest, omega))
+    far = (error > 10 * best) | (error > 0.1 * mass)
+    chosen = jnp.where(far, 1, jnp.where(informative, fastest, omega))
     ended = num_steps % BLOCK == 0
     return _Relaxation(jnp.where(ended, chosen, omega), jnp.where(ended, error, relaxation.error), best)

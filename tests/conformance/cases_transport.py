@@ -8,6 +8,7 @@ from geojax.transport import (
     assignment_cost,
     sinkhorn,
     sinkhorn_divergence,
+    sinkhorn_newton,
     unbalanced_sinkhorn,
 )
 from tests.conformance.case import Case
@@ -116,11 +117,22 @@ CASES = [
         **EXACT,
     ),
     Case(
+        "sinkhorn_newton",
+        sinkhorn_newton,
+        problem,
+        call=lambda cost, a, b, epsilon: sinkhorn_newton(
+            cost, a, b, epsilon=epsilon, tol=1e-12, num_sinkhorn=5
+        ),
+        output=lambda r: (r.f, r.g, r.cost, r.plan),
+        edges=EDGES,
+        **EXACT,
+    ),
+    Case(
         "sinkhorn_divergence",
         sinkhorn_divergence,
         clouds,
         call=lambda x, y, a, b, epsilon: sinkhorn_divergence(
-            x, y, a, b, cost=square, epsilon=epsilon, tol=1e-12
+            x, y, a, b, cost=square, epsilon=epsilon, tol=1e-12, max_steps=20000
         ),
         differentiable=(0, 1, 2, 3, 4),
         directions=cloud_directions,
