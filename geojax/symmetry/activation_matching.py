@@ -56,7 +56,7 @@ def activation_matching(
         >>> import jax, jax.numpy as jnp
         >>> import geojax as gj
         >>> params = [jax.random.normal(jax.random.key(i), (4, 4)) for i in range(2)]
-        >>> mlp = lambda p, x: jnp.tanh(x @ p[0]) @ p[1]
+        >>> mlp = lambda p, x: jax.nn.sigmoid(x @ p[0]) @ p[1]
         >>> x = jax.random.normal(jax.random.key(2), (64, 4))
         >>> spec = gj.symmetry.infer(mlp, params, x)
         >>> planted = gj.symmetry.random_element(spec, jax.random.key(3))

@@ -55,7 +55,7 @@ def frank_wolfe_matching(
         >>> import jax, jax.numpy as jnp
         >>> import geojax as gj
         >>> params = [jax.random.normal(jax.random.key(i), (4, 4)) for i in range(2)]
-        >>> spec = gj.symmetry.infer(lambda p, x: jnp.tanh(x @ p[0]) @ p[1], params, jnp.ones((3, 4)))
+        >>> spec = gj.symmetry.infer(lambda p, x: jax.nn.sigmoid(x @ p[0]) @ p[1], params, jnp.ones((3, 4)))
         >>> planted = gj.symmetry.random_element(spec, jax.random.key(2))
         >>> moved = gj.symmetry.act(spec, planted, params)
         >>> found = gj.symmetry.frank_wolfe_matching(spec, moved, params)

@@ -65,7 +65,7 @@ def straight_through_matching(
     Example:
         >>> import jax, jax.numpy as jnp
         >>> import geojax as gj
-        >>> mlp = lambda p, x: jnp.tanh(x @ p[0]) @ p[1]
+        >>> mlp = lambda p, x: jax.nn.sigmoid(x @ p[0]) @ p[1]
         >>> a = [jax.random.normal(jax.random.key(i), (4, 4)) for i in range(2)]
         >>> x = jax.random.normal(jax.random.key(2), (32, 4))
         >>> spec = gj.symmetry.infer(mlp, a, x)
@@ -143,7 +143,11 @@ def judged(
     code = jnp.where(error == 0, Status.CONVERGED, Status.MAX_STEPS)
     code = jnp.where(jnp.isfinite(lowest) & jnp.isfinite(error), code, Status.NONFINITE)
     return MatchingResult(
-        element, -lowest, error.astype(lowest.dtype), jnp.asarray(num_steps, jnp.int32), code.astype(jnp.int32)
+        element,
+        -lowest,
+        error.astype(lowest.dtype),
+        jnp.asarray(num_steps, jnp.int32),
+        code.astype(jnp.int32),
     )
 
 

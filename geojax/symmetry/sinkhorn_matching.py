@@ -67,7 +67,7 @@ def sinkhorn_matching(
     Example:
         >>> import jax, jax.numpy as jnp
         >>> import geojax as gj
-        >>> mlp = lambda p, x: jnp.tanh(x @ p[0]) @ p[1]
+        >>> mlp = lambda p, x: jax.nn.sigmoid(x @ p[0]) @ p[1]
         >>> a = [jax.random.normal(jax.random.key(i), (4, 4)) for i in range(2)]
         >>> x = jax.random.normal(jax.random.key(2), (32, 4))
         >>> spec = gj.symmetry.infer(mlp, a, x)

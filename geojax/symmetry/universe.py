@@ -58,7 +58,7 @@ def universe_matching(
         >>> import jax, jax.numpy as jnp
         >>> import geojax as gj
         >>> params = [jax.random.normal(jax.random.key(i), (4, 4)) for i in range(2)]
-        >>> spec = gj.symmetry.infer(lambda p, x: jnp.tanh(x @ p[0]) @ p[1], params, jnp.ones((3, 4)))
+        >>> spec = gj.symmetry.infer(lambda p, x: jax.nn.sigmoid(x @ p[0]) @ p[1], params, jnp.ones((3, 4)))
         >>> turned = [gj.symmetry.act(spec, gj.symmetry.random_element(spec, k), params)
         ...           for k in jax.random.split(jax.random.key(2), 3)]
         >>> found = gj.unwrap(gj.symmetry.universe_matching(spec, turned, key=jax.random.key(3)))
