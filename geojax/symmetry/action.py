@@ -27,7 +27,12 @@ from geojax.typing import Key, Params
 
 Element = dict[str, Array]
 
-INVERSE = {SCALING: jnp.reciprocal, SIGN: lambda s: s, ORTHOGONAL: jnp.matrix_transpose, GENERAL_LINEAR: jnp.linalg.inv}
+INVERSE = {
+    SCALING: jnp.reciprocal,
+    SIGN: lambda s: s,
+    ORTHOGONAL: jnp.matrix_transpose,
+    GENERAL_LINEAR: jnp.linalg.inv,
+}
 
 
 def act(spec: SymmetrySpec, element: Mapping[str, Array], params: Params) -> Params:
@@ -220,7 +225,9 @@ def check_element(spec: SymmetrySpec, element: Mapping[str, Array]) -> None:
     groups = spec.groups
     for name, array in element.items():
         if name not in groups:
-            raise ValueError(f"element: unknown group {name!r}; the spec has {', '.join(groups) or 'no groups'}")
+            raise ValueError(
+                f"element: unknown group {name!r}; the spec has {', '.join(groups) or 'no groups'}"
+            )
         if jnp.shape(array) != groups[name].shape:
             raise ValueError(
                 f"element[{name!r}]: got shape {jnp.shape(array)}, expected {groups[name].shape} "
@@ -230,7 +237,10 @@ def check_element(spec: SymmetrySpec, element: Mapping[str, Array]) -> None:
 
 def _complete(spec: SymmetrySpec, element: Mapping[str, Array]) -> Element:
     check_element(spec, element)
-    return {name: jnp.asarray(element[name]) if name in element else _identity(group) for name, group in spec.members}
+    return {
+        name: jnp.asarray(element[name]) if name in element else _identity(group)
+        for name, group in spec.members
+    }
 
 
 def _identity(group: Group) -> Array:
@@ -309,13 +319,17 @@ def _contragredient(group: Group, value: Array) -> Array:
     return value if group.kind == ORTHOGONAL else jnp.matrix_transpose(jnp.linalg.inv(value))
 
 
-def _carry(spec: SymmetrySpec, group: Group, value: Array, element: Mapping[str, Array], *, own: bool = True) -> Array:
+def _carry(
+    spec: SymmetrySpec, group: Group, value: Array, element: Mapping[str, Array], *, own: bool = True
+) -> Array:
     """The array of a group after the permutations of ``element`` have moved its parents and its own axis."""
     groups = spec.groups
     names = list(group.parents)
     for axis, parent in enumerate(group.parents):
         if parent in element and groups[parent].kind == PERMUTATION:
-            value = _take(value, axis, [names.index(name) for name in groups[parent].parents], element[parent])
+            value = _take(
+                value, axis, [names.index(name) for name in groups[parent].parents], element[parent]
+            )
     if own and group.axis in groups:
         where = [names.index(name) for name in groups[group.axis].parents]
         for axis in range(len(names), value.ndim):

@@ -48,12 +48,29 @@ def power(exponent: Fraction | int) -> Arithmetic:
 
 UNARY: dict[str, Arithmetic] = {
     **dict.fromkeys(
-        ("neg", "copy", "copy_p", "stop_gradient", "real", "imag", "conj", "optimization_barrier", "device_put"), LINEAR
+        (
+            "neg",
+            "copy",
+            "copy_p",
+            "stop_gradient",
+            "real",
+            "imag",
+            "conj",
+            "optimization_barrier",
+            "device_put",
+        ),
+        LINEAR,
     ),
-    **dict.fromkeys(("sharding_constraint", "reduce_precision", "name", "pvary", "mesh_cast", "reshard"), LINEAR),
-    **dict.fromkeys(("tanh", "sin", "tan", "sinh", "asin", "asinh", "atan", "atanh", "erf", "erf_inv", "round"), ODD),
+    **dict.fromkeys(
+        ("sharding_constraint", "reduce_precision", "name", "pvary", "mesh_cast", "reshard"), LINEAR
+    ),
+    **dict.fromkeys(
+        ("tanh", "sin", "tan", "sinh", "asin", "asinh", "atan", "atanh", "erf", "erf_inv", "round"), ODD
+    ),
     **dict.fromkeys(("cos", "cosh"), EVEN),
-    **dict.fromkeys(("exp", "exp2", "expm1", "log", "log1p", "logistic", "acos", "acosh", "erfc", "floor"), NONLINEAR),
+    **dict.fromkeys(
+        ("exp", "exp2", "expm1", "log", "log1p", "logistic", "acos", "acosh", "erfc", "floor"), NONLINEAR
+    ),
     **dict.fromkeys(("ceil", "lgamma", "digamma", "bessel_i0e", "bessel_i1e", "not", "clz"), NONLINEAR),
     "population_count": NONLINEAR,
     "cbrt": Arithmetic(KEEP, KEEP, Fraction(1, 3)),
@@ -74,6 +91,10 @@ NARY: dict[str, Arithmetic] = {
     **dict.fromkeys(("lt", "le", "gt", "ge", "lt_to", "le_to", "eq_to"), Arithmetic(GONE, ZERO)),
     "select_n": Arithmetic(join="select", linear=True),
     **dict.fromkeys(("pow", "atan2", "rem", "nextafter", "and", "or", "xor", "clamp"), NONLINEAR),
-    **dict.fromkeys(("shift_left", "shift_right_logical", "shift_right_arithmetic", "igamma", "igammac"), NONLINEAR),
-    **dict.fromkeys(("igamma_grad_a", "random_gamma_grad", "polygamma", "zeta", "regularized_incomplete_beta"), NONLINEAR),
+    **dict.fromkeys(
+        ("shift_left", "shift_right_logical", "shift_right_arithmetic", "igamma", "igammac"), NONLINEAR
+    ),
+    **dict.fromkeys(
+        ("igamma_grad_a", "random_gamma_grad", "polygamma", "zeta", "regularized_incomplete_beta"), NONLINEAR
+    ),
 }

@@ -119,7 +119,8 @@ def terminals(label: Label) -> Iterator[Factor]:
 def is_stacked(label: Label) -> bool:
     """Whether the label, or a piece of it, depends on the index along another axis."""
     return any(
-        isinstance(factor, Stack) or (isinstance(factor, Sum) and any(is_stacked(piece) for piece in factor.pieces))
+        isinstance(factor, Stack)
+        or (isinstance(factor, Sum) and any(is_stacked(piece) for piece in factor.pieces))
         for factor in resolve(label)
     )
 
@@ -193,7 +194,9 @@ class Algebra:
     def family(self, sizes: Iterable[int], keys: Iterable[tuple]) -> list[Label]:
         """Fresh free labels made together; those beside an enumerated one depend on its index."""
         sized = list(zip(sizes, keys, strict=True))
-        over = [i for i, (size, key) in enumerate(sized) if key in self.enumerate_keys and 1 < size <= STACK_LIMIT]
+        over = [
+            i for i, (size, key) in enumerate(sized) if key in self.enumerate_keys and 1 < size <= STACK_LIMIT
+        ]
         if not over:
             return [(Node(size, key),) if size != 1 else () for size, key in sized]
         first = over[0]
@@ -206,7 +209,9 @@ class Algebra:
             elif size == 1:
                 labels.append(())
             else:
-                labels.append((Stack(index, tuple((Node(size, (*key, "at", j)),) for j in range(index.size))),))
+                labels.append(
+                    (Stack(index, tuple((Node(size, (*key, "at", j)),) for j in range(index.size))),)
+                )
         return labels
 
     def materialise(self, label: Label) -> Label:
@@ -218,7 +223,9 @@ class Algebra:
             elif isinstance(factor, Sum):
                 factors.append(Sum(tuple(self.materialise(piece) for piece in factor.pieces)))
             elif isinstance(factor, Stack):
-                factors.append(Stack(factor.over, tuple(self.materialise(choice) for choice in factor.choices)))
+                factors.append(
+                    Stack(factor.over, tuple(self.materialise(choice) for choice in factor.choices))
+                )
             else:
                 factors.append(factor)
         return tuple(factors)
@@ -330,7 +337,9 @@ class Algebra:
             if factor.pin is not None:
                 head, tail = self.fixed(lead, factor.pin), self.fixed(trail, factor.pin)
             else:
-                head, tail = self.family((lead, trail), ((*factor.key, "lead", lead), (*factor.key, "trail", trail)))
+                head, tail = self.family(
+                    (lead, trail), ((*factor.key, "lead", lead), (*factor.key, "trail", trail))
+                )
             factor.link = (*head, *tail)
             return head, tail
         if isinstance(factor, Stack):
@@ -454,4 +463,3 @@ class Algebra:
 
 def _edges(factor: Sum) -> list[int]:
     return [0, *itertools.accumulate(length(piece) for piece in factor.pieces)]
-

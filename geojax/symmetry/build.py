@@ -137,7 +137,9 @@ class Builder:
                 self._continuous(node, ORTHOGONAL, dict.fromkeys(symbols, 1), self.parents[node])
             else:
                 found += [(node, SCALING, vector, self._vary(node, vector, SCALING)) for vector in vectors]
-                found += [(node, SIGN, vector, self._vary(node, vector, SIGN)) for vector in signs.get(node, [])]
+                found += [
+                    (node, SIGN, vector, self._vary(node, vector, SIGN)) for vector in signs.get(node, [])
+                ]
         rank = {node: sum(node in others for others in self.parents.values()) for node in self.nodes}
         for node, kind, vector, others in sorted(found, key=lambda item: (-len(item[3]), rank[item[0]])):
             if self._is_new(node, kind, vector):
@@ -180,7 +182,12 @@ class Builder:
         return known.add(self._powers(vector))
 
     def _exponents(self, group: str) -> dict[int, int]:
-        return {symbol: exponent for symbol, moves in self.moves.items() for name, exponent in moves if name == group}
+        return {
+            symbol: exponent
+            for symbol, moves in self.moves.items()
+            for name, exponent in moves
+            if name == group
+        }
 
     def _powers(self, exponents: dict[int, int]) -> dict[int, int]:
         """The power by which each block of each leaf is multiplied when a group moves every index by one number."""
@@ -258,7 +265,10 @@ def _division(factors: Factors) -> tuple[int, tuple[int, ...], list[Factors]] | 
     """Where to split a leaf, given as (axis, factor) pairs: position, lengths, and the factors of each piece."""
     for k, (axis, factor) in enumerate(factors):
         if isinstance(factor, Sum):
-            rests = [factors[:k] + [(axis, f) for f in resolve(piece)] + factors[k + 1 :] for piece in factor.pieces]
+            rests = [
+                factors[:k] + [(axis, f) for f in resolve(piece)] + factors[k + 1 :]
+                for piece in factor.pieces
+            ]
             return k, tuple(length(piece) for piece in factor.pieces), rests
     for _, factor in factors:
         if isinstance(factor, Stack):
@@ -341,5 +351,3 @@ def _held(label: Label) -> Iterator[tuple[int, Reason]]:
             node = factor.node if isinstance(factor, Occurrence) else factor
             if isinstance(node, Node) and node.pin is not None:
                 yield node.size, node.pin
-
-

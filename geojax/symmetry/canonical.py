@@ -73,7 +73,9 @@ def min_norm_rescaling(
     names = [name for name, group in spec.members if group.kind == SCALING]
     dtype = jnp.result_type(float, *(leaf.dtype for _, leaf in array_leaves(params)))
     start = {name: jnp.zeros(spec.groups[name].shape, dtype) for name in names}
-    finite = jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for _, leaf in array_leaves(params) if _smooth(leaf)]))
+    finite = jnp.all(
+        jnp.stack([jnp.all(jnp.isfinite(leaf)) for _, leaf in array_leaves(params) if _smooth(leaf)])
+    )
 
     def sweep(logs: dict[str, Array]) -> tuple[dict[str, Array], Array]:
         before = logs
@@ -86,7 +88,9 @@ def min_norm_rescaling(
 
     found = iterate(sweep, start, tol=tol, max_steps=max_steps)
     element = {name: jnp.exp(log) for name, log in found.state.items()}
-    squares = [jnp.sum(jnp.square(leaf)) for _, leaf in array_leaves(act(spec, element, params)) if _smooth(leaf)]
+    squares = [
+        jnp.sum(jnp.square(leaf)) for _, leaf in array_leaves(act(spec, element, params)) if _smooth(leaf)
+    ]
     return RescalingResult(element, jnp.sum(jnp.stack(squares)), found.error, found.num_steps, found.status)
 
 
@@ -235,7 +239,11 @@ def fold_scales(spec: SymmetrySpec, params: Params) -> Params:
     for name, group in spec.members:
         if group.kind not in (SCALING, SIGN):
             continue
-        gains = [leaf for leaf, _, part in spec.occurrences(name) if dict(part.moves)[name] == 1 and len(leaf.shape) == 1]
+        gains = [
+            leaf
+            for leaf, _, part in spec.occurrences(name)
+            if dict(part.moves)[name] == 1 and len(leaf.shape) == 1
+        ]
         gain = gains[0] if len(gains) == 1 and gains[0].shape == group.shape else None
         if gain is None or (group.kind == SIGN and not _scaled_too(spec, gain.path)):
             continue
@@ -298,7 +306,11 @@ def _best_log_scale(spec: SymmetrySpec, name: str, params: Params) -> Array:
 
 
 def _moment(
-    spec: SymmetrySpec, name: str, params: Params, power: Callable[[Array], Array], without: frozenset[str] = frozenset()
+    spec: SymmetrySpec,
+    name: str,
+    params: Params,
+    power: Callable[[Array], Array],
+    without: frozenset[str] = frozenset(),
 ) -> Array:
     """A sum over blocks, each with its own weight, of the mean of a power of a unit's entries.
 

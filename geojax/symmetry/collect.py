@@ -106,7 +106,9 @@ def _sites(spec: SymmetrySpec, found: Trace) -> list[_Site]:
             ambient = len(labels) - len(value.axes)
             summed = {axis + ambient for axis in _summed_axes(product, number)}
             factors = [(axis, factor) for axis, label in enumerate(labels) for factor in resolve(label)]
-            layout = divide(factors, lambda axis, factor: Part(factor.size, axis, names.get(node_of(factor), "")))  # type: ignore[arg-type]
+            layout = divide(
+                factors, lambda axis, factor: Part(factor.size, axis, names.get(node_of(factor), ""))
+            )  # type: ignore[arg-type]
             pairs = [
                 (part.name, i)
                 for i, block in enumerate(blocks(layout))
@@ -136,7 +138,9 @@ def _complete(name: str, block: Block, groups: dict[str, Group]) -> bool:
     return not children and all(present.count(one) == 1 for one in (name, *group.parents))
 
 
-def _gather(program: jaxprs.Body, sites: list[_Site], arguments: list[Any], groups: dict[str, Group]) -> dict[str, Array]:
+def _gather(
+    program: jaxprs.Body, sites: list[_Site], arguments: list[Any], groups: dict[str, Group]
+) -> dict[str, Array]:
     seen = observe(program, arguments, {site.place for site in sites})
     rows: dict[str, list[Array]] = {}
     done: set[tuple] = set()

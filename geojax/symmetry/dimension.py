@@ -49,7 +49,9 @@ def functional_dimension(apply: Callable[..., Any], params: Params, *inputs: Any
     return jnp.linalg.matrix_rank(jacobian(function, weights, arrays))
 
 
-def jacobian(function: Callable[..., list[Array]], weights: list[Array], arrays: list[Array]) -> Float[Array, "m n"]:
+def jacobian(
+    function: Callable[..., list[Array]], weights: list[Array], arrays: list[Array]
+) -> Float[Array, "m n"]:
     """Derivative of all outputs of ``function(weights, arrays)`` by all floating-point weights."""
     smooth = [i for i, w in enumerate(weights) if jnp.issubdtype(w.dtype, jnp.floating)]
 
@@ -106,7 +108,9 @@ def orbit_dimension(spec: SymmetrySpec, params: Params) -> Int[Array, ""]:
                 step = step - jnp.matrix_transpose(step)
             element[name] = start[name] + step
         leaves = jax.tree_util.tree_leaves(act(spec, element, params))
-        return jnp.concatenate([jnp.ravel(leaf) for leaf in leaves if jnp.issubdtype(leaf.dtype, jnp.floating)])
+        return jnp.concatenate(
+            [jnp.ravel(leaf) for leaf in leaves if jnp.issubdtype(leaf.dtype, jnp.floating)]
+        )
 
     zero = {name: jnp.zeros(group.shape) for name, group in continuous.items()}
     parts = jax.jacfwd(moved)(zero)

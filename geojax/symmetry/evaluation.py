@@ -12,7 +12,9 @@ from geojax.symmetry import jaxprs
 Place = tuple[int, ...]
 
 
-def observe(program: jaxprs.Body, arguments: Sequence[Any], places: Collection[Place]) -> dict[Place, list[Array]]:
+def observe(
+    program: jaxprs.Body, arguments: Sequence[Any], places: Collection[Place]
+) -> dict[Place, list[Array]]:
     """The inputs of the equations at ``places``; inside a scan they are stacked over its steps.
 
     A place is the path of equations, by identity, that leads to an equation through calls and scans.
@@ -58,7 +60,9 @@ def _scan(
     parts = jaxprs.scan(eqn)
     split = parts.num_consts + parts.num_carry
 
-    def step(carry: list[Any], rows: list[Any]) -> tuple[list[Any], tuple[list[Any], dict[Place, list[Array]]]]:
+    def step(
+        carry: list[Any], rows: list[Any]
+    ) -> tuple[list[Any], tuple[list[Any], dict[Place, list[Array]]]]:
         inside: dict[Place, list[Array]] = {}
         arguments = [*values[: parts.num_consts], *carry, *rows]
         outs = _run(parts.body, arguments, place, wanted, inside, None)

@@ -16,7 +16,6 @@ from geojax.symmetry.verify import Probe
 from geojax.symmetry.verify import verify as check
 from geojax.typing import Params
 
-
 SMALL = 256
 REDRAWS = 8
 
@@ -73,7 +72,9 @@ def infer(
         ) from error
     spec = build(found)
     if strict and spec.unknown:
-        affected = sorted({f"{pin.path}[{pin.axis}]" for pin in spec.pins if pin.reason.startswith("has no rule")})
+        affected = sorted(
+            {f"{pin.path}[{pin.axis}]" for pin in spec.pins if pin.reason.startswith("has no rule")}
+        )
         raise ValueError(
             f"apply uses primitives without a rule: {', '.join(spec.unknown)}; they hold {', '.join(affected) or 'no leaf'}. "
             "Call infer with strict=False to hold these axes, or register a rule with geojax.symmetry.interpret.rule."
@@ -108,18 +109,25 @@ def _reach(
     if count > SMALL or not probe.double:
         return None
     with jax.enable_x64(True):
-        weights, _ = probe.draw(jax.random.key(1))
+        generator = np.random.default_rng(0)
+        weights, _ = probe.draw(generator)
         leaves, tree = jax.tree_util.tree_flatten(params)
-        moving = iter(weights)
-        redrawn = jax.tree_util.tree_unflatten(tree, [next(moving) if is_array(leaf) else leaf for leaf in leaves])
+
+        def reached(weights: list[Any]) -> Any:
+            moving = iter(weights)
+            redrawn = [next(moving) if is_array(leaf) else leaf for leaf in leaves]
+            return orbit_dimension(spec, jax.tree_util.tree_unflatten(tree, redrawn))
+
         rows: list[np.ndarray] = []
-        for i in range(REDRAWS):
-            _, arrays = probe.draw(jax.random.key(2 + i))
-            rows.append(np.asarray(jax.jit(jacobian, static_argnums=0)(probe.function, weights, arrays))[: 4 * SMALL])
+        for _ in range(REDRAWS):
+            _, arrays = probe.draw(generator)
+            rows.append(
+                np.asarray(jax.jit(jacobian, static_argnums=0)(probe.function, weights, arrays))[: 4 * SMALL]
+            )
             if sum(len(row) for row in rows) > 2 * count:
                 break
         rank = int(np.linalg.matrix_rank(np.concatenate(rows)))
-        return int(jax.jit(orbit_dimension, static_argnums=0)(spec, redrawn)), count - rank
+        return int(jax.jit(reached)(weights)), count - rank
 
 
 def _concrete(values: Any) -> bool:

@@ -137,12 +137,17 @@ class Interpreter(Algebra):
             env[var] = self.constant(const)
         env.update(zip(program.jaxpr.invars, values, strict=True))
         for eqn, wanted in jaxprs.live(program, needed).equations:
-            inputs = [self.constant(jaxprs.number(v)) if isinstance(v, jaxprs.Literal) else env[v] for v in eqn.invars]
+            inputs = [
+                self.constant(jaxprs.number(v)) if isinstance(v, jaxprs.Literal) else env[v]
+                for v in eqn.invars
+            ]
             body = jaxprs.call(eqn)
             if body is None:
                 outputs = self.step(eqn, inputs)
             else:
-                outputs = self.inside(eqn, lambda body=body, given=inputs, use=wanted: self.run(body, given, use))
+                outputs = self.inside(
+                    eqn, lambda body=body, given=inputs, use=wanted: self.run(body, given, use)
+                )
             env.update(zip(eqn.outvars, outputs, strict=True))
         unused = Value(())
         return [
@@ -185,7 +190,9 @@ class Interpreter(Algebra):
         """Holds every axis of every input: what a primitive without a rule gets."""
         why = self.why(eqn, "acts on an empty array" if known else "has no rule, so all its axes are held")
         if not known:
-            self.unknown.setdefault(f"{eqn.primitive.name} ({why.source})" if why.source else eqn.primitive.name)
+            self.unknown.setdefault(
+                f"{eqn.primitive.name} ({why.source})" if why.source else eqn.primitive.name
+            )
         for value in inputs:
             self.break_value(value, why)
             for k in range(len(value.axes)):
@@ -238,7 +245,9 @@ class Interpreter(Algebra):
             n <= 1 or bool(np.all(numbers == np.take(numbers, [0], axis=axis)))
             for axis, n in enumerate(numbers.shape)
         ]
-        axes = [uniform(n) if same else self.fixed(n, why) for n, same in zip(numbers.shape, flat, strict=True)]
+        axes = [
+            uniform(n) if same else self.fixed(n, why) for n, same in zip(numbers.shape, flat, strict=True)
+        ]
         scalar = numbers.reshape(-1)[0] if all(flat) and numbers.size else None
         return Value(tuple(axes), scalar=scalar, steady=True, finite=bool(np.all(np.isfinite(numbers))))
 
@@ -257,10 +266,16 @@ class Interpreter(Algebra):
 
     # -- the verbs rules are written in -------------------------------------------------------------------------
 
-    def align(self, eqn: Any, values: Sequence[Value], shape: Sequence[int], why: Reason) -> tuple[Label, ...]:
+    def align(
+        self, eqn: Any, values: Sequence[Value], shape: Sequence[int], why: Reason
+    ) -> tuple[Label, ...]:
         """Labels of arrays that are matched index by index, axes without stacks first."""
         axes: dict[int, Label] = {}
-        stacked = [k for k in range(len(shape)) if self.stacks and any(is_stacked(v.axis(k, shape[k])) for v in values)]
+        stacked = [
+            k
+            for k in range(len(shape))
+            if self.stacks and any(is_stacked(v.axis(k, shape[k])) for v in values)
+        ]
         for k in sorted(range(len(shape)), key=lambda k: k in stacked):
             label = values[0].axis(k, shape[k])
             for value in values[1:]:
@@ -282,7 +297,9 @@ class Interpreter(Algebra):
         """Sums products over pairs of axes; ``batch`` are the labels of the axes that both keep in step."""
         why = self.why(eqn, "sums over the axis")
         if self.stacks:
-            kept = frozenset((f,) for label in (*lhs, *rhs, *batch) for f in resolve(label) if isinstance(f, Node))
+            kept = frozenset(
+                (f,) for label in (*lhs, *rhs, *batch) for f in resolve(label) if isinstance(f, Node)
+            )
             lhs = [self.collapse(label, why, kept) for label in lhs]
             rhs = [self.collapse(label, why, kept) for label in rhs]
         order = sorted(range(len(lhs)), key=lambda i: is_stacked(lhs[i]) or is_stacked(rhs[i]))
@@ -306,7 +323,9 @@ class Interpreter(Algebra):
 
     def loop(self, inits: Sequence[Value], why: Reason) -> list[Value]:
         """Values for the carry of a loop, to be closed with `close`."""
-        carry = [Value(tuple(self.materialise(label) for label in value.axes), data=value.data) for value in inits]
+        carry = [
+            Value(tuple(self.materialise(label) for label in value.axes), data=value.data) for value in inits
+        ]
         self.loops.append([value.axes for value in carry])
         for value, init in zip(carry, inits, strict=True):
             value.axes = tuple(self.unify(a, b, why) for a, b in zip(value.axes, init.axes, strict=True))
@@ -315,7 +334,10 @@ class Interpreter(Algebra):
     def close(self, carry: Sequence[Value], outs: Sequence[Value], why: Reason) -> list[Value]:
         """Closes a loop: what comes out is what went in."""
         return [
-            Value(tuple(self.unify(a, b, why) for a, b in zip(c.axes, o.axes, strict=True)), data=c.data or o.data)
+            Value(
+                tuple(self.unify(a, b, why) for a, b in zip(c.axes, o.axes, strict=True)),
+                data=c.data or o.data,
+            )
             for c, o in zip(carry, outs, strict=True)
         ]
 
@@ -337,7 +359,9 @@ class Interpreter(Algebra):
 
 def _numbers(array: Any) -> np.ndarray | None:
     """The array as numpy numbers, or None where it holds something else or is not known."""
-    if isinstance(array, jax.core.Tracer) or not jax.dtypes.issubdtype(jax.dtypes.result_type(array), np.generic):
+    if isinstance(array, jax.core.Tracer) or not jax.dtypes.issubdtype(
+        jax.dtypes.result_type(array), np.generic
+    ):
         return None
     numbers = np.asarray(array)
     if numbers.dtype.kind in "fiubc":

@@ -97,7 +97,9 @@ def call(eqn: Any) -> Body | None:
 def live(program: Body, needed: Sequence[bool] | None = None) -> Live:
     """What the needed outputs of a program use."""
     outvars = program.jaxpr.outvars
-    used = {v for v, use in zip(outvars, needed or [True] * len(outvars), strict=True) if use and _is_variable(v)}
+    used = {
+        v for v, use in zip(outvars, needed or [True] * len(outvars), strict=True) if use and _is_variable(v)
+    }
     kept = []
     for eqn in reversed(program.jaxpr.eqns):
         wanted = [var in used for var in eqn.outvars]
@@ -144,7 +146,9 @@ def shard_map(eqn: Any) -> ShardMap:
 
     def shards(spec: Any) -> dict[int, int]:
         named = ((axis, (names,) if isinstance(names, str) else names) for axis, names in enumerate(spec))
-        return {axis: int(np.prod([sizes[name] for name in names])) for axis, names in named if names is not None}
+        return {
+            axis: int(np.prod([sizes[name] for name in names])) for axis, names in named if names is not None
+        }
 
     return ShardMap(
         body(params["jaxpr"]),

@@ -31,7 +31,8 @@ def propose(spec: SymmetrySpec) -> tuple[SymmetrySpec, list[str]]:
             connected=True,
         )
         leaves = (
-            dataclasses.replace(leaf, layout=layout) for leaf, layout in zip(spec.leaves, layouts, strict=True)
+            dataclasses.replace(leaf, layout=layout)
+            for leaf, layout in zip(spec.leaves, layouts, strict=True)
         )
         spec = dataclasses.replace(spec, members=(*spec.members, (name, rotation)), leaves=tuple(leaves))
         names.append(name)
@@ -51,10 +52,16 @@ def _pair(layout: Layout, scaling: str, rotation: str) -> Layout | None:
         return None if moved else layout
     if not any(name == scaling for block in blocks(layout) for part in block.parts for name, _ in part.moves):
         return layout
-    if len(layout.pieces) == 2 and layout.pieces[0] == layout.pieces[1] and isinstance(layout.pieces[0], Block):
+    if (
+        len(layout.pieces) == 2
+        and layout.pieces[0] == layout.pieces[1]
+        and isinstance(layout.pieces[0], Block)
+    ):
         return _joined(layout, layout.pieces[0], scaling, rotation)
     pieces = [_pair(piece, scaling, rotation) for piece in layout.pieces]
-    return None if any(piece is None for piece in pieces) else dataclasses.replace(layout, pieces=tuple(pieces))
+    return (
+        None if any(piece is None for piece in pieces) else dataclasses.replace(layout, pieces=tuple(pieces))
+    )
 
 
 def _joined(cut: Cut, half: Block, scaling: str, rotation: str) -> Block | None:

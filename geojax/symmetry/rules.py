@@ -177,8 +177,12 @@ def join_along(interpreter: Interpreter, eqn: Any, values: list[Value], dim: int
         along = uniform(total) if same else pieces[0]
     else:
         along = (Sum(pieces),)
-    rest = [Value(value.axes[:dim] + value.axes[dim + 1 :], value.scalar, gauge=value.gauge) for value in values]
-    merged = interpreter.alternatives(eqn, rest, interpreter.why(eqn, "is matched across concatenated arrays"))
+    rest = [
+        Value(value.axes[:dim] + value.axes[dim + 1 :], value.scalar, gauge=value.gauge) for value in values
+    ]
+    merged = interpreter.alternatives(
+        eqn, rest, interpreter.why(eqn, "is matched across concatenated arrays")
+    )
     axes = (*merged.axes[:dim], along, *merged.axes[dim:])
     return Value(axes, scalar=values[0].scalar if same else None, gauge=merged.gauge)
 
@@ -201,7 +205,9 @@ def _side_by_side(interpreter: Interpreter, eqn: Any, values: list[Value], dim: 
 @rule("pad")
 def pad(interpreter: Interpreter, eqn: Any, value: Value, filler: Value) -> Value:
     axes = []
-    for k, (label, (low, high, interior)) in enumerate(zip(value.axes, eqn.params["padding_config"], strict=True)):
+    for k, (label, (low, high, interior)) in enumerate(
+        zip(value.axes, eqn.params["padding_config"], strict=True)
+    ):
         size = length(label)
         total = size + low + high + interior * max(size - 1, 0)
         if (low, high, interior) == (0, 0, 0):
@@ -240,7 +246,9 @@ def take(interpreter: Interpreter, eqn: Any, value: Value, ranges: list[tuple[in
     return Value(tuple(axes), scalar=value.scalar, leaf=value.leaf, gauge=value.gauge)
 
 
-def stretch(interpreter: Interpreter, label: Label, start: int, stop: int, stride: int, why: Reason) -> Label | None:
+def stretch(
+    interpreter: Interpreter, label: Label, start: int, stop: int, stride: int, why: Reason
+) -> Label | None:
     """The label of entries start, start + stride, ... of an axis, or None where that goes across factors."""
     size = length(label)
     if stride == 1 or stop - start <= stride:
@@ -286,14 +294,18 @@ def iota(interpreter: Interpreter, eqn: Any, *_: Value) -> Value:
     why = interpreter.why(eqn, "is numbered")
     dim = eqn.params["dimension"]
     return Value(
-        tuple(interpreter.fixed(n, why) if i == dim else uniform(n) for i, n in enumerate(eqn.params["shape"]))
+        tuple(
+            interpreter.fixed(n, why) if i == dim else uniform(n) for i, n in enumerate(eqn.params["shape"])
+        )
     )
 
 
 REDUCTIONS = {
     "reduce_sum": (arithmetic.LINEAR, "is summed"),
     **dict.fromkeys(("reduce_max", "reduce_min"), (arithmetic.HOMOGENEOUS, "is reduced to an extreme")),
-    **dict.fromkeys(("reduce_prod", "reduce_and", "reduce_or", "reduce_xor"), (arithmetic.NONLINEAR, "is reduced")),
+    **dict.fromkeys(
+        ("reduce_prod", "reduce_and", "reduce_or", "reduce_xor"), (arithmetic.NONLINEAR, "is reduced")
+    ),
 }
 
 

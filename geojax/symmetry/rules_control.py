@@ -18,7 +18,10 @@ def scan(interpreter: Interpreter, eqn: Any, *values: Value) -> list[Value]:
     carry = interpreter.loop(inits, why)
     for value in carry:
         interpreter.record(value.axes)
-    rows = [Value(interpreter.settle(value.axes[1:], why), data=value.data, gauge=value.gauge) for value in scanned]
+    rows = [
+        Value(interpreter.settle(value.axes[1:], why), data=value.data, gauge=value.gauge)
+        for value in scanned
+    ]
     outer = interpreter.ambient
     interpreter.ambient = (*outer, *index)
     outs = interpreter.inside(eqn, lambda: interpreter.run(parts.body, [*consts, *carry, *rows]))

@@ -31,7 +31,9 @@ def dynamic_slice(interpreter: Interpreter, eqn: Any, value: Value, *starts: Val
 
 
 @rule("dynamic_update_slice")
-def dynamic_update_slice(interpreter: Interpreter, eqn: Any, value: Value, update: Value, *starts: Value) -> Value:
+def dynamic_update_slice(
+    interpreter: Interpreter, eqn: Any, value: Value, update: Value, *starts: Value
+) -> Value:
     """Axes written whole pass; one axis written in part at a known position is a sum of pieces."""
     why = interpreter.why(eqn, "is overwritten at a position that is computed")
     partial = [k for k, (old, new) in enumerate(zip(value.shape, update.shape, strict=True)) if old != new]

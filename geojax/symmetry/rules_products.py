@@ -14,7 +14,8 @@ def dot_general(interpreter: Interpreter, eqn: Any, lhs: Value, rhs: Value, *_: 
     (left, right), (left_batch, right_batch) = eqn.params["dimension_numbers"]
     why = interpreter.why(eqn, "is matched index by index")
     batch = [
-        interpreter.paired(lhs.axes[i], rhs.axes[j], why) for i, j in zip(left_batch, right_batch, strict=True)
+        interpreter.paired(lhs.axes[i], rhs.axes[j], why)
+        for i, j in zip(left_batch, right_batch, strict=True)
     ]
     interpreter.contract(eqn, [lhs.axes[i] for i in left], [rhs.axes[j] for j in right], batch)
     ours = [lhs.axes[i] for i in range(len(lhs.axes)) if i not in left and i not in left_batch]
@@ -50,7 +51,9 @@ def convolution(interpreter: Interpreter, eqn: Any, lhs: Value, rhs: Value) -> V
     return Value(tuple(axes), gauge=interpreter.product_gauge(lhs, rhs))
 
 
-def _channels(interpreter: Interpreter, eqn: Any, features: Label, inputs: Label, outputs: Label, groups: int) -> Label:
+def _channels(
+    interpreter: Interpreter, eqn: Any, features: Label, inputs: Label, outputs: Label, groups: int
+) -> Label:
     """Contracts the input channels with the kernel's and returns the label of the output channels."""
     if groups == 1:
         interpreter.contract(eqn, [features], [inputs], [])
@@ -86,7 +89,19 @@ def _spatial(interpreter: Interpreter, eqn: Any, windows: list[Label], kernels: 
 
 
 @rule(
-    *("cholesky", "eigh", "eig", "qr", "svd", "lu", "schur", "hessenberg", "householder_product", "geqrf", "geqp3"),
+    *(
+        "cholesky",
+        "eigh",
+        "eig",
+        "qr",
+        "svd",
+        "lu",
+        "schur",
+        "hessenberg",
+        "householder_product",
+        "geqrf",
+        "geqp3",
+    ),
     *("triangular_solve", "tridiagonal", "tridiagonal_solve", "lu_pivots_to_permutation", "cholesky_update"),
 )
 def decomposition(interpreter: Interpreter, eqn: Any, *values: Value) -> list[Value]:

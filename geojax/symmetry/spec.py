@@ -126,7 +126,9 @@ class SymmetrySpec:
             if path in found and tuple(found[path]) != tuple(expected[path])
         ]
         if problems:
-            shown = "\n".join(problems[:8]) + (f"\n  ... and {len(problems) - 8} more" if len(problems) > 8 else "")
+            shown = "\n".join(problems[:8]) + (
+                f"\n  ... and {len(problems) - 8} more" if len(problems) > 8 else ""
+            )
             raise ValueError(
                 f"params does not fit the spec (it describes {len(expected)} leaves, params has {len(found)}):\n"
                 f"{shown}\nPass parameters of the same model, or run `infer` on these."
@@ -164,7 +166,9 @@ class SymmetrySpec:
         return render(self)
 
     def __repr__(self) -> str:
-        return f"SymmetrySpec({len(self.members)} groups on {len(self.leaves)} leaves; print it for the table)"
+        return (
+            f"SymmetrySpec({len(self.members)} groups on {len(self.leaves)} leaves; print it for the table)"
+        )
 
 
 def array_leaves(params: Any) -> list[tuple[str, Any]]:

@@ -65,7 +65,6 @@ def _moves(spec: "SymmetrySpec", name: str) -> str:
     return _shorten(list(seen), WIDTH // 2)
 
 
-
 def _pins(spec: "SymmetrySpec") -> list[tuple[str, ...]]:
     together: dict[tuple[str, str, str], dict[str, None]] = {}
     for pin in spec.pins:
@@ -95,5 +94,7 @@ def _columns(rows: list[tuple[str, ...]], head: tuple[str, ...] = ()) -> list[st
         lines.append("  ".join(cells).rstrip())
         labels = head[kept:] if head else ("",) * (len(row) - kept)
         if row is not head:
-            lines += [f"    {label} {cell}".rstrip() for label, cell in zip(labels, row[kept:], strict=True) if cell]
+            lines += [
+                f"    {label} {cell}".rstrip() for label, cell in zip(labels, row[kept:], strict=True) if cell
+            ]
     return lines

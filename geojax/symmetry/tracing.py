@@ -12,7 +12,6 @@ from geojax.symmetry.axes import Label, Node, Reason, Sum, terminals
 from geojax.symmetry.interpret import Interpreter, Value
 from geojax.symmetry.spec import array_leaves
 
-
 NEVER = 1 << 60
 
 
@@ -41,7 +40,9 @@ class Trace:
     rank: list[int]
 
 
-def flatten(apply: Callable[..., Any], params: Any, inputs: tuple[Any, ...]) -> tuple[Callable, list[Any], list[Any]]:
+def flatten(
+    apply: Callable[..., Any], params: Any, inputs: tuple[Any, ...]
+) -> tuple[Callable, list[Any], list[Any]]:
     """``apply`` as a function of (parameter arrays, input arrays), with both lists; static leaves are closed over."""
     p_leaves, p_tree = jax.tree_util.tree_flatten(params)
     i_leaves, i_tree = jax.tree_util.tree_flatten(inputs)
@@ -116,7 +117,9 @@ def _shape(leaf: Any) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, weak_type=getattr(leaf, "weak_type", False))
 
 
-def label_leaves(interpreter: Interpreter, program: jaxprs.Body, paths: list[str], shapes: list[tuple[int, ...]]) -> list[Value]:
+def label_leaves(
+    interpreter: Interpreter, program: jaxprs.Body, paths: list[str], shapes: list[tuple[int, ...]]
+) -> list[Value]:
     leaves = [
         Value(tuple(interpreter.family(shape, [(path, i) for i in range(len(shape))])), leaf=path)
         for path, shape in zip(paths, shapes, strict=True)

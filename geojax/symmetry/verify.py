@@ -9,7 +9,8 @@ import numpy as np
 from jaxtyping import Array
 
 from geojax.symmetry import jaxprs
-from geojax.symmetry.action import acting_order, identity, move_block, random_element
+from geojax.symmetry.action import acting_order, identity, move_block
+from geojax.symmetry.groups import GENERAL_LINEAR, PERMUTATION, SCALING, SIGN, Group
 from geojax.symmetry.layout import blocks, join, split
 from geojax.symmetry.spec import SymmetrySpec, VerifyResult
 from geojax.symmetry.tracing import flatten
@@ -21,7 +22,9 @@ BLIND = 100.0
 BLOCKS = 4
 
 
-def verify(spec: SymmetrySpec, apply: Callable[..., Any], params: Params, *inputs: Any, key: Key) -> VerifyResult:
+def verify(
+    spec: SymmetrySpec, apply: Callable[..., Any], params: Params, *inputs: Any, key: Key
+) -> VerifyResult:
     """Checks numerically that every group of a spec leaves a function unchanged.
 
     The parameters are redrawn around their values (so that initial zeros and ones hide nothing), twice; a random
@@ -61,8 +64,9 @@ def verify(spec: SymmetrySpec, apply: Callable[..., Any], params: Params, *input
         return VerifyResult(0.0, 0.0, float("inf"))
     probe = Probe(spec, apply, params, inputs)
     names = [name for name, _ in spec.members]
-    draws = [probe.draw(jax.random.fold_in(key, i)) for i in range(DRAWS)]
-    elements = [probe.element(jax.random.fold_in(key, 100 + i)) for i in range(DRAWS)]
+    generator = np.random.default_rng(np.asarray(jax.random.key_data(key)).ravel())
+    draws = [probe.draw(generator) for _ in range(DRAWS)]
+    elements = [probe.element(generator) for _ in range(DRAWS)]
 
     def change(chosen: Iterable[str]) -> float:
         return max(probe.change(draw, element, chosen) for draw, element in zip(draws, elements, strict=True))
@@ -95,7 +99,9 @@ def _culprits(change: Callable[[Iterable[str]], float], names: list[str], tolera
 class Probe:
     """The function with parameters moved block by block, compiled once in the best precision it allows."""
 
-    def __init__(self, spec: SymmetrySpec, apply: Callable[..., Any], params: Params, inputs: tuple[Any, ...]):
+    def __init__(
+        self, spec: SymmetrySpec, apply: Callable[..., Any], params: Params, inputs: tuple[Any, ...]
+    ):
         self.spec = spec
         self.function, self.weights, self.arrays = flatten(apply, params, inputs)
         self.double = self._traces_in_double()
@@ -104,12 +110,13 @@ class Probe:
             self.tolerance = self._precision() ** 0.6
             self.compiled = jax.jit(self._moved)
             self.rest = {name: np.asarray(array) for name, array in jax.jit(lambda: identity(spec))().items()}
+            self.dtype = np.float64 if self.double else np.float32
 
     def _traces_in_double(self) -> bool:
         try:
             with jax.enable_x64(True):
                 jax.eval_shape(self.function, *self._cast(self.weights, self.arrays))
-        except Exception:  # noqa: BLE001 - a program may insist on its own precision in any way it likes
+        except Exception:
             return False
         return True
 
@@ -121,7 +128,9 @@ class Probe:
         arguments = self._cast(self.weights, self.arrays) if self.double else [self.weights, self.arrays]
         return max(jaxprs.rounding_units(jaxprs.trace(self.function, *arguments)), default=1e-7)
 
-    def _moved(self, weights: list[Array], arrays: list[Array], element: Mapping[str, Array], mask: Array) -> list[Array]:
+    def _moved(
+        self, weights: list[Array], arrays: list[Array], element: Mapping[str, Array], mask: Array
+    ) -> list[Array]:
         order = acting_order(self.spec, element)
         groups = self.spec.groups
         moved, number = [], 0
@@ -134,30 +143,31 @@ class Probe:
             moved.append(join(leaf.layout, pieces, leaf.shape))
         return self.function(moved, arrays)
 
-    def draw(self, key: Key) -> tuple[list[Array], list[Array]]:
-        """Parameters and inputs redrawn around their values."""
-        with jax.enable_x64(self.double):
-            lists = self._cast(self.weights, self.arrays) if self.double else [self.weights, self.arrays]
-            seed = int(jax.random.randint(key, (), 0, 2**31 - 1))
-            generator = np.random.default_rng(seed)
-            return [_redraw(w, generator) for w in lists[0]], [_redraw(a, generator) for a in lists[1]]
+    def draw(self, generator: np.random.Generator) -> tuple[list[Any], list[Any]]:
+        """Parameters and inputs redrawn around their values, on the host."""
+        lists = self._cast(self.weights, self.arrays) if self.double else [self.weights, self.arrays]
+        weights, arrays = ([_redraw(array, generator) for array in each] for each in lists)
+        return weights, arrays
 
-    def element(self, key: Key) -> dict[str, Array]:
-        """A random element of all groups."""
-        with jax.enable_x64(self.double):
-            return jax.jit(random_element, static_argnums=0)(self.spec, key)
+    def element(self, generator: np.random.Generator) -> dict[str, np.ndarray]:
+        """A random element of all groups, drawn on the host: nothing is compiled for it."""
+        return {name: _random(group, generator, self.dtype) for name, group in self.spec.members}
 
-    def change(self, draw: tuple[list[Array], list[Array]], element: dict[str, Array], chosen: Iterable[str]) -> float:
+    def change(
+        self, draw: tuple[list[Array], list[Array]], element: dict[str, np.ndarray], chosen: Iterable[str]
+    ) -> float:
         """Largest relative change of an output when the chosen groups act."""
         return self._compare(draw, element, chosen, np.ones(self.count, bool))
 
-    def control(self, draw: tuple[list[Array], list[Array]], element: dict[str, Array], name: str) -> float:
+    def control(self, draw: tuple[list[Array], list[Array]], element: Mapping[str, Any], name: str) -> float:
         """Relative change when one group moves one block alone; the largest of the first few blocks it moves.
 
         A block may rightly not matter: a bias on the keys shifts all attention logits alike.
         """
         numbered = enumerate(block for leaf in self.spec.leaves for block in blocks(leaf.layout))
-        moved = [n for n, block in numbered if any(name == g for p in (block, *block.parts) for g, _ in p.moves)]
+        moved = [
+            n for n, block in numbered if any(name == g for p in (block, *block.parts) for g, _ in p.moves)
+        ]
         changes = []
         for number in moved[:BLOCKS]:
             mask = np.zeros(self.count, bool)
@@ -167,19 +177,40 @@ class Probe:
                 break
         return max(changes)
 
-    def _compare(self, draw: Any, element: dict[str, Array], chosen: Iterable[str], mask: np.ndarray) -> float:
+    def _compare(
+        self, draw: Any, element: Mapping[str, Any], chosen: Iterable[str], mask: np.ndarray
+    ) -> float:
         with jax.enable_x64(self.double):
             rest = self.rest
             acting = {name: (element if name in set(chosen) else rest)[name] for name in rest}
-            still = self.compiled(*draw, {name: rest[name].astype(element[name].dtype) for name in rest}, mask)
+            still = self.compiled(
+                *draw, {name: rest[name].astype(element[name].dtype) for name in rest}, mask
+            )
             moved = self.compiled(*draw, acting, mask)
-        return max((_relative(np.asarray(a), np.asarray(b)) for a, b in zip(still, moved, strict=True)), default=0.0)
+        return max(
+            (_relative(np.asarray(a), np.asarray(b)) for a, b in zip(still, moved, strict=True)), default=0.0
+        )
 
 
 def _widen(array: Any) -> Any:
-    if not jax.dtypes.issubdtype(array.dtype, np.floating) or array.dtype == np.float64:
+    if not jax.dtypes.issubdtype(array.dtype, np.floating):
         return array
-    return jnp.asarray(array).astype(jnp.float64)
+    return np.asarray(array, np.float64)
+
+
+def _random(group: Group, generator: np.random.Generator, dtype: Any) -> np.ndarray:
+    """An element of a group that moves far but stays well conditioned."""
+    if group.kind == PERMUTATION:
+        return np.argsort(generator.random(group.shape), axis=-1).astype(np.int32)
+    if group.kind == SIGN:
+        return generator.choice([-1.0, 1.0], group.shape).astype(dtype)
+    if group.kind == SCALING:
+        return np.exp(generator.uniform(-1, 1, group.shape)).astype(dtype)
+    turn = np.linalg.qr(generator.normal(size=group.shape))[0]
+    if group.connected:
+        turn[..., 0] *= np.linalg.det(turn)[..., None]
+    stretch = generator.uniform(0.5, 2, (*group.shape[:-1], 1)) if group.kind == GENERAL_LINEAR else 1.0
+    return (turn * stretch).astype(dtype)
 
 
 def _redraw(array: Any, generator: np.random.Generator) -> Any:
@@ -189,7 +220,7 @@ def _redraw(array: Any, generator: np.random.Generator) -> Any:
     values = np.asarray(array, np.float64)
     fan = max(1, int(np.prod(values.shape[:-1]))) if values.ndim > 1 else 4
     size = max(float(np.sqrt(np.mean(values**2))) if values.size else 0.0, fan**-0.5)
-    return jnp.asarray(values + 0.6 * size * generator.uniform(-1, 1, values.shape), array.dtype)
+    return (values + 0.6 * size * generator.uniform(-1, 1, values.shape)).astype(array.dtype)
 
 
 def _relative(before: np.ndarray, after: np.ndarray) -> float:

@@ -47,7 +47,9 @@ def no_units(dtype):
 
 HOST = exempt_all("reads a program on the host and returns static data; it is not a function of arrays")
 SMOOTH = ("gradient_matches_differences", "forward_equals_reverse", "gradient_finite_at_edges")
-ELEMENT = dict.fromkeys(SMOOTH, "acts on group elements, whose permutations have no derivative; the rest is products")
+ELEMENT = dict.fromkeys(
+    SMOOTH, "acts on group elements, whose permutations have no derivative; the rest is products"
+)
 CHOICE = dict.fromkeys(SMOOTH, "documented as not differentiated: it orders units or counts dimensions")
 DISCRETE = "the answer is an integer, so it has no dtype to keep and no derivative"
 ORDERS = "the order of the units is held fixed; a NaN weight leaves a permutation, which is what it returns"
@@ -80,7 +82,9 @@ CASES = [
         symmetry.random_element,
         lambda key, dtype: (key,),
         call=lambda key: symmetry.random_element(spec(), key),
-        exemptions=dict.fromkeys(("dtypes_kept", "nan_is_honest", *SMOOTH), "takes a key alone, no floating argument"),
+        exemptions=dict.fromkeys(
+            ("dtypes_kept", "nan_is_honest", *SMOOTH), "takes a key alone, no floating argument"
+        ),
     ),
     Case(
         "identity",
