@@ -41,7 +41,7 @@ def sinkhorn_newton(
     epsilon: Scalar,
     tol: Scalar = 1e-6,
     max_steps: int = 100,
-    num_sinkhorn: int = 100,
+    num_sinkhorn: int = 300,
     init: tuple[Float[Array, " n"], Float[Array, " m"]] | None = None,
 ) -> SinkhornResult:
     """Entropic optimal transport by Sinkhorn iterations, then Newton steps where these do not suffice.

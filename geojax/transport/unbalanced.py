@@ -69,7 +69,7 @@ def unbalanced_sinkhorn(
         ...     C, jnp.array([1.0, 1.0]), jnp.array([1.0, 2.0]), epsilon=0.1, rho_a=1.0, rho_b=1.0
         ... )
         >>> [round(float(v), 2) for v in r.plan.sum(0)]
-        [1.0, 1.39]
+        [1.0, 1.44]
 
     References: [Chizat2018].
     """

@@ -160,8 +160,9 @@ def test_tiny_epsilon_in_single_precision_is_honest(ratio):
     result = solve(jnp.float32(ratio) * jnp.mean(cost))
     for leaf in (result.f, result.g, result.cost, result.plan):
         assert jnp.all(jnp.isfinite(leaf))
-    assert result.status == Status.MAX_STEPS
-    assert result.num_steps == 500
+    assert (result.status == Status.CONVERGED) == (result.error <= 1e-6)
+    if ratio < 1e-2:
+        assert (result.status, result.num_steps) == (Status.MAX_STEPS, 500)
     # The potentials in float32 resolve the plan to an ulp of the cost over epsilon.
     rounding = 4 * jnp.finfo(jnp.float32).eps * jnp.max(cost) / result.epsilon
     assert marginal_error(result) <= result.error + rounding
