@@ -1,7 +1,5 @@
 """Weight-space symmetry: inferred from any JAX function, and put to work."""
 
-# The rules register themselves when they are imported.
-from geojax.symmetry import rules, rules_control, rules_indexing, rules_products  # noqa: F401
 from geojax.symmetry.action import act, compose, identity, inverse, random_element
 from geojax.symmetry.activation_matching import activation_matching
 from geojax.symmetry.canonical import (

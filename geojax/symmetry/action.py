@@ -137,7 +137,9 @@ def random_element(spec: SymmetrySpec, key: Key) -> Element:
 
 
 def compose(spec: SymmetrySpec, g: Mapping[str, Array], h: Mapping[str, Array]) -> Element:
-    """The product gh: ``act(spec, compose(spec, g, h), params) = act(spec, g, act(spec, h, params))``.
+    """The product gh of two elements.
+
+    act(spec, compose(spec, g, h), params) = act(spec, g, act(spec, h, params))
 
     Permutations, scalings, signs and matrices on one axis form a semidirect product: h's continuous part is carried
     along by g's permutation before the two are multiplied. Children are carried along by their parents' permutations.
@@ -180,7 +182,9 @@ def compose(spec: SymmetrySpec, g: Mapping[str, Array], h: Mapping[str, Array]) 
 
 
 def inverse(spec: SymmetrySpec, g: Mapping[str, Array]) -> Element:
-    """The element that undoes g: ``compose(spec, inverse(spec, g), g)`` is the identity.
+    """The element that undoes another.
+
+    compose(spec, inverse(spec, g), g) = identity(spec)
 
     Args:
         spec: The symmetry, from `infer`.

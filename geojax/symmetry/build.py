@@ -6,7 +6,8 @@ from fractions import Fraction
 
 from geojax.symmetry.axes import Factor, Label, Node, Reason, Stack, Sum, length, resolve, terminals
 from geojax.symmetry.dependence import Log, close, parents
-from geojax.symmetry.gauges import BinaryEquations, Equations, GaugeInterpreter, Occurrence
+from geojax.symmetry.exponents import BinaryEquations, Equations
+from geojax.symmetry.gauges import GaugeInterpreter, Occurrence
 from geojax.symmetry.groups import GENERAL_LINEAR, ORTHOGONAL, PERMUTATION, SCALING, SIGN, Group
 from geojax.symmetry.interpret import Value
 from geojax.symmetry.layout import Block, Cut, Layout, Part

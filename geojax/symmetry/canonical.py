@@ -191,7 +191,8 @@ def permutation_count(spec: SymmetrySpec) -> int:
         >>> import jax, jax.numpy as jnp
         >>> import geojax as gj
         >>> relu = lambda p, x: jax.nn.relu(x @ p[0]) @ p[1]
-        >>> gj.symmetry.permutation_count(gj.symmetry.infer(relu, [jnp.ones((1, 4)), jnp.ones((4, 1))], jnp.ones((5, 1))))
+        >>> spec = gj.symmetry.infer(relu, [jnp.ones((1, 4)), jnp.ones((4, 1))], jnp.ones((5, 1)))
+        >>> gj.symmetry.permutation_count(spec)
         24
 
     References: [Laurent2024]
@@ -204,8 +205,8 @@ def fold_scales(spec: SymmetrySpec, params: Params) -> Params:
     """Moves the elementwise scale of a norm into the linear maps after it, leaving ones.
 
     Wherever a scaling group multiplies exactly one leaf that is a single axis (an RMS norm's scale) and divides others,
-    the leaf becomes ones (and minus ones where no sign group goes with it). With these ones written into the function as
-    constants the residual stream is free to rotate: `infer` then finds its orthogonal group.
+    the leaf becomes ones (and minus ones where no sign group goes with it). With these ones written into the function
+    as constants the residual stream is free to rotate: `infer` then finds its orthogonal group.
 
     Args:
         spec: The symmetry, from `infer`.
@@ -269,7 +270,7 @@ def _smooth(leaf: Array) -> bool:
 
 
 def _carriers(spec: SymmetrySpec, name: str, params: Params) -> Iterator[tuple[Block, int, Array]]:
-    """For each axis of a block that a group moves: the block, the exponent, and the block with the group's axes last."""
+    """For each axis of a block that a group moves: the block, the exponent, the array with the group's axes last."""
     group = spec.groups[name]
     leaves = dict(array_leaves(params))
     for leaf in spec.leaves:

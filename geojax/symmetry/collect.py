@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from geojax.symmetry import jaxprs
-from geojax.symmetry.axes import resolve
+from geojax.symmetry.axes import Factor, Node, resolve
 from geojax.symmetry.build import Builder, divide
 from geojax.symmetry.dependence import node_of
 from geojax.symmetry.evaluation import observe
@@ -106,9 +106,7 @@ def _sites(spec: SymmetrySpec, found: Trace) -> list[_Site]:
             ambient = len(labels) - len(value.axes)
             summed = {axis + ambient for axis in _summed_axes(product, number)}
             factors = [(axis, factor) for axis, label in enumerate(labels) for factor in resolve(label)]
-            layout = divide(
-                factors, lambda axis, factor: Part(factor.size, axis, names.get(node_of(factor), ""))
-            )  # type: ignore[arg-type]
+            layout = divide(factors, lambda axis, factor: Part(factor.size, axis, _name(names, factor)))
             pairs = [
                 (part.name, i)
                 for i, block in enumerate(blocks(layout))
@@ -118,6 +116,11 @@ def _sites(spec: SymmetrySpec, found: Trace) -> list[_Site]:
             if pairs:
                 sites.append(_Site(product.place, number, layout, tuple(pairs)))
     return sites
+
+
+def _name(names: dict[Node, str], factor: Factor) -> str:
+    node = node_of(factor)
+    return "" if node is None else names.get(node, "")
 
 
 def _summed_axes(product: Product, number: int) -> Sequence[int]:

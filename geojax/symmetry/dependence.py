@@ -1,8 +1,8 @@
 """Which nodes may move independently for each index of which others: wreath products, read off the log of a run.
 
 D may vary with H if in every array where D occurs H occurs exactly once, every contraction over D contracts H as well
-or keeps it in step, and no axis H is summed or picked from while D stays. H may itself be held fixed: the layers of a scan give one permutation a layer. For a
-scaling only the arrays that it really scales count.
+or keeps it in step, and no axis H is summed, mixed or picked from while D stays. H may itself be held fixed: the layers
+of a scan give one permutation a layer. For a scaling only the arrays that it really scales count.
 """
 
 import itertools

@@ -7,18 +7,14 @@ linear gauge is free) or, beside them, by sums of squares (an orthogonal one).
 """
 
 import dataclasses
-import math
 from collections.abc import Callable, Sequence
-from fractions import Fraction
 from typing import Any
 
 from geojax.symmetry import jaxprs
-from geojax.symmetry.arithmetic import GONE, ZERO, Arithmetic
 from geojax.symmetry.axes import Factor, Label, Node, Reason, Stack, Sum, Uniform, is_uniform, resolve
+from geojax.symmetry.exponents import ONE, BinaryEquations, Equations, Form, plus
 from geojax.symmetry.interpret import Interpreter, Value
-
-Form = dict[int, Fraction]
-ONE = Fraction(1)
+from geojax.symmetry.rules.arithmetic import GONE, ZERO, Arithmetic
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,84 +48,6 @@ class Occurrence:
     def size(self) -> int:
         """Length of the axis."""
         return self.node.size
-
-
-class Equations:
-    """Homogeneous linear equations over the rationals, kept in echelon form with the latest unknown as pivot."""
-
-    def __init__(self):
-        self.pivots: dict[int, Form] = {}
-
-    def add(self, form: Form) -> None:
-        """Asks that the form be zero."""
-        form = dict(form)
-        while form:
-            pivot = max(form)
-            known = self.pivots.get(pivot)
-            if known is None:
-                lead = form.pop(pivot)
-                self.pivots[pivot] = {symbol: -value / lead for symbol, value in form.items()}
-                return
-            lead = form.pop(pivot)
-            form = plus(form, known, lead)
-
-    def solutions(self, unknowns: Sequence[int]) -> list[dict[int, int]]:
-        """A basis of the solutions in whole numbers: one for each free unknown, with 1 (or the least multiple) there."""
-        columns: dict[int, Form] = {}
-        for symbol in sorted(unknowns):
-            form = self.pivots.get(symbol)
-            total: Form = {symbol: ONE} if form is None else {}
-            for other, value in (form or {}).items():
-                total = plus(total, columns[other], value)
-            columns[symbol] = total
-        basis = []
-        for free in (symbol for symbol in sorted(unknowns) if symbol not in self.pivots):
-            vector = {symbol: form[free] for symbol, form in columns.items() if form.get(free)}
-            multiple = math.lcm(*(value.denominator for value in vector.values()))
-            basis.append({symbol: int(value * multiple) for symbol, value in vector.items()})
-        return basis
-
-
-class BinaryEquations:
-    """The same over GF(2), with forms as bit masks."""
-
-    def __init__(self):
-        self.pivots: dict[int, int] = {}
-
-    def add(self, form: int) -> None:
-        """Asks that the form be zero."""
-        while form:
-            pivot = form.bit_length() - 1
-            if pivot not in self.pivots:
-                self.pivots[pivot] = form ^ (1 << pivot)
-                return
-            form ^= (1 << pivot) | self.pivots[pivot]
-
-    def solutions(self, unknowns: Sequence[int]) -> list[dict[int, int]]:
-        """A basis of the solutions, each as {unknown: 1}."""
-        columns: dict[int, int] = {}
-        for symbol in sorted(unknowns):
-            form = self.pivots.get(symbol)
-            total = (1 << symbol) if form is None else 0
-            while form:
-                low = (form & -form).bit_length() - 1
-                total ^= columns[low]
-                form &= form - 1
-            columns[symbol] = total
-        free = [symbol for symbol in sorted(unknowns) if symbol not in self.pivots]
-        return [{symbol: 1 for symbol, form in columns.items() if form >> f & 1} for f in free]
-
-
-def plus(first: Form, second: Form, factor: Fraction = ONE) -> Form:
-    """``first + factor * second``."""
-    total = dict(first)
-    for symbol, value in second.items():
-        new = total.get(symbol, 0) + factor * value
-        if new:
-            total[symbol] = new
-        else:
-            total.pop(symbol, None)
-    return total
 
 
 class GaugeInterpreter(Interpreter):

@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.core import Tracer
 
 from geojax.symmetry.build import build
 from geojax.symmetry.dimension import jacobian, orbit_dimension
@@ -67,8 +68,9 @@ def infer(
     except Exception as error:
         raise ValueError(
             f"apply does not trace with these params and inputs: {type(error).__name__}: {error}\n"
-            "infer calls jax.make_jaxpr on apply(params, *inputs). Check that this call works under jax.jit: give inputs "
-            "of the right shapes, close over settings that are not arrays, and write branches on values with jax.lax.cond."
+            "infer calls jax.make_jaxpr on apply(params, *inputs). Check that this call works under jax.jit: give "
+            "inputs of the right shapes, close over settings that are not arrays, and write branches on values with "
+            "jax.lax.cond."
         ) from error
     spec = build(found)
     if strict and spec.unknown:
@@ -76,8 +78,9 @@ def infer(
             {f"{pin.path}[{pin.axis}]" for pin in spec.pins if pin.reason.startswith("has no rule")}
         )
         raise ValueError(
-            f"apply uses primitives without a rule: {', '.join(spec.unknown)}; they hold {', '.join(affected) or 'no leaf'}. "
-            "Call infer with strict=False to hold these axes, or register a rule with geojax.symmetry.interpret.rule."
+            f"apply uses primitives without a rule: {', '.join(spec.unknown)}; "
+            f"they hold {', '.join(affected) or 'no leaf'}. Call infer with strict=False to hold these axes, "
+            "or register a rule with geojax.symmetry.interpret.rule."
         )
     return _verified(spec, apply, params, inputs, verify) if _concrete((params, inputs)) else spec
 
@@ -132,4 +135,4 @@ def _reach(
 
 def _concrete(values: Any) -> bool:
     leaves = jax.tree_util.tree_leaves(values)
-    return not any(isinstance(leaf, jax.ShapeDtypeStruct | jax.core.Tracer) for leaf in leaves)
+    return not any(isinstance(leaf, jax.ShapeDtypeStruct | Tracer) for leaf in leaves)

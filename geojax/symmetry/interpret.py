@@ -10,9 +10,11 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.core import Tracer
 
 from geojax.symmetry import jaxprs
-from geojax.symmetry.axes import Algebra, Label, Node, Reason, is_stacked, is_uniform, resolve, uniform
+from geojax.symmetry.algebra import Algebra
+from geojax.symmetry.axes import Label, Node, Reason, is_stacked, is_uniform, resolve, uniform
 
 
 @dataclasses.dataclass
@@ -359,9 +361,7 @@ class Interpreter(Algebra):
 
 def _numbers(array: Any) -> np.ndarray | None:
     """The array as numpy numbers, or None where it holds something else or is not known."""
-    if isinstance(array, jax.core.Tracer) or not jax.dtypes.issubdtype(
-        jax.dtypes.result_type(array), np.generic
-    ):
+    if isinstance(array, Tracer) or not jax.dtypes.issubdtype(jax.dtypes.result_type(array), np.generic):
         return None
     numbers = np.asarray(array)
     if numbers.dtype.kind in "fiubc":

@@ -192,7 +192,7 @@ def source(eqn: Any) -> str:
     frames = traceback.frames if traceback is not None else ()
     for frame in frames:
         name = frame.file_name
-        if name.startswith(_libraries()) or name.startswith("<") or f"{os.sep}importlib{os.sep}" in name:
+        if name.startswith((*_libraries(), "<")) or f"{os.sep}importlib{os.sep}" in name:
             continue
         return f"{os.path.basename(name)}:{frame.line_num} ({frame.function_name.rsplit('.', 1)[-1]})"
     return ""

@@ -88,7 +88,7 @@ def join(layout: Layout, arrays: list[Array], shape: tuple[int, ...]) -> Array:
             return next(remaining)
         pieces = []
         for piece, size in zip(node.pieces, node.sizes, strict=True):
-            piece_shape = node.shape[: node.dim] + (size,) + node.shape[node.dim + 1 :]
+            piece_shape = (*node.shape[: node.dim], size, *node.shape[node.dim + 1 :])
             pieces.append(jnp.reshape(build(piece), piece_shape))
         return jnp.concatenate(pieces, axis=node.dim)
 

@@ -7,12 +7,15 @@ from typing import Any
 import jax
 import numpy as np
 
-from geojax.symmetry import jaxprs, rules, rules_control, rules_indexing, rules_products  # noqa: F401
+from geojax.symmetry import jaxprs
 from geojax.symmetry.axes import Label, Node, Reason, Sum, terminals
 from geojax.symmetry.interpret import Interpreter, Value
+from geojax.symmetry.rules import load
 from geojax.symmetry.spec import array_leaves
 
 NEVER = 1 << 60
+
+load()
 
 
 @dataclasses.dataclass
@@ -120,6 +123,7 @@ def _shape(leaf: Any) -> jax.ShapeDtypeStruct:
 def label_leaves(
     interpreter: Interpreter, program: jaxprs.Body, paths: list[str], shapes: list[tuple[int, ...]]
 ) -> list[Value]:
+    """Runs a program with a fresh free label on every axis of every parameter leaf."""
     leaves = [
         Value(tuple(interpreter.family(shape, [(path, i) for i in range(len(shape))])), leaf=path)
         for path, shape in zip(paths, shapes, strict=True)

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from geojax.symmetry import jaxprs, rules_indexing, rules_products, rules_control  # noqa: F401
+from geojax.symmetry import jaxprs
 from geojax.symmetry.axes import Factor, Node, Uniform, resolve
 from geojax.symmetry.build import divide
 from geojax.symmetry.dependence import Log, node_of, parents
@@ -36,7 +36,9 @@ def primitives(body: jaxprs.Body) -> set[str]:
     found = set()
     for eqn in body.jaxpr.eqns:
         found.add(eqn.primitive.name)
-        for value in jax.tree.leaves(list(eqn.params.values()), is_leaf=lambda v: hasattr(v, "eqns") or hasattr(v, "jaxpr")):
+        for value in jax.tree.leaves(
+            list(eqn.params.values()), is_leaf=lambda v: hasattr(v, "eqns") or hasattr(v, "jaxpr")
+        ):
             if hasattr(value, "eqns") or hasattr(value, "jaxpr"):
                 found |= primitives(jaxprs.body(value))
     return found
@@ -57,7 +59,9 @@ def label(program: Program, body: jaxprs.Body) -> Labelled:
     """Runs a program with a free label for every axis of every input; outputs are not held."""
     interpreter = Interpreter()
     shapes = [draw.shape for draw in program.inputs]
-    inputs = [Value(tuple(interpreter.family(s, [(k, i) for i in range(len(s))]))) for k, s in enumerate(shapes)]
+    inputs = [
+        Value(tuple(interpreter.family(s, [(k, i) for i in range(len(s))]))) for k, s in enumerate(shapes)
+    ]
     for value in inputs:
         interpreter.record(value.axes)
     outputs = interpreter.run(body, inputs)
@@ -66,7 +70,11 @@ def label(program: Program, body: jaxprs.Body) -> Labelled:
     allowed = parents(Log(interpreter), nodes)
     order = {node: i for i, node in enumerate(nodes)}
     return Labelled(
-        interpreter, inputs, outputs, nodes, {node: sorted(allowed[node], key=lambda other: order[other]) for node in nodes}
+        interpreter,
+        inputs,
+        outputs,
+        nodes,
+        {node: sorted(allowed[node], key=lambda other: order[other]) for node in nodes},
     )
 
 
@@ -134,7 +142,13 @@ def uniform_axes(value: Value, array: Any) -> bool:
         for axis, factor in enumerate(factors):
             if isinstance(factor, Uniform):
                 numbers = np.asarray(block)
-                answers.append(np.array_equal(numbers, np.repeat(np.take(numbers, [0], axis), factor.size, axis), equal_nan=numbers.dtype.kind in "fc"))
+                answers.append(
+                    np.array_equal(
+                        numbers,
+                        np.repeat(np.take(numbers, [0], axis), factor.size, axis),
+                        equal_nan=numbers.dtype.kind in "fc",
+                    )
+                )
         return block
 
     reblock(value, array, check)

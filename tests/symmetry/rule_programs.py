@@ -61,7 +61,9 @@ def n(*shape: int) -> Draw:
     return Draw(shape)
 
 
-def program(name: str, function: Callable[..., Any], *inputs: Draw, free: tuple[tuple[int, int], ...] = ()) -> Program:
+def program(
+    name: str, function: Callable[..., Any], *inputs: Draw, free: tuple[tuple[int, int], ...] = ()
+) -> Program:
     return Program(name, function, inputs, free)
 
 
@@ -70,13 +72,46 @@ PAIR = (*BOTH, (1, 0), (1, 1))
 
 
 def elementwise() -> list[Program]:
-    plain = ["neg", "tanh", "sin", "tan", "sinh", "asinh", "atan", "erf", "round", "cos", "cosh", "exp", "exp2", "expm1"]
-    plain += ["logistic", "erfc", "floor", "ceil", "bessel_i0e", "bessel_i1e", "cbrt", "abs", "sign", "is_finite", "square"]
+    plain = [
+        "neg",
+        "tanh",
+        "sin",
+        "tan",
+        "sinh",
+        "asinh",
+        "atan",
+        "erf",
+        "round",
+        "cos",
+        "cosh",
+        "exp",
+        "exp2",
+        "expm1",
+    ]
+    plain += [
+        "logistic",
+        "erfc",
+        "floor",
+        "ceil",
+        "bessel_i0e",
+        "bessel_i1e",
+        "cbrt",
+        "abs",
+        "sign",
+        "is_finite",
+        "square",
+    ]
     inside = ["asin", "atanh", "erf_inv", "log", "log1p", "acos", "lgamma", "digamma", "sqrt", "rsqrt"]
     cases = [program(name, getattr(lax, name), n(3, 4), free=BOTH) for name in plain]
     cases += [program(name, getattr(lax, name), Draw((3, 4), "unit"), free=BOTH) for name in inside]
-    cases += [program(name, getattr(lax, name), Draw((3, 4), "complex"), free=BOTH) for name in ("real", "imag", "conj")]
-    cases += [program(name, getattr(lax, name), Draw((3, 4), "unsigned"), free=BOTH) for name in ("clz", "population_count")]
+    cases += [
+        program(name, getattr(lax, name), Draw((3, 4), "complex"), free=BOTH)
+        for name in ("real", "imag", "conj")
+    ]
+    cases += [
+        program(name, getattr(lax, name), Draw((3, 4), "unsigned"), free=BOTH)
+        for name in ("clz", "population_count")
+    ]
     cases += [
         program("acosh", lax.acosh, Draw((3, 4), "large"), free=BOTH),
         program("not", lax.bitwise_not, Draw((3, 4), "bool"), free=BOTH),
@@ -85,25 +120,65 @@ def elementwise() -> list[Program]:
         program("device put", lambda x: jax.device_put(x, jax.devices()[0]) + 1, n(3, 4), free=BOTH),
         program("reduce precision", lambda x: lax.reduce_precision(x, 8, 12), n(3, 4), free=BOTH),
         program("name", lambda x: checkpoint_name(x, "here"), n(3, 4), free=BOTH),
-        program("sharding constraint", lambda x: lax.with_sharding_constraint(x, replicated()), n(3, 4), free=BOTH),
+        program(
+            "sharding constraint", lambda x: lax.with_sharding_constraint(x, replicated()), n(3, 4), free=BOTH
+        ),
         program("convert", lambda x: x.astype(jnp.int32).astype(jnp.float32), n(3, 4), free=BOTH),
         program("convert bool", lambda x: x.astype(bool), n(3, 4), free=BOTH),
         program("bfloat16", lambda x: x.astype(jnp.bfloat16) * 2, n(3, 4), free=BOTH),
         program("integer pow", lambda x: x**3 + x**-2 + lax.integer_pow(x, 0), n(3, 4), free=BOTH),
         program("pow half", lambda x: x**2.5, Draw((3, 4), "unit"), free=BOTH),
     ]
-    two = ["add", "sub", "mul", "div", "max", "min", "eq", "ne", "lt", "le", "gt", "ge", "atan2", "rem", "nextafter", "complex"]
+    two = [
+        "add",
+        "sub",
+        "mul",
+        "div",
+        "max",
+        "min",
+        "eq",
+        "ne",
+        "lt",
+        "le",
+        "gt",
+        "ge",
+        "atan2",
+        "rem",
+        "nextafter",
+        "complex",
+    ]
     for name in two:
         function = getattr(lax, name)
         cases += [
             program(name, function, n(3, 4), n(3, 4), free=PAIR),
             program(f"{name} number", lambda x, f=function: f(x, jnp.full((3, 4), 0.5)), n(3, 4), free=BOTH),
             program(f"{name} itself turned", lambda x, f=function: f(x, x.T), n(4, 4), free=BOTH),
-            program(f"{name} row", lambda x, y, f=function: f(x, jnp.broadcast_to(y, (3, 4))), n(3, 4), n(4), free=(*BOTH, (1, 0))),
-            program(f"{name} constant", lambda x, f=function: f(x, np.outer([1.0, 2.0, 3.0], np.ones(4))), n(3, 4), free=((0, 1),)),
+            program(
+                f"{name} row",
+                lambda x, y, f=function: f(x, jnp.broadcast_to(y, (3, 4))),
+                n(3, 4),
+                n(4),
+                free=(*BOTH, (1, 0)),
+            ),
+            program(
+                f"{name} constant",
+                lambda x, f=function: f(x, np.outer([1.0, 2.0, 3.0], np.ones(4))),
+                n(3, 4),
+                free=((0, 1),),
+            ),
         ]
-    bits = ["bitwise_and", "bitwise_or", "bitwise_xor", "shift_left", "shift_right_logical", "shift_right_arithmetic"]
-    cases += [program(name, getattr(lax, name), Draw((3, 4), "int"), Draw((3, 4), "int"), free=PAIR) for name in bits]
+    bits = [
+        "bitwise_and",
+        "bitwise_or",
+        "bitwise_xor",
+        "shift_left",
+        "shift_right_logical",
+        "shift_right_arithmetic",
+    ]
+    cases += [
+        program(name, getattr(lax, name), Draw((3, 4), "int"), Draw((3, 4), "int"), free=PAIR)
+        for name in bits
+    ]
     unit = [Draw((3, 4), "unit")] * 3
     large = [Draw((3, 4), "large")] * 2
     cases += [
@@ -118,12 +193,24 @@ def elementwise() -> list[Program]:
         program("clamp", lambda x: lax.clamp(-0.5, x, 0.5), n(3, 4), free=BOTH),
         program("clamp arrays", lambda x, y, z: lax.clamp(y, x, z), n(3, 4), n(3, 4), n(3, 4), free=PAIR),
         program("select", lax.select, Draw((3, 4), "bool"), n(3, 4), n(3, 4), free=PAIR),
-        program("select scalar", lambda p, x, y: lax.select(p, x, y), Draw((), "bool"), n(3, 4), n(3, 4), free=PAIR[2:]),
+        program(
+            "select scalar",
+            lambda p, x, y: lax.select(p, x, y),
+            Draw((), "bool"),
+            n(3, 4),
+            n(3, 4),
+            free=PAIR[2:],
+        ),
         program("select uniform cases", lambda p: jnp.where(p, 1.0, 0.0), Draw((3, 4), "bool"), free=BOTH),
         program("select numbers", lambda x: jnp.where(x > 0, x, -np.inf), n(3, 4), free=BOTH),
         program("add any", jax.grad(lambda x: jnp.sum(x * x * jnp.sin(x))), n(3, 4), free=BOTH),
         program("zero times", lambda x: x * 0.0 + 1.0, n(3, 4), free=BOTH),
-        program("zero times constant", lambda x: x + lax.mul(jnp.zeros(4), np.array([np.inf, 1.0, np.nan, 2.0])), n(3, 4), free=((0, 0),)),
+        program(
+            "zero times constant",
+            lambda x: x + lax.mul(jnp.zeros(4), np.array([np.inf, 1.0, np.nan, 2.0])),
+            n(3, 4),
+            free=((0, 0),),
+        ),
     ]
     return cases
 
@@ -143,21 +230,95 @@ def shapes() -> list[Program]:
         program("split axis", lambda x: jnp.reshape(x, (2, 3, 5)), n(6, 5), free=BOTH),
         program("regroup", lambda x: jnp.reshape(x, (6, 4)), n(2, 12), free=BOTH),
         program("regroup across", lambda x: jnp.reshape(x, (4, 3)), n(3, 4)),
-        program("regroup ones", lambda x: jnp.reshape(x, (1, 3, 1, 2, 2, 1)), n(3, 1, 4), free=((0, 0), (0, 2))),
+        program(
+            "regroup ones", lambda x: jnp.reshape(x, (1, 3, 1, 2, 2, 1)), n(3, 1, 4), free=((0, 0), (0, 2))
+        ),
         program("merge itself turned", lambda x: jnp.reshape(x, 8) + jnp.reshape(x.T, 8), n(4, 2)),
-        program("merge itself turned square", lambda x: jnp.reshape(x, 16) + jnp.reshape(x.T, 16), n(4, 4), free=BOTH),
-        program("merge three turned", lambda x: jnp.reshape(x, 16) + jnp.reshape(x.transpose(1, 2, 0), 16), n(4, 2, 2)),
-        program("outer with itself", lambda x, y, z: jnp.outer(z, z).ravel() + jnp.outer(x, y).ravel(), n(3), n(3), n(3), free=((0, 0), (1, 0), (2, 0))),
-        program("outer thrice", lambda x, y, z, w: jnp.einsum("i,j,k->ijk", w, w, w).ravel() + jnp.einsum("i,j,k->ijk", x, y, z).ravel(), n(3), n(3), n(3), n(3), free=((3, 0),)),
-        program("outer, other factors", lambda x, y, z, w: jnp.outer(y, y).ravel() + jnp.einsum("i,j,k->ijk", x, w, z).ravel(), n(2), n(4), n(2), n(4)),
+        program(
+            "merge itself turned square",
+            lambda x: jnp.reshape(x, 16) + jnp.reshape(x.T, 16),
+            n(4, 4),
+            free=BOTH,
+        ),
+        program(
+            "merge three turned",
+            lambda x: jnp.reshape(x, 16) + jnp.reshape(x.transpose(1, 2, 0), 16),
+            n(4, 2, 2),
+        ),
+        program(
+            "outer with itself",
+            lambda x, y, z: jnp.outer(z, z).ravel() + jnp.outer(x, y).ravel(),
+            n(3),
+            n(3),
+            n(3),
+            free=((0, 0), (1, 0), (2, 0)),
+        ),
+        program(
+            "outer thrice",
+            lambda x, y, z, w: (
+                jnp.einsum("i,j,k->ijk", w, w, w).ravel() + jnp.einsum("i,j,k->ijk", x, y, z).ravel()
+            ),
+            n(3),
+            n(3),
+            n(3),
+            n(3),
+            free=((3, 0),),
+        ),
+        program(
+            "outer, other factors",
+            lambda x, y, z, w: jnp.outer(y, y).ravel() + jnp.einsum("i,j,k->ijk", x, w, z).ravel(),
+            n(2),
+            n(4),
+            n(2),
+            n(4),
+        ),
         program("concatenate", lambda x, y: jnp.concatenate([x, y], 1), n(3, 4), n(3, 2), free=PAIR),
-        program("concatenate itself", lambda x, y: jnp.concatenate([x, x, y], 0) * 2, n(4, 4), n(3, 4), free=PAIR),
-        program("concatenate numbers", lambda x: jnp.concatenate([jnp.zeros((3, 2)), x, jnp.ones((3, 3))], 1), n(3, 4), free=BOTH),
-        program("concatenate, turn, add", lambda x, y: jnp.concatenate([x, y]) + jnp.concatenate([y, x]), n(3), n(3), free=((0, 0), (1, 0))),
-        program("concatenate overlap", lambda x, y, z: jnp.concatenate([x, y]) + z, n(3), n(4), n(7), free=((0, 0), (1, 0), (2, 0))),
-        program("concatenate, reshape", lambda x, y: jnp.reshape(jnp.concatenate([x, y]), (2, 4)), n(4), n(4), free=((0, 0), (1, 0))),
-        program("concatenate, reshape other", lambda x, y: jnp.reshape(jnp.concatenate([x, y]), (4, 2)), n(4), n(4), free=((0, 0), (1, 0))),
-        program("concatenate heads", lambda x, y, w: jnp.reshape(jnp.concatenate([x, y], 1), (3, 2, 4)) * w, n(3, 4), n(3, 4), n(2, 4), free=(*PAIR, (2, 1))),
+        program(
+            "concatenate itself", lambda x, y: jnp.concatenate([x, x, y], 0) * 2, n(4, 4), n(3, 4), free=PAIR
+        ),
+        program(
+            "concatenate numbers",
+            lambda x: jnp.concatenate([jnp.zeros((3, 2)), x, jnp.ones((3, 3))], 1),
+            n(3, 4),
+            free=BOTH,
+        ),
+        program(
+            "concatenate, turn, add",
+            lambda x, y: jnp.concatenate([x, y]) + jnp.concatenate([y, x]),
+            n(3),
+            n(3),
+            free=((0, 0), (1, 0)),
+        ),
+        program(
+            "concatenate overlap",
+            lambda x, y, z: jnp.concatenate([x, y]) + z,
+            n(3),
+            n(4),
+            n(7),
+            free=((0, 0), (1, 0), (2, 0)),
+        ),
+        program(
+            "concatenate, reshape",
+            lambda x, y: jnp.reshape(jnp.concatenate([x, y]), (2, 4)),
+            n(4),
+            n(4),
+            free=((0, 0), (1, 0)),
+        ),
+        program(
+            "concatenate, reshape other",
+            lambda x, y: jnp.reshape(jnp.concatenate([x, y]), (4, 2)),
+            n(4),
+            n(4),
+            free=((0, 0), (1, 0)),
+        ),
+        program(
+            "concatenate heads",
+            lambda x, y, w: jnp.reshape(jnp.concatenate([x, y], 1), (3, 2, 4)) * w,
+            n(3, 4),
+            n(3, 4),
+            n(2, 4),
+            free=(*PAIR, (2, 1)),
+        ),
         program("stack", lambda x, y: jnp.stack([x, y], 1), n(3, 4), n(3, 4), free=PAIR),
         program("unstack", lambda x: jnp.unstack(x, axis=1), n(3, 4), free=((0, 0),)),
         program("pad", lambda x: jnp.pad(x, ((1, 2), (0, 0))), n(3, 4), free=BOTH),
@@ -169,8 +330,15 @@ def shapes() -> list[Program]:
         program("slice one", lambda x: x[:, 2:3] + x[:, 0:1], n(3, 5), free=BOTH),
         program("slice stride", lambda x: lax.slice(x, (0, 0), (3, 6), (1, 2)), n(3, 6), free=BOTH),
         program("slice stride off", lambda x: lax.slice(x, (0, 1), (3, 6), (1, 2)), n(3, 6), free=BOTH),
-        program("slice stride short", lambda x: lax.slice(x, (0, 0), (3, 5), (1, 2)), n(3, 5), free=((0, 0),)),
-        program("slice stride five of seven", lambda x: lax.slice(x, (0, 1), (3, 6), (1, 3)), n(3, 7), free=((0, 0),)),
+        program(
+            "slice stride short", lambda x: lax.slice(x, (0, 0), (3, 5), (1, 2)), n(3, 5), free=((0, 0),)
+        ),
+        program(
+            "slice stride five of seven",
+            lambda x: lax.slice(x, (0, 1), (3, 6), (1, 3)),
+            n(3, 7),
+            free=((0, 0),),
+        ),
         program("slices overlap", lambda x: x[:, :3] * x[:, 1:], n(3, 4), free=((0, 0),)),
         program("slices of a merge", lambda x: jnp.reshape(x, 12)[4:8], n(3, 4), free=((0, 1),)),
         program("slices inside a merge", lambda x: jnp.reshape(x, 12)[5:7], n(3, 4)),
@@ -184,15 +352,41 @@ def shapes() -> list[Program]:
 
 
 def reductions() -> list[Program]:
-    cases = [program(f.__name__, lambda x, f=f: f(x, axis=1), n(3, 4, 2), free=((0, 0), (0, 1), (0, 2))) for f in (jnp.sum, jnp.max, jnp.min, jnp.prod)]
-    cases += [program(f.__name__, lambda x, f=f: f(x, axis=1), Draw((3, 4), "bool"), free=BOTH) for f in (jnp.all, jnp.any)]
+    cases = [
+        program(f.__name__, lambda x, f=f: f(x, axis=1), n(3, 4, 2), free=((0, 0), (0, 1), (0, 2)))
+        for f in (jnp.sum, jnp.max, jnp.min, jnp.prod)
+    ]
+    cases += [
+        program(f.__name__, lambda x, f=f: f(x, axis=1), Draw((3, 4), "bool"), free=BOTH)
+        for f in (jnp.all, jnp.any)
+    ]
     ordered = [lax.cumsum, lax.cummax, lax.cummin, lax.cumprod, lax.cumlogsumexp]
     cases += [program(f.__name__, lambda x, f=f: f(x, axis=1), n(3, 4), free=((0, 0),)) for f in ordered]
-    cases += [program(f"{f.__name__} of numbers", lambda x, f=f: x * f(jnp.full((3, 4), 0.5), axis=1), n(3, 4), free=((0, 0),)) for f in ordered]
-    cases += [program(f"{f.__name__} of a row", lambda x, y, f=f: y * f(jnp.broadcast_to(x, (4, 3)), axis=0), n(3), n(4, 3), free=((0, 0), (1, 1))) for f in ordered]
-    keys = lambda x, y: lax.sort((x, y), dimension=1, num_keys=1)  # noqa: E731
-    return cases + [
-        program("xor", lambda x: lax.reduce(x, np.int32(0), lax.bitwise_xor, (1,)), Draw((3, 4), "int"), free=BOTH),
+    cases += [
+        program(
+            f"{f.__name__} of numbers",
+            lambda x, f=f: x * f(jnp.full((3, 4), 0.5), axis=1),
+            n(3, 4),
+            free=((0, 0),),
+        )
+        for f in ordered
+    ]
+    cases += [
+        program(
+            f"{f.__name__} of a row",
+            lambda x, y, f=f: y * f(jnp.broadcast_to(x, (4, 3)), axis=0),
+            n(3),
+            n(4, 3),
+            free=((0, 0), (1, 1)),
+        )
+        for f in ordered
+    ]
+    keys = lambda x, y: lax.sort((x, y), dimension=1, num_keys=1)
+    return [
+        *cases,
+        program(
+            "xor", lambda x: lax.reduce(x, np.int32(0), lax.bitwise_xor, (1,)), Draw((3, 4), "int"), free=BOTH
+        ),
         program("sum all", lambda x: jnp.sum(x), n(3, 4), free=BOTH),
         program("argmax", lambda x: jnp.argmax(x, axis=1), n(3, 4), free=((0, 0),)),
         program("argmin", lambda x: jnp.argmin(x, axis=0), n(3, 4), free=((0, 1),)),
@@ -203,20 +397,79 @@ def reductions() -> list[Program]:
         program("irfft", lambda x: jnp.fft.irfft(x), Draw((3, 4), "complex"), free=((0, 0),)),
         program("sort", lambda x: lax.sort(x, dimension=1), n(3, 4), free=((0, 0),)),
         program("sort rows", keys, n(3, 4), n(3, 4), free=((0, 0), (1, 0))),
-        program("sort a uniform payload", lambda x, y: keys(x, jnp.broadcast_to(y, (3, 4))), n(3, 4), n(4), free=((0, 0),)),
-        program("sort uniform keys", lambda x, y: keys(jnp.broadcast_to(y, (3, 4)), x), n(3, 4), n(4), free=((0, 0),)),
+        program(
+            "sort a uniform payload",
+            lambda x, y: keys(x, jnp.broadcast_to(y, (3, 4))),
+            n(3, 4),
+            n(4),
+            free=((0, 0),),
+        ),
+        program(
+            "sort uniform keys",
+            lambda x, y: keys(jnp.broadcast_to(y, (3, 4)), x),
+            n(3, 4),
+            n(4),
+            free=((0, 0),),
+        ),
         program("argsort", lambda x: jnp.argsort(x, axis=1), n(3, 4), free=((0, 0),)),
         program("top k", lambda x: lax.top_k(x, 2), n(3, 4), free=((0, 0),)),
         program("approximate top k", lambda x: lax.approx_max_k(x, 2), n(3, 4), free=((0, 0),)),
-        program("pool", lambda x: lax.reduce_window(x, -np.inf, lax.max, (1, 2), (1, 2), "VALID"), n(3, 4), free=((0, 0),)),
-        program("pool min", lambda x: lax.reduce_window(x, np.inf, lax.min, (1, 2), (1, 1), "SAME"), n(3, 4), free=((0, 0),)),
-        program("pool sum", lambda x: lax.reduce_window(x, 0.0, lax.add, (2, 1), (1, 1), "SAME"), n(3, 4), free=((0, 1),)),
-        program("pool of numbers", lambda x: x * lax.reduce_window(jnp.ones((3, 4)), 0.0, lax.add, (1, 3), (1, 1), "SAME"), n(3, 4), free=((0, 0),)),
-        program("pool still, strided", lambda x: lax.reduce_window(x, 0.0, lax.add, (1, 1), (1, 2), "VALID"), n(3, 4), free=((0, 0),)),
-        program("pool still, dilated", lambda x: lax.reduce_window(x, 0.0, lax.add, (1, 1), (1, 1), "VALID", (1, 2)), n(3, 4), free=((0, 0),)),
-        program("pool general", lambda x: lax.reduce_window(x, 1.0, lambda a, b: a * b, (1, 2), (1, 1), "VALID"), n(3, 4), free=((0, 0),)),
-        program("pool tangent", lambda x, v: jax.jvp(lambda a: lax.reduce_window(a, -np.inf, lax.max, (1, 2), (1, 2), "VALID"), (x,), (v,)), n(3, 4), n(3, 4), free=((0, 0), (1, 0))),
-        program("pool gradient", jax.grad(lambda x: jnp.sum(lax.reduce_window(x, -np.inf, lax.max, (1, 2), (1, 2), "VALID") ** 2)), n(3, 4)),
+        program(
+            "pool",
+            lambda x: lax.reduce_window(x, -np.inf, lax.max, (1, 2), (1, 2), "VALID"),
+            n(3, 4),
+            free=((0, 0),),
+        ),
+        program(
+            "pool min",
+            lambda x: lax.reduce_window(x, np.inf, lax.min, (1, 2), (1, 1), "SAME"),
+            n(3, 4),
+            free=((0, 0),),
+        ),
+        program(
+            "pool sum",
+            lambda x: lax.reduce_window(x, 0.0, lax.add, (2, 1), (1, 1), "SAME"),
+            n(3, 4),
+            free=((0, 1),),
+        ),
+        program(
+            "pool of numbers",
+            lambda x: x * lax.reduce_window(jnp.ones((3, 4)), 0.0, lax.add, (1, 3), (1, 1), "SAME"),
+            n(3, 4),
+            free=((0, 0),),
+        ),
+        program(
+            "pool still, strided",
+            lambda x: lax.reduce_window(x, 0.0, lax.add, (1, 1), (1, 2), "VALID"),
+            n(3, 4),
+            free=((0, 0),),
+        ),
+        program(
+            "pool still, dilated",
+            lambda x: lax.reduce_window(x, 0.0, lax.add, (1, 1), (1, 1), "VALID", (1, 2)),
+            n(3, 4),
+            free=((0, 0),),
+        ),
+        program(
+            "pool general",
+            lambda x: lax.reduce_window(x, 1.0, lambda a, b: a * b, (1, 2), (1, 1), "VALID"),
+            n(3, 4),
+            free=((0, 0),),
+        ),
+        program(
+            "pool tangent",
+            lambda x, v: jax.jvp(
+                lambda a: lax.reduce_window(a, -np.inf, lax.max, (1, 2), (1, 2), "VALID"), (x,), (v,)
+            ),
+            n(3, 4),
+            n(3, 4),
+            free=((0, 0), (1, 0)),
+        ),
+        program(
+            "pool gradient",
+            jax.grad(lambda x: jnp.sum(lax.reduce_window(x, -np.inf, lax.max, (1, 2), (1, 2), "VALID") ** 2)),
+            n(3, 4),
+        ),
     ]
 
 

@@ -1,5 +1,6 @@
 """`infer` beyond the gallery: errors that say what to mend, maximality, speed, and what it does without numbers."""
 
+import itertools
 import time
 
 import jax
@@ -23,7 +24,7 @@ def layers(key, *sizes):
     keys = jax.random.split(key, 2 * len(sizes))
     return [
         (jax.random.normal(keys[2 * i], (m, n)), jax.random.normal(keys[2 * i + 1], (n,)))
-        for i, (m, n) in enumerate(zip(sizes[:-1], sizes[1:]))
+        for i, (m, n) in enumerate(itertools.pairwise(sizes))
     ]
 
 
@@ -55,7 +56,7 @@ def test_a_function_that_does_not_trace_is_reported_with_its_cause(key):
     def branches(params, x):
         return x @ params if x.sum() > 0 else x
 
-    with pytest.raises(ValueError, match="(?s)apply does not trace.*jax.lax.cond") as caught:
+    with pytest.raises(ValueError, match=r"(?s)apply does not trace.*jax.lax.cond") as caught:
         gj.symmetry.infer(branches, jnp.eye(3), jnp.ones((2, 3)))
     assert caught.value.__cause__ is not None
     with pytest.raises(ValueError, match="dot_general"):

@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from geojax.symmetry import arithmetic, jaxprs
+from geojax.symmetry import jaxprs
 from geojax.symmetry.axes import Label
 from geojax.symmetry.interpret import Interpreter, Value, rule
+from geojax.symmetry.rules import arithmetic
 
 
 @rule("scan")
@@ -42,6 +43,7 @@ def _loop_index(interpreter: Interpreter, eqn: Any, scanned: tuple[Value, ...], 
 
 @rule("while")
 def while_loop(interpreter: Interpreter, eqn: Any, *values: Value) -> list[Value]:
+    """Body and condition run once; carries are unified with themselves."""
     parts = jaxprs.while_loop(eqn)
     split = parts.cond_consts + parts.body_consts
     tests, consts, inits = values[: parts.cond_consts], values[parts.cond_consts : split], values[split:]
@@ -54,6 +56,7 @@ def while_loop(interpreter: Interpreter, eqn: Any, *values: Value) -> list[Value
 
 @rule("cond")
 def cond(interpreter: Interpreter, eqn: Any, which: Value, *values: Value) -> list[Value]:
+    """Branches are matched output by output."""
     interpreter.transform(eqn, which, arithmetic.NONLINEAR)
     why = interpreter.why(eqn, "is matched across branches")
     branches = [interpreter.run(branch, values) for branch in jaxprs.branches(eqn)]

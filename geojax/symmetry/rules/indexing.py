@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from geojax.symmetry import arithmetic, jaxprs
+from geojax.symmetry import jaxprs
 from geojax.symmetry.axes import Label, Sum, length
 from geojax.symmetry.interpret import Interpreter, Value, rule
-from geojax.symmetry.rules import take
+from geojax.symmetry.rules import arithmetic
+from geojax.symmetry.rules.shapes import take
 
 
 @rule("dynamic_slice")
@@ -162,6 +163,7 @@ WINDOWS = {
 
 @rule(*WINDOWS)
 def window(interpreter: Interpreter, eqn: Any, *values: Value) -> list[Value]:
+    """Axes that the window moves over are held."""
     params = eqn.params
     why = interpreter.why(eqn, "is an axis that the window moves over")
     shape = jaxprs.shape(eqn.outvars[0])

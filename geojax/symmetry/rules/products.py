@@ -2,13 +2,15 @@
 
 from typing import Any
 
-from geojax.symmetry import arithmetic, jaxprs
+from geojax.symmetry import jaxprs
 from geojax.symmetry.axes import Label, length
 from geojax.symmetry.interpret import Interpreter, Value, rule, vanishes, zeros
+from geojax.symmetry.rules import arithmetic
 
 
 @rule("dot_general")
 def dot_general(interpreter: Interpreter, eqn: Any, lhs: Value, rhs: Value, *_: Value) -> Value:
+    """Paired axes are summed or kept in step, the others stay."""
     if vanishes([lhs, rhs]):
         return zeros(eqn)
     (left, right), (left_batch, right_batch) = eqn.params["dimension_numbers"]
