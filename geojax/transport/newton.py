@@ -8,7 +8,7 @@ from jax.scipy.special import logsumexp
 from jaxtyping import Array, Float, Int
 
 from geojax._core import checks
-from geojax._core.loops import Iteration, iterate
+from geojax._core.loops import Iteration, iterate, vary_with
 from geojax.transport.scaling import scaling
 from geojax.transport.sinkhorn import SinkhornResult, conclude, problem, start_potential
 from geojax.typing import Scalar
@@ -89,6 +89,9 @@ def sinkhorn_newton(
     cost_matrix, a, b = problem(where, cost_matrix, a, b)
     dtype = cost_matrix.dtype
     epsilon, tol = jnp.asarray(epsilon, dtype), jnp.asarray(tol, dtype)
+    cost_matrix, a, b, epsilon, tol = vary_with(
+        (cost_matrix, a, b, epsilon, tol), cost_matrix, a, b, epsilon, tol, init
+    )
     max_steps = checks.count(where, "max_steps", max_steps)
     num_sinkhorn = checks.count(where, "num_sinkhorn", num_sinkhorn)
     fixed = jax.lax.stop_gradient((cost_matrix, a, b, epsilon))

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from geojax._core import checks
+from geojax._core.loops import vary_with
 from geojax._core.struct import struct
 from geojax.transport import dual
 from geojax.transport.scaling import scaling
@@ -92,6 +93,10 @@ def sinkhorn(
     cost_matrix, a, b = problem("sinkhorn", cost_matrix, a, b)
     dtype = cost_matrix.dtype
     epsilon, tol = jnp.asarray(epsilon, dtype), jnp.asarray(tol, dtype)
+    # On a mesh the loops want everything to vary as the most varying does.
+    cost_matrix, a, b, epsilon, tol = vary_with(
+        (cost_matrix, a, b, epsilon, tol), cost_matrix, a, b, epsilon, tol, init, start_epsilon
+    )
     checks.count("sinkhorn", "max_steps", max_steps)
     fixed = jax.lax.stop_gradient((cost_matrix, a, b, epsilon))
     found = scaling(
@@ -122,7 +127,7 @@ def start_potential(where: str, init: tuple[Array, Array], cost_matrix: Array) -
     """Check the potentials to start from and return the second; the first follows from it."""
     f, g = init
     checks.shapes(where, cost_matrix=(cost_matrix, "n m"), init_f=(f, "n"), init_g=(g, "m"))
-    return jnp.asarray(g, cost_matrix.dtype)
+    return vary_with(jnp.asarray(g, cost_matrix.dtype), cost_matrix)
 
 
 def conclude(found, cost_matrix: Array, a: Array, b: Array, epsilon: Array, tol: Array) -> SinkhornResult:

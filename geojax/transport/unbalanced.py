@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from geojax._core import checks, implicit
-from geojax._core.loops import iterate
+from geojax._core.loops import iterate, vary_with
 from geojax.transport import dual
 from geojax.transport.sinkhorn import SinkhornResult, problem, start_potential
 from geojax.typing import Scalar
@@ -79,6 +79,7 @@ def unbalanced_sinkhorn(
     epsilon, rho_a, rho_b, tol = (jnp.asarray(x, dtype) for x in (epsilon, rho_a, rho_b, tol))
     max_steps = checks.count(where, "max_steps", max_steps)
     theta = (cost_matrix, a, b, epsilon, rho_a, rho_b)
+    theta = cost_matrix, a, b, epsilon, rho_a, rho_b = vary_with(theta, theta, init)
     g = jnp.zeros_like(cost_matrix[0]) if init is None else start_potential(where, init, cost_matrix)
 
     def solve(theta: Theta) -> tuple[Array, Any]:

@@ -11,7 +11,7 @@ from ott.problems.linear import linear_problem
 from ott.solvers.linear import sinkhorn as ott_sinkhorn
 
 from geojax import Status
-from geojax.transport import assignment_cost, sinkhorn
+from geojax.transport import assignment_cost, sinkhorn, sinkhorn_newton, unbalanced_sinkhorn
 
 
 def clouds(key, n, m, dtype=jnp.float64):
@@ -206,6 +206,26 @@ def test_epsilon_is_traced():
         one = sinkhorn(cost, a, b, epsilon=epsilon, tol=1e-10)
         np.testing.assert_allclose(batched.cost[i], one.cost, rtol=1e-9)
         assert batched.num_steps[i] == one.num_steps
+
+
+@pytest.mark.parametrize(
+    "solve",
+    [
+        lambda c, a, b: sinkhorn(c, a, b, epsilon=0.5, start_epsilon=1.0, init=(a, b)).cost,
+        lambda c, a, b: sinkhorn_newton(c, a, b, epsilon=0.5, num_sinkhorn=3).cost,
+        lambda c, a, b: unbalanced_sinkhorn(c, a, b, epsilon=0.5, rho_a=1.0, rho_b=2.0).cost,
+    ],
+    ids=["sinkhorn", "newton", "unbalanced"],
+)
+def test_sharded_costs_meet_replicated_weights(solve):
+    cost, a, b = clouds(jax.random.key(15), 5, 6)
+    costs = jnp.stack([cost + k for k in range(4)])
+    mesh = jax.make_mesh((4,), ("batch",), axis_types=(jax.sharding.AxisType.Auto,))
+    batch = jax.sharding.PartitionSpec("batch")
+    each = jax.vmap(jax.value_and_grad(lambda c: solve(c, a, b)))
+    sharded = jax.jit(jax.shard_map(each, mesh=mesh, in_specs=batch, out_specs=batch))(costs)
+    for got, want in zip(sharded, jax.jit(each)(costs)):
+        np.testing.assert_allclose(got, want, rtol=1e-10, atol=1e-12)
 
 
 def test_any_common_mass():
