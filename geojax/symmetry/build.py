@@ -1,5 +1,6 @@
 """From a traced program to its SymmetrySpec: groups, their names, and the layout of every leaf."""
 
+import itertools
 import posixpath
 from collections.abc import Callable, Iterator
 from fractions import Fraction
@@ -162,15 +163,16 @@ class Builder:
         return others | self.parents[node]
 
     def _continuous(self, node: Node, kind: str, vector: dict[int, int], parents: set[Node]) -> None:
-        stem = name = f"{self.names[node]}:{kind}"
-        count = 1
-        while name in self.groups:
-            count += 1
-            name = f"{stem}_{count}"
+        name = self._free_name(f"{self.names[node]}:{kind}")
         self._group(name, kind, node, parents)
         for symbol in self._symbols(node):
             if symbol in vector:
                 self.moves.setdefault(symbol, []).append((name, vector[symbol]))
+
+    def _free_name(self, stem: str) -> str:
+        """The stem, numbered where a group has that name already."""
+        names = itertools.chain([stem], (f"{stem}_{count}" for count in itertools.count(2)))
+        return next(name for name in names if name not in self.groups)
 
     def _is_new(self, node: Node, kind: str, vector: dict[int, int]) -> bool:
         """Whether the action is not among that of groups already found which vary with the node's index."""
@@ -206,7 +208,9 @@ class Builder:
             by_leaf = {leaf_of[symbol]: exponent for symbol, exponent in vector.items() if symbol in leaf_of}
             if not known.add({n: by_leaf[i] for n, (i, _) in enumerate(self.blocks) if i in by_leaf}):
                 continue
-            name = f"{self.trace.paths[next(i for i in self.order if i in by_leaf)]}:{SCALING}"
+            name = self._free_name(
+                f"{self.trace.paths[next(i for i in self.order if i in by_leaf)]}:{SCALING}"
+            )
             self.groups[name] = Group(SCALING, 1, axis=name)
             for leaf, exponent in by_leaf.items():
                 self.whole_moves.setdefault(leaf, []).append((name, exponent))
