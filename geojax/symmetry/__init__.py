@@ -18,8 +18,14 @@ from geojax.symmetry.groups import Group
 from geojax.symmetry.infer import infer
 from geojax.symmetry.sinkhorn_matching import sinkhorn_matching
 from geojax.symmetry.spec import SymmetrySpec, VerifyResult
-from geojax.symmetry.spectral_units import spectral_unit_match
-from geojax.symmetry.units import bipartite_match, semi_match, sparse_unit_map, unit_correlation
+from geojax.symmetry.spectral_units import UnitGroupsResult, spectral_unit_match
+from geojax.symmetry.units import (
+    SparseMapResult,
+    bipartite_match,
+    semi_match,
+    sparse_unit_map,
+    unit_correlation,
+)
 from geojax.symmetry.universe import universe_matching
 from geojax.symmetry.verify import verify
 from geojax.symmetry.weight_matching import MatchingResult, weight_matching
@@ -28,7 +34,9 @@ __all__ = [
     "Group",
     "MatchingResult",
     "RescalingResult",
+    "SparseMapResult",
     "SymmetrySpec",
+    "UnitGroupsResult",
     "VerifyResult",
     "act",
     "activation_matching",

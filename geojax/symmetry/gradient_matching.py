@@ -1,7 +1,7 @@
 """Matching by the loss: the element whose midpoint between two models works best, found by gradients."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -111,7 +111,7 @@ def straight_through_matching(
         placed = arrays_of(act(spec, element, params_b))
         slope = jax.grad(lambda x: loss(midpoint(params_a, with_arrays(params_b, x)), batch_key))(placed)
         updates, optimizer_state = optimizer.update(slope, state.optimizer_state, state.free)
-        free = optax.apply_updates(state.free, updates)
+        free = cast(list[Array], optax.apply_updates(state.free, updates))
         reached = value(element)
         better = reached < state.lowest
         best = {name: jnp.where(better, element[name], state.best[name]) for name in element}

@@ -1,7 +1,7 @@
 """Matching by the loss through soft permutations: gradients flow through an entropic transport plan."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -105,7 +105,7 @@ def sinkhorn_matching(
     def advance(state: _Search, batch_key: Key) -> tuple[_Search, None]:
         slope = jax.grad(relaxed)(state.scores, batch_key)
         updates, optimizer_state = optimizer.update(slope, state.optimizer_state, state.scores)
-        scores = optax.apply_updates(state.scores, updates)
+        scores = cast(Soft, optax.apply_updates(state.scores, updates))
         found = harden(scores)
         moved = sum(jnp.sum(found[name] != state.hard[name]) for name in found) / units
         moved = jnp.asarray(moved)

@@ -165,7 +165,9 @@ DATA = {
     "Group": "static data: a kind, a size and parents",
     "MatchingResult": "what the matchers return",
     "RescalingResult": "what min_norm_rescaling returns",
+    "SparseMapResult": "what sparse_unit_map returns",
     "SymmetrySpec": "static data: what infer returns",
+    "UnitGroupsResult": "what spectral_unit_match returns",
     "VerifyResult": "static data: what verify returns",
 }
 

@@ -6,9 +6,9 @@ import jax
 import numpy as np
 import pytest
 
-from geojax.symmetry.rules import arithmetic
 from geojax.symmetry.axes import Node, terminals
 from geojax.symmetry.interpret import RULES
+from geojax.symmetry.rules import arithmetic
 from tests.symmetry import rule_programs, rule_programs_structured
 from tests.symmetry.labelling import (
     flat,
