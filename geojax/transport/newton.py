@@ -88,16 +88,14 @@ def sinkhorn_newton(
     where = "sinkhorn_newton"
     cost_matrix, a, b = problem(where, cost_matrix, a, b)
     dtype = cost_matrix.dtype
-    epsilon, tol = jnp.asarray(epsilon, dtype), jnp.asarray(tol, dtype)
-    cost_matrix, a, b, epsilon, tol = vary_with(
-        (cost_matrix, a, b, epsilon, tol), cost_matrix, a, b, epsilon, tol, init
-    )
+    data = cost_matrix, a, b, jnp.asarray(epsilon, dtype), jnp.asarray(tol, dtype)
+    cost_matrix, a, b, strength, limit = vary_with(data, *data, init)
     max_steps = checks.count(where, "max_steps", max_steps)
     num_sinkhorn = checks.count(where, "num_sinkhorn", num_sinkhorn)
-    fixed = jax.lax.stop_gradient((cost_matrix, a, b, epsilon))
+    fixed = jax.lax.stop_gradient((cost_matrix, a, b, strength))
     start = None if init is None else jax.lax.stop_gradient(start_potential(where, init, cost_matrix))
-    found = scaling(*fixed, start, tol=tol, max_steps=num_sinkhorn, start_epsilon=None)
-    return conclude(_ascend(*fixed, found, tol, max_steps), cost_matrix, a, b, epsilon, tol)
+    found = scaling(*fixed, start, tol=limit, max_steps=num_sinkhorn, start_epsilon=None)
+    return conclude(_ascend(*fixed, found, limit, max_steps), cost_matrix, a, b, strength, limit)
 
 
 def _ascend(

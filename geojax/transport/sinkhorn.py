@@ -92,23 +92,21 @@ def sinkhorn(
     """
     cost_matrix, a, b = problem("sinkhorn", cost_matrix, a, b)
     dtype = cost_matrix.dtype
-    epsilon, tol = jnp.asarray(epsilon, dtype), jnp.asarray(tol, dtype)
+    data = cost_matrix, a, b, jnp.asarray(epsilon, dtype), jnp.asarray(tol, dtype)
     # On a mesh the loops want everything to vary as the most varying does.
-    cost_matrix, a, b, epsilon, tol = vary_with(
-        (cost_matrix, a, b, epsilon, tol), cost_matrix, a, b, epsilon, tol, init, start_epsilon
-    )
+    cost_matrix, a, b, strength, limit = vary_with(data, *data, init, start_epsilon)
     checks.count("sinkhorn", "max_steps", max_steps)
-    fixed = jax.lax.stop_gradient((cost_matrix, a, b, epsilon))
+    fixed = jax.lax.stop_gradient((cost_matrix, a, b, strength))
     found = scaling(
         *fixed,
         None if init is None else jax.lax.stop_gradient(start_potential("sinkhorn", init, cost_matrix)),
-        tol=tol,
+        tol=limit,
         max_steps=max_steps,
         start_epsilon=None
         if start_epsilon is None
         else jax.lax.stop_gradient(jnp.asarray(start_epsilon, dtype)),
     )
-    return conclude(found, cost_matrix, a, b, epsilon, tol)
+    return conclude(found, cost_matrix, a, b, strength, limit)
 
 
 def problem(where: str, cost_matrix: Array, a: Array, b: Array) -> tuple[Array, Array, Array]:

@@ -79,7 +79,7 @@ def unbalanced_sinkhorn(
     epsilon, rho_a, rho_b, tol = (jnp.asarray(x, dtype) for x in (epsilon, rho_a, rho_b, tol))
     max_steps = checks.count(where, "max_steps", max_steps)
     theta = (cost_matrix, a, b, epsilon, rho_a, rho_b)
-    theta = cost_matrix, a, b, epsilon, rho_a, rho_b = vary_with(theta, theta, init)
+    theta = cost_matrix, a, b, strength, rho_a, rho_b = vary_with(theta, theta, init)
     g = jnp.zeros_like(cost_matrix[0]) if init is None else start_potential(where, init, cost_matrix)
 
     def solve(theta: Theta) -> tuple[Array, Any]:
@@ -90,9 +90,9 @@ def unbalanced_sinkhorn(
     g, (error, num_steps, status) = implicit.fixed_point(solve, _composed, theta, linear_solve=linear_solve)
     f = _row_potential(g, theta)
     value = _value((f, g), theta)
-    positive = (epsilon > 0) & (rho_a > 0) & (rho_b > 0) & (jnp.sum(a) > 0) & (jnp.sum(b) > 0)
+    positive = (strength > 0) & (rho_a > 0) & (rho_b > 0) & (jnp.sum(a) > 0) & (jnp.sum(b) > 0)
     status = dual.judged(status, positive & jnp.all(a >= 0) & jnp.all(b >= 0), *jax.lax.stop_gradient(theta))
-    return SinkhornResult(f, g, value, cost_matrix, a, b, epsilon, error, num_steps, status)
+    return SinkhornResult(f, g, value, cost_matrix, a, b, strength, error, num_steps, status)
 
 
 def _row_potential(g: Array, theta: Theta) -> Array:
