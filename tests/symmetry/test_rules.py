@@ -9,7 +9,14 @@ import pytest
 from geojax.symmetry.axes import Node, terminals
 from geojax.symmetry.interpret import RULES
 from geojax.symmetry.rules import arithmetic
-from tests.symmetry import rule_programs, rule_programs_structured
+from tests.symmetry import (
+    rule_programs_control,
+    rule_programs_displacements,
+    rule_programs_elementwise,
+    rule_programs_positions,
+    rule_programs_products,
+    rule_programs_shapes,
+)
 from tests.symmetry.labelling import (
     flat,
     label,
@@ -22,14 +29,14 @@ from tests.symmetry.labelling import (
 )
 
 PROGRAMS = [
-    *rule_programs.elementwise(),
-    *rule_programs.shapes(),
-    *rule_programs.reductions(),
-    *rule_programs_structured.products(),
-    *rule_programs_structured.positions(),
-    *rule_programs_structured.control(),
-    *rule_programs_structured.randomness(),
-    *rule_programs_structured.displacements(),
+    *rule_programs_elementwise.elementwise(),
+    *rule_programs_shapes.shapes(),
+    *rule_programs_shapes.reductions(),
+    *rule_programs_products.products(),
+    *rule_programs_positions.positions(),
+    *rule_programs_control.control(),
+    *rule_programs_control.randomness(),
+    *rule_programs_displacements.displacements(),
 ]
 
 OTHER_RELEASE = "called so on another release of JAX"

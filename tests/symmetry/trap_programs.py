@@ -294,7 +294,7 @@ def uniform_and_tied() -> list[Trap]:
             groups=[(P, 3), (S, 3), (S, 3), (F, 3), (F, 3)],
         ),
         trap("fourth powers", lambda p, x: jnp.sum(p[0] ** 4) * x, (3,), groups=[(P, 3), (F, 3)]),
-        trap("order of one, payload of another", argsorted, (4, 3), (4, 3), groups=[(P, 4), (S, 1)]),
+        trap("order of one, payload of another", argsorted, (4, 3), (4, 3)),
         trap("a choice that tells what the cases do not", chosen, (3, 3), (3, 4), (3, 4)),
         trap("outer product met by its turn", turned, (3, 4), (3, 4), groups=[(P, 3), (S, 3), (F, 3)]),
         trap(
