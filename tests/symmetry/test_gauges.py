@@ -261,7 +261,7 @@ def test_ordinary_operations_allow_scalings_and_linear_maps():
         "split",
         "sum",
         "convolution",
-        "scan",
+        "scan, constants",
         "take rows",
     )
     for name in linear:
