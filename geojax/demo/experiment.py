@@ -29,7 +29,7 @@ class Plan:
 
     Attributes:
         widths: Hidden width of each multilayer perceptron; one pair is trained for each.
-        channels: Output channels of the convolutional pair's later layers.
+        channels: Output channels of the convolutional pair's layers.
         mlp_epochs: Passes over the data of the multilayer perceptrons.
         conv_epochs: The same for the convolutional nets.
         batch: Images in a training step.
@@ -135,9 +135,8 @@ def jobs(data: Data, plan: Plan) -> list[Job]:
         model = Mlp(width, data.num_classes)
         name = f"mlp-{width}" if len(plan.widths) > 1 else "mlp"
         listed.append(Job(name, model, scores(model), scores(model), plan.mlp_epochs, plan.batch, 1e-3))
-    channels = (min(32, plan.channels), plan.channels, plan.channels)
-    textbook, fast = (ConvNet(channels, data.num_classes, how) for how in (None, convolve_by_patches))
-    return [*listed, Job("conv", fast, scores(fast), scores(textbook), plan.conv_epochs, plan.batch, 1e-3)]
+    textbook, fast = (ConvNet(plan.channels, data.num_classes, how) for how in (None, convolve_by_patches))
+    return [*listed, Job("conv", fast, scores(fast), scores(textbook), plan.conv_epochs, plan.batch, 2e-3)]
 
 
 def scores(model: nn.Module) -> Callable[[Params, Images], Array]:
@@ -175,20 +174,29 @@ def _train(job: Job, images, labels, key: Key, report) -> tuple[Params, Params]:
 
 def _align(job: Job, spec, params_a, params_b, shown, key: Key, report) -> dict[str, Params]:
     """The second network moved onto the first by each method."""
+    weights_a, weights_b = (_without_statistics(params) for params in (params_a, params_b))
     found: dict[str, Any] = {}
     for number, name in enumerate(ALIGNMENTS):
         report(Step("alignment", number, len(ALIGNMENTS), name))
         if name == "weights":
-            result = symmetry.weight_matching(spec, params_a, params_b, key=key)
+            result = symmetry.weight_matching(spec, weights_a, weights_b, key=key)
         elif name == "activations":
             result = symmetry.activation_matching(spec, job.reference, params_a, params_b, shown)
         else:
             element = found["activations"].element
             start = {group: element[group] for group in element if spec.groups[group].kind == "permutation"}
-            result = symmetry.weight_matching(spec, params_a, params_b, key=key, init=start)
+            result = symmetry.weight_matching(spec, weights_a, weights_b, key=key, init=start)
         found[name] = jax.block_until_ready(result)
     report(Step("alignment", len(ALIGNMENTS), len(ALIGNMENTS)))
     return {name: symmetry.act(spec, result.element, params_b) for name, result in found.items()}
+
+
+def _without_statistics(params: Params) -> Params:
+    """The parameters with running statistics at zero: they are activations, and no weights to be matched."""
+    return {
+        name: part if name == "params" else jax.tree.map(jnp.zeros_like, part)
+        for name, part in params.items()
+    }
 
 
 def _measure(job: Job, spec, params_a, moved, shown, classes, data: Data, plan: Plan, report) -> Outcome:

@@ -34,16 +34,16 @@ class Mlp(nn.Module):
 class ConvNet(nn.Module):
     """Three convolutions with batch normalisation, flattened into a dense layer.
 
-    The first convolution brings images to about 7 x 7, the others halve that twice.
+    The first convolution looks at patches and brings images to about 4 x 4; the others halve that twice.
 
     Attributes:
-        channels: Output channels of the three convolutions.
+        channels: Output channels of each convolution.
         num_classes: Number of outputs.
         convolution: What computes the convolutions: None is `jax.lax.conv_general_dilated`; `convolve_by_patches` has
             the same values and is much faster on CPU under `jax.vmap` and inside compiled loops.
     """
 
-    channels: Sequence[int]
+    channels: int
     num_classes: int
     convolution: Callable[..., Any] | None = None
 
@@ -53,10 +53,12 @@ class ConvNet(nn.Module):
     ) -> Float[Array, "batch k"]:
         """Class scores of each image; with ``train`` from the batch's own statistics."""
         x = images
-        reduction = max(1, min(images.shape[1:3]) // 7)
-        for i, (channels, stride) in enumerate(zip(self.channels, (reduction, 2, 2), strict=True)):
-            side = max(3, stride) if i == 0 else 3
-            x = nn.Conv(channels, (side, side), (stride, stride), conv_general_dilated=self.convolution)(x)
+        patch = min(images.shape[1:3]) // 4
+        for side, stride in ((max(3, patch), patch), (2, 2), (2, 2)):
+            convolution = nn.Conv(
+                self.channels, (side, side), (stride, stride), conv_general_dilated=self.convolution
+            )
+            x = convolution(x)
             x = nn.relu(nn.BatchNorm(use_running_average=not train, momentum=0.9)(x))
         return nn.Dense(self.num_classes)(x.reshape(len(x), -1))
 

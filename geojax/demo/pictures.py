@@ -7,7 +7,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from geojax.demo.experiment import ALIGNMENTS, VARIANTS, Outcome
-from geojax.demo.report import LABELS
+from geojax.demo.report import label
 
 COLOURS = {
     "naive": "#8a8a8a",
@@ -51,16 +51,16 @@ def picture(data_name: str, outcome: Outcome) -> bytes:
 def _draw(axes, outcome: Outcome, name: str) -> None:
     path = outcome.paths[name]
     strong = name == "repaired"
-    label = f"{LABELS[name]}\n  barrier {path.barrier:.3f}, midpoint {path.midpoint_accuracy:.1%}"
+    words = f"{label(outcome, name)}\n  barrier {path.barrier:.3f}, midpoint {path.midpoint_accuracy:.1%}"
     axes.plot(
-        path.times, path.curve, label=label, color=COLOURS[name], lw=2.6 if strong else 1.8,
+        path.times, path.curve, label=words, color=COLOURS[name], lw=2.6 if strong else 1.8,
         ls="--" if name == "naive" else "-", marker="o", ms=4 if strong else 3, zorder=4 if strong else 3,
     )  # fmt: skip
 
 
 def _ends(axes, outcome: Outcome) -> None:
-    label = f"the two networks\n  accuracy {outcome.accuracies[0]:.1%} and {outcome.accuracies[1]:.1%}"
-    axes.plot([0, 1], outcome.losses, color=INK, lw=1, ls=":", marker="o", ms=7, label=label, zorder=5)
+    words = f"the two networks\n  accuracy {outcome.accuracies[0]:.1%} and {outcome.accuracies[1]:.1%}"
+    axes.plot([0, 1], outcome.losses, color=INK, lw=1, ls=":", marker="o", ms=7, label=words, zorder=5)
 
 
 def _dress(axes) -> None:

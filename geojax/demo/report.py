@@ -40,13 +40,13 @@ def table(data_name: str, outcome: Outcome) -> Table:
     for head in ("loss barrier", "loss", "accuracy", "kept"):
         shown.add_column(head, justify="right", no_wrap=True)
     shown.add_row(
-        "the two networks", "", f"{outcome.loss:.3f}", f"{outcome.accuracy:.1%}", "100.0%", style="dim"
+        "the two networks", "", f"{outcome.loss:.3f}", f"{outcome.accuracy:.1%}", "100%", style="dim"
     )
     best = max(VARIANTS, key=lambda name: outcome.paths[name].midpoint_accuracy)
     for name in VARIANTS:
         path = outcome.paths[name]
         shown.add_row(
-            LABELS[name] + (f" ({outcome.chosen})" if name == "repaired" else ""),
+            label(outcome, name),
             f"{path.barrier:.3f}",
             f"{path.midpoint_loss:.3f}",
             f"{path.midpoint_accuracy:.1%}",
@@ -61,12 +61,17 @@ LABELS = {
     "weights": "aligned by weights",
     "activations": "aligned by activations",
     "both": "aligned by both",
-    "repaired": "aligned and repaired",
+    "repaired": "repaired",
 }
 
 
 class OutputError(DemoError):
     """The results cannot be written."""
+
+
+def label(outcome: Outcome, name: str) -> str:
+    """What a variant is called, with the alignment that was repaired."""
+    return LABELS[name] + (f" ({outcome.chosen})" if name == "repaired" else "")
 
 
 def claim_folder(folder: Path) -> None:

@@ -67,7 +67,7 @@ def _plan(data: Data, widths: Sequence[int] | None, channels: int | None, quick:
         return Plan(tuple(widths or (64,)), channels or 32, 20, 6, 50, 200, 5)
     if len(data.train_images) <= SMALL:
         return Plan(tuple(widths or (512,)), channels or 256, 20, 10, 100, 1000, 25)
-    return Plan(tuple(widths or (512,)), channels or 256, 5, 2, 250, 1000, 11)
+    return Plan(tuple(widths or (512,)), channels or 256, 5, 2, 250, 2000, 11)
 
 
 def _with_progress(job: Job, data: Data, plan: Plan, key: jax.Array, console: Console) -> Outcome:

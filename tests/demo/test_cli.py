@@ -80,7 +80,7 @@ def test_the_quick_demo_does_the_whole_job(tmp_path, capsys):
     out = tmp_path / "demo"
     assert main(["demo", "--quick", "--width", "32", "--channels", "16", "--out", str(out)]) == 0
     shown = capsys.readouterr().out
-    for words in ("permutation", "not aligned", "aligned and repaired", "results.json"):
+    for words in ("permutation", "not aligned", "repaired (", "results.json"):
         assert words in shown
     assert sorted(file.name for file in out.iterdir()) == ["conv.png", "mlp.png", "results.json"]
     read = json.loads((out / "results.json").read_text())

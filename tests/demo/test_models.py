@@ -27,7 +27,7 @@ def test_matches_jax_convolution(padding, strides):
 @pytest.mark.parametrize("side", [8, 28])
 def test_both_ways_of_convolving_are_one_function_of_the_same_parameters(side):
     images = jax.random.uniform(jax.random.key(1), (3, side, side, 1), jnp.float32)
-    slow, fast = ConvNet((4, 8, 8), 10), ConvNet((4, 8, 8), 10, convolve_by_patches)
+    slow, fast = ConvNet(8, 10), ConvNet(8, 10, convolve_by_patches)
     variables = slow.init(jax.random.key(0), images)
     assert jax.tree.structure(variables) == jax.tree.structure(fast.init(jax.random.key(0), images))
     np.testing.assert_allclose(
@@ -35,9 +35,7 @@ def test_both_ways_of_convolving_are_one_function_of_the_same_parameters(side):
     )
 
 
-@pytest.mark.parametrize(
-    "model", [Mlp(32, 10), ConvNet((4, 8, 8), 10, convolve_by_patches)], ids=["mlp", "conv"]
-)
+@pytest.mark.parametrize("model", [Mlp(32, 10), ConvNet(8, 10, convolve_by_patches)], ids=["mlp", "conv"])
 def test_training_several_networks_at_once_teaches_each(model):
     data = digits()
     images, labels = jnp.asarray(data.train_images), jnp.asarray(data.train_labels)
