@@ -72,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
         "--channels",
         type=_positive,
         metavar="N",
-        help="channels of the convolutional nets' later layers (default: 256)",
+        help="channels of each layer of the convolutional nets (default: 256)",
     )
     demo.add_argument(
         "--out", type=Path, default=Path("demo"), metavar="DIR", help="folder for the results (default: demo)"

@@ -16,9 +16,21 @@ from geojax.symmetry.frank_wolfe_matching import frank_wolfe_matching
 from geojax.symmetry.gradient_matching import straight_through_matching
 from geojax.symmetry.groups import Group
 from geojax.symmetry.infer import infer
+from geojax.symmetry.quasilinear import gauge_act, gauge_orbit, quasilinear_block
 from geojax.symmetry.sinkhorn_matching import sinkhorn_matching
 from geojax.symmetry.spec import SymmetrySpec, VerifyResult
 from geojax.symmetry.spectral_units import UnitGroupsResult, spectral_unit_match
+from geojax.symmetry.state_space import (
+    bilinear,
+    hippo_legs,
+    s4d_inverse,
+    s4d_kernel,
+    s4d_legs,
+    s4d_linear,
+    ssm_change_basis,
+    ssm_diagonalize,
+    zero_order_hold,
+)
 from geojax.symmetry.units import (
     SparseMapResult,
     bipartite_match,
@@ -40,6 +52,7 @@ __all__ = [
     "VerifyResult",
     "act",
     "activation_matching",
+    "bilinear",
     "bipartite_match",
     "canonical_permutation",
     "canonicalize",
@@ -48,20 +61,31 @@ __all__ = [
     "fold_scales",
     "frank_wolfe_matching",
     "functional_dimension",
+    "gauge_act",
+    "gauge_orbit",
+    "hippo_legs",
     "identity",
     "infer",
     "inverse",
     "min_norm_rescaling",
     "orbit_dimension",
     "permutation_count",
+    "quasilinear_block",
     "random_element",
+    "s4d_inverse",
+    "s4d_kernel",
+    "s4d_legs",
+    "s4d_linear",
     "semi_match",
     "sinkhorn_matching",
     "sparse_unit_map",
     "spectral_unit_match",
+    "ssm_change_basis",
+    "ssm_diagonalize",
     "straight_through_matching",
     "unit_correlation",
     "universe_matching",
     "verify",
     "weight_matching",
+    "zero_order_hold",
 ]

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from geojax.symmetry import jaxprs
-from geojax.symmetry.axes import Factor, Label, Node, Reason, Stack, Sum, Uniform, is_uniform, resolve
+from geojax.symmetry.axes import Factor, Label, Node, Reason, Stack, Sum, Uniform, is_uniform, length, resolve
 from geojax.symmetry.exponents import ONE, BinaryEquations, Equations, Form, plus
 from geojax.symmetry.interpret import Interpreter, Value
 from geojax.symmetry.rules.arithmetic import GONE, ZERO, Arithmetic
@@ -264,12 +264,19 @@ class GaugeInterpreter(Interpreter):
         else:
             shape = jaxprs.shape(eqn.outvars[0])
             axes = self.in_mode(arithmetic.join, lambda: self.align(eqn, values, shape, why))
+            self._record_factors(values, axes)
             factor = -ONE if arithmetic.join == "quotient" else ONE
             scales = [(value.gauge or NOTHING).scale for value in values]
             merged = Value(axes, gauge=Gauge(plus(scales[0], scales[1], factor), 0))
         if chooser:
             merged.axes = self._chosen(eqn, chooser, merged, why)
         return self.transform(eqn, merged, arithmetic)
+
+    def _record_factors(self, values: Sequence[Value], axes: tuple[Label, ...]) -> None:
+        """Notes the product once with each factor's own exponents, which may cancel in the result."""
+        for value in values:
+            own = [value.axis(k, length(label)) for k, label in enumerate(axes)]
+            self.record(tuple(axes[k] if is_uniform(label) else label for k, label in enumerate(own)))
 
     def _chosen(self, eqn: Any, chooser: Value, merged: Value, why: Reason) -> tuple[Label, ...]:
         """A choice must not move; where it differs along an axis, only scalings and signs pass."""

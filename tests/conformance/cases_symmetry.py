@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from geojax import symmetry
 from geojax.symmetry.groups import PERMUTATION, SCALING
-from tests.conformance import symmetry_matching
+from tests.conformance import symmetry_matching, symmetry_models
 from tests.conformance.case import Case, exempt_all
 
 SHAPES = {"w": (3, 5), "b": (5,), "q": (5, 2, 3), "k": (5, 2, 3), "v": (5, 2, 3), "o": (2, 3, 2)}
@@ -159,6 +159,7 @@ CASES = [
         nan_arguments=(2,),
     ),
     *symmetry_matching.CASES,
+    *symmetry_models.CASES,
 ]
 
 DATA = {

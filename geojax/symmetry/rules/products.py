@@ -24,6 +24,8 @@ def dot_general(interpreter: Interpreter, eqn: Any, lhs: Value, rhs: Value, *_: 
     theirs = [rhs.axes[j] for j in range(len(rhs.axes)) if j not in right and j not in right_batch]
     interpreter.eliminate([lhs.axes[i] for i in left], [*ours, *batch])
     interpreter.eliminate([rhs.axes[j] for j in right], [*theirs, *batch])
+    for kept in ([lhs.axes[i] for i in left_batch], [rhs.axes[j] for j in right_batch]):
+        interpreter.record((*kept, *ours, *theirs))
     return Value((*batch, *ours, *theirs), gauge=interpreter.product_gauge(lhs, rhs))
 
 
@@ -47,6 +49,8 @@ def convolution(interpreter: Interpreter, eqn: Any, lhs: Value, rhs: Value) -> V
     interpreter.eliminate(rhs_axes[1:], rhs_axes[:1])
     if groups > 1:
         interpreter.eliminate(moved_over, [lhs_axes[1]])
+        for channels in (lhs_axes[1], rhs_axes[0]):
+            interpreter.record((lhs_axes[0], channels, *spatial))
     axes: list[Label] = [()] * len(lhs_axes)
     for position, label in zip(numbers.out_spec, [lhs_axes[0], out, *spatial], strict=True):
         axes[position] = label
