@@ -42,6 +42,10 @@ class Builder:
         seen = [o.node for i in self.read for o in self._occurrences(i)]
         self.nodes = list(dict.fromkeys(seen))
         self.free = {node for node in self.nodes if node.pin is None}
+        self.symbols: dict[Node, list[int]] = {}
+        for i in self.read:
+            for occurrence in self._occurrences(i):
+                self.symbols.setdefault(occurrence.node, []).append(occurrence.symbol)
         self.parents = parents(Log(trace.interpreter), self.nodes)
         self.log = Log(self.gauges)
         self.names = self._names()
@@ -120,7 +124,7 @@ class Builder:
                 self.moves.setdefault(symbol, []).append((self.names[node], 1))
 
     def _symbols(self, node: Node) -> list[int]:
-        return [o.symbol for i in self.read for o in self._occurrences(i) if o.node is node]
+        return self.symbols.get(node, [])
 
     def _gauges(self) -> None:
         """Scalings, signs and matrix groups, from the solutions of the exponent equations."""
@@ -158,7 +162,7 @@ class Builder:
                 return (factor.gauge.sign & mask).bit_count() % 2 == 1
             return sum(value * vector.get(symbol, 0) for symbol, value in factor.gauge.scale.items()) != 0
 
-        others = self.log.varies(active).get(node, set()) & set(self.names)
+        others = self.log.about(node).varies(active).get(node, set()) & set(self.names)
         close(others, self.parents)
         return others | self.parents[node]
 

@@ -31,6 +31,24 @@ class Log:
         self.arrays = list(dict.fromkeys(_arrays(interpreter)))
         self.contractions = list(_contractions(interpreter))
         self.eliminations = list(_eliminations(interpreter))
+        self.index: dict[Node, Log] = {}
+        for kind, entries in (("arrays", self.arrays), ("contractions", self.contractions)):
+            for entry in entries:
+                for node in set(_nodes(entry if kind == "arrays" else entry[0])):
+                    getattr(self._about(node), kind).append(entry)
+        for gone, kept in self.eliminations:
+            for node in set(_nodes(kept)):
+                self._about(node).eliminations.append((gone, kept))
+
+    def _about(self, node: Node) -> "Log":
+        if node not in self.index:
+            part = self.index[node] = object.__new__(Log)
+            part.arrays, part.contractions, part.eliminations, part.index = [], [], [], {}
+        return self.index[node]
+
+    def about(self, node: Node) -> "Log":
+        """The part of the log in which a node occurs."""
+        return self._about(node)
 
     def varies(self, active: Callable[[Factor], bool]) -> dict[Node, set[Node]]:
         """For each node with an active factor, the nodes that what moves it may vary with."""

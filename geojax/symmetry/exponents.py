@@ -36,9 +36,12 @@ class Equations:
             for other, value in (form or {}).items():
                 total = plus(total, columns[other], value)
             columns[symbol] = total
+        vectors: dict[int, Form] = {symbol: {} for symbol in sorted(unknowns) if symbol not in self.pivots}
+        for symbol, form in columns.items():
+            for free, value in form.items():
+                vectors[free][symbol] = value
         basis = []
-        for free in (symbol for symbol in sorted(unknowns) if symbol not in self.pivots):
-            vector = {symbol: form[free] for symbol, form in columns.items() if form.get(free)}
+        for vector in vectors.values():
             multiple = math.lcm(*(value.denominator for value in vector.values()))
             basis.append({symbol: int(value * multiple) for symbol, value in vector.items()})
         return basis
@@ -70,8 +73,12 @@ class BinaryEquations:
                 total ^= columns[low]
                 form &= form - 1
             columns[symbol] = total
-        free = [symbol for symbol in sorted(unknowns) if symbol not in self.pivots]
-        return [{symbol: 1 for symbol, form in columns.items() if form >> f & 1} for f in free]
+        vectors: dict[int, dict[int, int]] = {s: {} for s in sorted(unknowns) if s not in self.pivots}
+        for symbol, form in columns.items():
+            while form:
+                vectors[(form & -form).bit_length() - 1][symbol] = 1
+                form &= form - 1
+        return list(vectors.values())
 
 
 def plus(first: Form, second: Form, factor: Fraction = ONE) -> Form:

@@ -176,14 +176,8 @@ def is_float(var: Any) -> bool:
 
 @functools.lru_cache(maxsize=1)
 def _libraries() -> tuple[str, ...]:
-    import chex
-    import flax
-    import optax
-
-    installed = [jax, flax, chex, optax]
-    folders = {os.path.dirname(module.__file__) for module in installed if module.__file__}
-    site = {os.path.dirname(folder) for folder in folders}
-    return tuple(sorted(folders | site | {os.path.dirname(os.path.dirname(__file__))}))
+    """Folders whose code is not the user's: where packages are installed, and this one."""
+    return (os.path.dirname(os.path.dirname(jax.__file__)), os.path.dirname(os.path.dirname(__file__)))
 
 
 def source(eqn: Any) -> str:
