@@ -37,6 +37,18 @@ def _precision(request: pytest.FixtureRequest) -> Iterator[None]:
     jax.config.update("jax_enable_x64", True)
 
 
+LARGE = 3 << 30
+
+
+@pytest.fixture(autouse=True)
+def _bounded_memory() -> Iterator[None]:
+    """Forget compiled programs when a worker has grown large; what is needed again comes from the persistent cache."""
+    yield
+    pages = Path("/proc/self/statm")
+    if pages.exists() and int(pages.read_text().split()[1]) * os.sysconf("SC_PAGESIZE") > LARGE:
+        jax.clear_caches()
+
+
 @pytest.fixture
 def key() -> jax.Array:
     """Return a fixed random key; split it for more."""

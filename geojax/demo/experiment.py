@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Array
 
 from geojax import merging, symmetry
+from geojax._core import tree
 from geojax.demo.data import Data
 from geojax.demo.models import ConvNet, Mlp, convolve_by_patches
 from geojax.demo.training import Images, measure, train
@@ -168,7 +169,7 @@ def _train(job: Job, images, labels, key: Key, report) -> tuple[Params, Params]:
     for number, (stack, losses) in enumerate(epochs, start=1):
         both = stack
         report(Step("training", number, job.epochs, " ".join(f"{loss:.3f}" for loss in np.asarray(losses))))
-    params_a, params_b = (jax.tree.map(lambda leaf, i=i: leaf[i], both) for i in range(2))
+    params_a, params_b = jax.jit(tree.unstack)(both)
     return params_a, params_b
 
 
@@ -188,7 +189,8 @@ def _align(job: Job, spec, params_a, params_b, shown, key: Key, report) -> dict[
             result = symmetry.weight_matching(spec, weights_a, weights_b, key=key, init=start)
         found[name] = jax.block_until_ready(result)
     report(Step("alignment", len(ALIGNMENTS), len(ALIGNMENTS)))
-    return {name: symmetry.act(spec, result.element, params_b) for name, result in found.items()}
+    act = jax.jit(functools.partial(symmetry.act, spec))
+    return {name: act(result.element, params_b) for name, result in found.items()}
 
 
 def _without_statistics(params: Params) -> Params:

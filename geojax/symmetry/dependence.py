@@ -32,23 +32,22 @@ class Log:
         self.contractions = list(_contractions(interpreter))
         self.eliminations = list(_eliminations(interpreter))
         self.index: dict[Node, Log] = {}
-        for kind, entries in (("arrays", self.arrays), ("contractions", self.contractions)):
-            for entry in entries:
-                for node in set(_nodes(entry if kind == "arrays" else entry[0])):
-                    getattr(self._about(node), kind).append(entry)
+        for factors in self.arrays:
+            for node in set(_nodes(factors)):
+                self.about(node).arrays.append(factors)
+        for summed, together in self.contractions:
+            for node in set(_nodes(summed)):
+                self.about(node).contractions.append((summed, together))
         for gone, kept in self.eliminations:
             for node in set(_nodes(kept)):
-                self._about(node).eliminations.append((gone, kept))
+                self.about(node).eliminations.append((gone, kept))
 
-    def _about(self, node: Node) -> "Log":
+    def about(self, node: Node) -> "Log":
+        """The part of the log in which a node occurs."""
         if node not in self.index:
             part = self.index[node] = object.__new__(Log)
             part.arrays, part.contractions, part.eliminations, part.index = [], [], [], {}
         return self.index[node]
-
-    def about(self, node: Node) -> "Log":
-        """The part of the log in which a node occurs."""
-        return self._about(node)
 
     def varies(self, active: Callable[[Factor], bool]) -> dict[Node, set[Node]]:
         """For each node with an active factor, the nodes that what moves it may vary with."""

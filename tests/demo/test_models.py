@@ -35,7 +35,7 @@ def test_both_ways_of_convolving_are_one_function_of_the_same_parameters(side):
     )
 
 
-@pytest.mark.parametrize("model", [Mlp(32, 10), ConvNet(8, 10, convolve_by_patches)], ids=["mlp", "conv"])
+@pytest.mark.parametrize("model", [Mlp(32, 10), ConvNet(24, 10, convolve_by_patches)], ids=["mlp", "conv"])
 def test_training_several_networks_at_once_teaches_each(model):
     data = digits()
     images, labels = jnp.asarray(data.train_images), jnp.asarray(data.train_labels)
