@@ -37,16 +37,23 @@ def _precision(request: pytest.FixtureRequest) -> Iterator[None]:
     jax.config.update("jax_enable_x64", True)
 
 
-LARGE = 3 << 30
+GROWTH = 2 << 30
+_resident = {"floor": 1 << 30}
+
+
+def _memory() -> int:
+    """Resident bytes of this process, 0 where the system does not say."""
+    pages = Path("/proc/self/statm")
+    return int(pages.read_text().split()[1]) * os.sysconf("SC_PAGESIZE") if pages.exists() else 0
 
 
 @pytest.fixture(autouse=True)
 def _bounded_memory() -> Iterator[None]:
-    """Forget compiled programs when a worker has grown large; what is needed again comes from the persistent cache."""
+    """Forget compiled programs whenever a worker has grown by GROWTH; the persistent cache keeps them."""
     yield
-    pages = Path("/proc/self/statm")
-    if pages.exists() and int(pages.read_text().split()[1]) * os.sysconf("SC_PAGESIZE") > LARGE:
+    if _memory() > _resident["floor"] + GROWTH:
         jax.clear_caches()
+        _resident["floor"] = _memory()
 
 
 @pytest.fixture
