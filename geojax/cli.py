@@ -28,7 +28,7 @@ examples:
   geojax demo                                      the digits, about a minute
   geojax demo --data fashion-mnist                 a folder with Fashion-MNIST, under three minutes
   geojax demo --width 128 256 512                  how the barrier falls as perceptrons widen
-  geojax demo --quick --out /tmp/demo              a few seconds, to see that it runs"""
+  geojax demo --quick --out /tmp/demo              half a minute, to see that it runs"""
 
 NEEDED = ("flax", "optax", "rich", "matplotlib", "sklearn")
 
@@ -78,7 +78,11 @@ def _parser() -> argparse.ArgumentParser:
         "--out", type=Path, default=Path("demo"), metavar="DIR", help="folder for the results (default: demo)"
     )
     demo.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="what every random choice follows from (default: 0)"
+        "--seed",
+        type=_seed,
+        default=0,
+        metavar="N",
+        help="what every random choice follows from (default: 0)",
     )
     demo.add_argument(
         "--quick", action="store_true", help="few images and narrow networks: it runs, it does not impress"
@@ -88,12 +92,17 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _positive(text: str) -> int:
-    try:
-        number = int(text)
-    except ValueError:
-        number = 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    return _whole(text, 1, 2**16)
+
+
+def _seed(text: str) -> int:
+    return _whole(text, 0, 2**32 - 1)
+
+
+def _whole(text: str, least: int, most: int) -> int:
+    number = int(text) if text.isdecimal() else -1
+    if not least <= number <= most:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {least} to {most}")
     return number
 
 

@@ -39,8 +39,8 @@ def run(
     """
     console = Console() if console is None else console
     began = time.perf_counter()
-    claim_folder(out)
     data = digits() if data_path is None else idx_folder(data_path)
+    claim_folder(out)
     if quick:
         data = data.head(1000, 400)
     plan = _plan(data, widths, channels, quick)
@@ -63,11 +63,12 @@ def run(
 
 
 def _plan(data: Data, widths: Sequence[int] | None, channels: int | None, quick: bool) -> Plan:
+    chosen = tuple(dict.fromkeys(widths or (64 if quick else 512,)))
     if quick:
-        return Plan(tuple(widths or (64,)), channels or 32, 20, 6, 50, 200, 5)
+        return Plan(chosen, channels or 32, 20, 6, 50, 200, 5)
     if len(data.train_images) <= SMALL:
-        return Plan(tuple(widths or (512,)), channels or 256, 20, 10, 100, 1000, 25)
-    return Plan(tuple(widths or (512,)), channels or 256, 5, 2, 250, 2000, 11)
+        return Plan(chosen, channels or 256, 20, 10, 100, 1000, 25)
+    return Plan(chosen, channels or 256, 5, 2, 250, 2000, 11)
 
 
 def _with_progress(job: Job, data: Data, plan: Plan, key: jax.Array, console: Console) -> Outcome:
