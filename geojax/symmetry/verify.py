@@ -218,6 +218,8 @@ def _redraw(array: Any, generator: np.random.Generator) -> Any:
     if not jax.dtypes.issubdtype(array.dtype, np.floating):
         return array
     values = np.asarray(array, np.float64)
+    if values.size and values.min() > 0:
+        return (values * (1 + 0.6 * generator.uniform(-1, 1, values.shape))).astype(array.dtype)
     fan = max(1, int(np.prod(values.shape[:-1]))) if values.ndim > 1 else 4
     size = max(float(np.sqrt(np.mean(values**2))) if values.size else 0.0, fan**-0.5)
     return (values + 0.6 * size * generator.uniform(-1, 1, values.shape)).astype(array.dtype)
