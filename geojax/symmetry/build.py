@@ -70,7 +70,7 @@ class Builder:
             if not self.trace.smooth[i]:
                 self.gauges.wholes.add({symbol: Fraction(1)})
             self.wholes[i] = symbol
-            labelled[i] = Value(axes, leaf=value.leaf, gauge=self.gauges.unknown_gauge(symbol))
+            labelled[i] = Value(axes, gauge=self.gauges.unknown_gauge(symbol))
         self.leaf_symbols = self.gauges.count
         run(self.gauges, self.trace.program, [labelled[i] for i in range(len(labelled))])
         return labelled

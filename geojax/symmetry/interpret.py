@@ -25,7 +25,6 @@ class Value:
         axes: A label for each axis.
         scalar: The number that every entry equals, where that is known; else None.
         data: Whether the array depends on the inputs (and not on parameters and constants alone).
-        leaf: Path of the parameter that the array is, up to moving its axes; empty for computed arrays.
         gauge: How the array as a whole scales; None while only permutations are looked for.
         steady: Whether the array is computed from constants alone.
         finite: Whether no constant that it is computed from holds an infinity or NaN.
@@ -34,7 +33,6 @@ class Value:
     axes: tuple[Label, ...]
     scalar: Any = None
     data: bool = False
-    leaf: str = ""
     gauge: Any = None
     steady: bool = False
     finite: bool = True
@@ -293,7 +291,7 @@ class Interpreter(Algebra):
 
     def transform(self, eqn: Any, value: Value, arithmetic: Any) -> Value:
         """The value of an elementwise function of one array."""
-        return Value(value.axes, leaf="")
+        return Value(value.axes)
 
     def contract(self, eqn: Any, lhs: Sequence[Label], rhs: Sequence[Label], batch: Sequence[Label]) -> None:
         """Sums products over pairs of axes; ``batch`` are the labels of the axes that both keep in step."""

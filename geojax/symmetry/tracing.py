@@ -125,7 +125,7 @@ def label_leaves(
 ) -> list[Value]:
     """Runs a program with a fresh free label on every axis of every parameter leaf."""
     leaves = [
-        Value(tuple(interpreter.family(shape, [(path, i) for i in range(len(shape))])), leaf=path)
+        Value(tuple(interpreter.family(shape, [(path, i) for i in range(len(shape))])))
         for path, shape in zip(paths, shapes, strict=True)
     ]
     run(interpreter, program, leaves)

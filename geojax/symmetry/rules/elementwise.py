@@ -59,7 +59,6 @@ def convert(interpreter: Interpreter, eqn: Any, value: Value) -> Value:
     if value.scalar is not None:
         with np.errstate(all="ignore"):
             result.scalar = np.asarray(value.scalar).astype(eqn.params["new_dtype"])[()]
-    result.leaf = value.leaf
     return result
 
 

@@ -31,7 +31,7 @@ def tile(interpreter: Interpreter, eqn: Any, value: Value) -> Value:
 def transpose(interpreter: Interpreter, eqn: Any, value: Value) -> Value:
     """Axes change places."""
     axes = tuple(value.axes[i] for i in eqn.params["permutation"])
-    return Value(axes, scalar=value.scalar, leaf=value.leaf, gauge=value.gauge)
+    return Value(axes, scalar=value.scalar, gauge=value.gauge)
 
 
 @rule("squeeze")
@@ -39,7 +39,7 @@ def squeeze(interpreter: Interpreter, eqn: Any, value: Value) -> Value:
     """Axes of length one go."""
     gone = eqn.params["dimensions"]
     axes = tuple(label for i, label in enumerate(value.axes) if i not in gone)
-    return Value(axes, scalar=value.scalar, leaf=value.leaf, gauge=value.gauge)
+    return Value(axes, scalar=value.scalar, gauge=value.gauge)
 
 
 @rule("reshape")
@@ -66,7 +66,7 @@ def reshape(interpreter: Interpreter, eqn: Any, value: Value, *_: Value) -> Valu
             interpreter.hold(value.axes, range(start, i), why)
             groups = [interpreter.fixed(n, why) for n in new[first:j]]
         axes += groups
-    return Value(tuple(axes), scalar=value.scalar, leaf=value.leaf, gauge=value.gauge)
+    return Value(tuple(axes), scalar=value.scalar, gauge=value.gauge)
 
 
 @rule("concatenate")
@@ -159,7 +159,7 @@ def take(interpreter: Interpreter, eqn: Any, value: Value, ranges: list[tuple[in
             sliced = interpreter.fixed(len(range(start, stop, stride)), why)
         axes.append(sliced)
     axes = [interpreter.pick_up(label) for label in axes]
-    return Value(tuple(axes), scalar=value.scalar, leaf=value.leaf, gauge=value.gauge)
+    return Value(tuple(axes), scalar=value.scalar, gauge=value.gauge)
 
 
 def stretch(
