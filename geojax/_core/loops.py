@@ -5,7 +5,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, ArrayLike, Float, Int
 
 from geojax._core import checks
 from geojax._core.struct import struct
@@ -126,7 +126,7 @@ def vary_with(tree: PyTree, *others: PyTree) -> PyTree:
     """
     axes = frozenset().union(*(_varying(leaf) for leaf in jax.tree.leaves(others)))
 
-    def cast(leaf: Array) -> Array:
+    def cast(leaf: ArrayLike) -> ArrayLike:
         missing = tuple(sorted(axes - _varying(leaf)))
         return jax.lax.pcast(leaf, missing, to="varying") if missing else leaf
 

@@ -139,6 +139,8 @@ class Algebra:
             return self._bind(f, g, why)
         if isinstance(g, Node):
             return self._bind(g, f, why)
+        assert isinstance(f, Sum), "marked factors are met by the run that marks them"
+        assert isinstance(g, Sum), "marked factors are met by the run that marks them"
         return self._meet_sums(f, g, why)
 
     def _bind(self, node: Node, other: Factor, why: Reason) -> Label:
@@ -206,6 +208,7 @@ class Algebra:
             if any(part is None for part in parts):
                 return None
             return tuple((Stack(factor.over, tuple(part[i] for part in parts)),) for i in range(2))  # type: ignore
+        assert isinstance(factor, Sum), "marked factors are cut by the run that marks them"
         return self._cut_sum(factor, lead, trail, why)
 
     def _cut_sum(self, factor: Sum, lead: int, trail: int, why: Reason) -> tuple[Label, Label] | None:
@@ -284,6 +287,7 @@ class Algebra:
         if isinstance(factor, Stack):
             parts = [self.part(choice, start, stop) for choice in factor.choices]
             return None if any(part is None for part in parts) else (Stack(factor.over, tuple(parts)),)  # type: ignore
+        assert isinstance(factor, Sum), "marked factors are parted by the run that marks them"
         return self._part_sum(factor, start, stop)
 
     def _part_sum(self, factor: Sum, start: int, stop: int) -> Label | None:

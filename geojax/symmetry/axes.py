@@ -76,7 +76,19 @@ class Stack:
         return length(self.choices[0])
 
 
-Factor = Node | Uniform | Sum | Stack
+@dataclasses.dataclass(frozen=True, eq=False)
+class Marked:
+    """A node with what another run over the program notes beside it (`gauges.Gauged`)."""
+
+    node: Node
+
+    @property
+    def size(self) -> int:
+        """Length, that of the node."""
+        return self.node.size
+
+
+Factor = Node | Uniform | Sum | Stack | Marked
 Label = tuple[Factor, ...]
 
 

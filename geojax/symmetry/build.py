@@ -8,7 +8,7 @@ from fractions import Fraction
 from geojax.symmetry.axes import Factor, Label, Node, Reason, Stack, Sum, length, resolve, terminals
 from geojax.symmetry.dependence import Log, close, parents
 from geojax.symmetry.exponents import BinaryEquations, Equations
-from geojax.symmetry.gauges import GaugeInterpreter, Occurrence
+from geojax.symmetry.gauges import Gauged, GaugeInterpreter
 from geojax.symmetry.groups import GENERAL_LINEAR, ORTHOGONAL, PERMUTATION, SCALING, SIGN, Group
 from geojax.symmetry.interpret import Value
 from geojax.symmetry.layout import Block, Cut, Layout, Part
@@ -75,10 +75,10 @@ class Builder:
         run(self.gauges, self.trace.program, [labelled[i] for i in range(len(labelled))])
         return labelled
 
-    def _occurrences(self, leaf: int) -> Iterator[Occurrence]:
+    def _occurrences(self, leaf: int) -> Iterator[Gauged]:
         for label in self.labelled[leaf].axes:
             for factor in terminals(label):
-                if isinstance(factor, Occurrence):
+                if isinstance(factor, Gauged):
                     yield factor
 
     # -- names --------------------------------------------------------------------------------------------------
@@ -91,7 +91,7 @@ class Builder:
             path = self.trace.paths[i]
             for axis, label in enumerate(self.labelled[i].axes):
                 for factor in terminals(label):
-                    if not isinstance(factor, Occurrence) or factor.node in names:
+                    if not isinstance(factor, Gauged) or factor.node in names:
                         continue
                     if factor.node not in self.free:
                         continue
@@ -99,7 +99,7 @@ class Builder:
         for i in self.read:
             for axis, label in enumerate(self.labelled[i].axes):
                 for factor in terminals(label):
-                    if isinstance(factor, Occurrence) and factor.node not in names:
+                    if isinstance(factor, Gauged) and factor.node not in names:
                         names[factor.node] = _unused(self.trace.paths[i], axis, taken, short=False)
         return names
 
@@ -156,7 +156,7 @@ class Builder:
         mask = sum(1 << symbol for symbol in vector)
 
         def active(factor: Factor) -> bool:
-            if not isinstance(factor, Occurrence) or factor.node is not node:
+            if not isinstance(factor, Gauged) or factor.node is not node:
                 return False
             if kind == SIGN:
                 return (factor.gauge.sign & mask).bit_count() % 2 == 1
@@ -239,7 +239,7 @@ class Builder:
         return [(axis, f) for axis, label in enumerate(self.labelled[leaf].axes) for f in resolve(label)]
 
     def _part(self, axis: int, factor: Factor) -> Part:
-        if not isinstance(factor, Occurrence):
+        if not isinstance(factor, Gauged):
             return Part(factor.size, axis)
         return Part(factor.size, axis, self.names[factor.node], tuple(self.moves.get(factor.symbol, ())))
 
@@ -301,7 +301,7 @@ def _symbols_of_blocks(factors: Factors) -> Iterator[tuple[int, ...]]:
     """The unknowns on each block of a leaf, in the order of `layout.blocks`."""
     division = _division(factors)
     if division is None:
-        yield tuple(f.symbol for _, f in factors if isinstance(f, Occurrence))
+        yield tuple(f.symbol for _, f in factors if isinstance(f, Gauged))
         return
     for rest in division[2]:
         yield from _symbols_of_blocks(rest)
@@ -357,6 +357,6 @@ def _held(label: Label) -> Iterator[tuple[int, Reason]]:
             for choice in factor.choices:
                 yield from _held(choice)
         else:
-            node = factor.node if isinstance(factor, Occurrence) else factor
+            node = factor.node if isinstance(factor, Gauged) else factor
             if isinstance(node, Node) and node.pin is not None:
                 yield node.size, node.pin

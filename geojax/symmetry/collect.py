@@ -61,12 +61,19 @@ def collect(spec: SymmetrySpec, apply: Callable[..., Any], params: Params, *inpu
     spec.check(params)
     _, weights, arrays = flatten(apply, params, inputs)
     shapes, tree = jax.tree_util.tree_flatten(jax.tree_util.tree_map(_abstract, (params, inputs)))
-    return _reader(spec, apply, tuple(shapes), tree)(weights, arrays)
+    mesh = jax.sharding.get_abstract_mesh()
+    return _reader(spec, apply, tuple(shapes), tree, mesh)(weights, arrays)
 
 
 @functools.lru_cache(maxsize=64)
-def _reader(spec: SymmetrySpec, apply: Callable[..., Any], shapes: tuple[Any, ...], tree: Any) -> Callable:
-    """The compiled function from arrays to activations, made once for a function and shapes."""
+def _reader(
+    spec: SymmetrySpec, apply: Callable[..., Any], shapes: tuple[Any, ...], tree: Any, mesh: Any
+) -> Callable:
+    """The compiled function from arrays to activations, made once for a function, shapes and the mesh around it.
+
+    A program traced inside `shard_map` or `pmap` is typed by their mesh, and serves no other.
+    """
+    del mesh
     params, inputs = jax.tree_util.tree_unflatten(tree, shapes)
     found = trace(apply, params, inputs)
     sites = _sites(spec, found)

@@ -11,7 +11,19 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from geojax.symmetry import jaxprs
-from geojax.symmetry.axes import Factor, Label, Node, Reason, Stack, Sum, Uniform, is_uniform, length, resolve
+from geojax.symmetry.axes import (
+    Factor,
+    Label,
+    Marked,
+    Node,
+    Reason,
+    Stack,
+    Sum,
+    Uniform,
+    is_uniform,
+    length,
+    resolve,
+)
 from geojax.symmetry.exponents import ONE, BinaryEquations, Equations, Form, plus
 from geojax.symmetry.interpret import Interpreter, Value
 from geojax.symmetry.rules.arithmetic import GONE, ZERO, Arithmetic
@@ -37,17 +49,11 @@ NOTHING = Gauge({}, 0)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Occurrence:
+class Gauged(Marked):
     """A node on an axis, with its exponents."""
 
-    node: Node
     gauge: Gauge
     symbol: int = -1
-
-    @property
-    def size(self) -> int:
-        """Length of the axis."""
-        return self.node.size
 
 
 class GaugeInterpreter(Interpreter):
@@ -91,7 +97,7 @@ class GaugeInterpreter(Interpreter):
                 return Stack(factor.over, tuple(tuple(occur(f) for f in resolve(c)) for c in factor.choices))
             if isinstance(factor, Node) and not factor.listed:
                 symbol = self.symbol()
-                return Occurrence(factor, self.unknown_gauge(symbol), symbol)  # type: ignore[return-value]
+                return Gauged(factor, self.unknown_gauge(symbol), symbol)
             return factor
 
         return tuple(occur(factor) for factor in resolve(label))
@@ -123,16 +129,16 @@ class GaugeInterpreter(Interpreter):
         """The label with all exponents in it asked to be zero."""
         return self._each(label, self._stop)
 
-    def _stop(self, occurrence: Occurrence) -> Factor:
+    def _stop(self, occurrence: Gauged) -> Factor:
         self.ask_zero(occurrence.gauge)
         self.block(occurrence.node)
-        return Occurrence(occurrence.node, NOTHING)  # type: ignore[return-value]
+        return Gauged(occurrence.node, NOTHING)
 
-    def _each(self, label: Label, function: Callable[[Occurrence], Factor]) -> Label:
+    def _each(self, label: Label, function: Callable[[Gauged], Factor]) -> Label:
         """The label with every occurrence in it replaced."""
 
         def visit(factor: Factor) -> Factor:
-            if isinstance(factor, Occurrence):
+            if isinstance(factor, Gauged):
                 return function(factor)
             if isinstance(factor, Sum):
                 return Sum(tuple(tuple(visit(f) for f in resolve(piece)) for piece in factor.pieces))
@@ -143,7 +149,7 @@ class GaugeInterpreter(Interpreter):
         return tuple(visit(factor) for factor in resolve(label))
 
     def _meet(self, f: Factor, g: Factor, why: Reason) -> Label:
-        if isinstance(f, Occurrence) and isinstance(g, Occurrence) and f.node is g.node:
+        if isinstance(f, Gauged) and isinstance(g, Gauged) and f.node is g.node:
             return (self._meet_equals(f, g),)
         if isinstance(f, Uniform | Node) and isinstance(g, Uniform | Node):
             return super()._meet(f, g, why)
@@ -160,9 +166,9 @@ class GaugeInterpreter(Interpreter):
             return self._each((moving[0],), lambda o: self._meet_foreign(o, moving[0] is g))
         for factor in moving:
             self._each((factor,), self._stop)
-        return self._each((f,), lambda o: Occurrence(o.node, NOTHING))  # type: ignore[return-value]
+        return self._each((f,), lambda o: Gauged(o.node, NOTHING))
 
-    def _meet_equals(self, f: Occurrence, g: Occurrence) -> Factor:
+    def _meet_equals(self, f: Gauged, g: Gauged) -> Factor:
         """Two occurrences of one node on matched axes."""
         node = f.node
         if self.mode == "equal":
@@ -170,39 +176,39 @@ class GaugeInterpreter(Interpreter):
             self.signs.add(f.gauge.sign ^ g.gauge.sign)
             if f.gauge.paired != g.gauge.paired:
                 self.block(node)
-            return f  # type: ignore[return-value]
+            return f
         if f.gauge.paired or g.gauge.paired or self.mode == "quotient":
             self.block(node)
         factor = -ONE if self.mode == "quotient" else ONE
         joint = Gauge(plus(f.gauge.scale, g.gauge.scale, factor), f.gauge.sign ^ g.gauge.sign)
         if self.mode == "contract":
             self.ask_zero(joint)
-            return Occurrence(node, NOTHING)  # type: ignore[return-value]
-        return Occurrence(node, dataclasses.replace(joint, paired=True))  # type: ignore[return-value]
+            return Gauged(node, NOTHING)
+        return Gauged(node, dataclasses.replace(joint, paired=True))
 
-    def _meet_uniform(self, occurrence: Occurrence, flat_first: bool) -> Factor:
+    def _meet_uniform(self, occurrence: Gauged, flat_first: bool) -> Factor:
         """A node against an array that is constant along the axis."""
         node, gauge = occurrence.node, occurrence.gauge
         if self.mode == "product" or (self.mode == "quotient" and not flat_first):
-            return occurrence  # type: ignore[return-value]
+            return occurrence
         if self.mode == "quotient":
             self.block(node)
-            return Occurrence(node, Gauge(plus({}, gauge.scale, -ONE), gauge.sign))  # type: ignore[return-value]
+            return Gauged(node, Gauge(plus({}, gauge.scale, -ONE), gauge.sign))
         self.ask_zero(gauge)
         if not (self.mode == "contract" and gauge.paired):
             self.block(node)
-        return Occurrence(node, NOTHING)  # type: ignore[return-value]
+        return Gauged(node, NOTHING)
 
-    def _meet_foreign(self, occurrence: Occurrence, foreign_first: bool) -> Factor:
+    def _meet_foreign(self, occurrence: Gauged, foreign_first: bool) -> Factor:
         """A node against numbers that do not move along the axis."""
         node, gauge = occurrence.node, occurrence.gauge
         self.block(node)
         if self.mode == "product" or (self.mode == "quotient" and not foreign_first):
-            return occurrence  # type: ignore[return-value]
+            return occurrence
         if self.mode == "quotient":
-            return Occurrence(node, Gauge(plus({}, gauge.scale, -ONE), gauge.sign))  # type: ignore[return-value]
+            return Gauged(node, Gauge(plus({}, gauge.scale, -ONE), gauge.sign))
         self.ask_zero(gauge)
-        return Occurrence(node, NOTHING)  # type: ignore[return-value]
+        return Gauged(node, NOTHING)
 
     def collapse(self, label: Label, why: Reason, keep: frozenset[Label] = frozenset()) -> Label:
         """Merging the choices of a stack asks that their exponents be equal, whatever the operation around it."""
@@ -210,13 +216,13 @@ class GaugeInterpreter(Interpreter):
 
     def cut(self, factor: Factor, lead: int, why: Reason) -> tuple[Label, Label] | None:
         """Divides a factor; one that carries exponents gives them up."""
-        if isinstance(factor, Occurrence):
+        if isinstance(factor, Gauged):
             self._stop(factor)
             return self.fixed(lead, why), self.fixed(factor.size // lead, why)
         return super().cut(factor, lead, why)
 
     def _part_factor(self, factor: Factor, start: int, stop: int) -> Label | None:
-        if isinstance(factor, Occurrence) and (start, stop) != (0, factor.size):
+        if isinstance(factor, Gauged) and (start, stop) != (0, factor.size):
             self._stop(factor)
             return self.fixed(stop - start, Reason("slice", "is read by position"))
         return super()._part_factor(factor, start, stop)
@@ -234,14 +240,14 @@ class GaugeInterpreter(Interpreter):
     def transform(self, eqn: Any, value: Value, arithmetic: Arithmetic) -> Value:
         """An elementwise function of one array."""
 
-        def change(occurrence: Occurrence) -> Factor:
+        def change(occurrence: Gauged) -> Factor:
             gauge, node = occurrence.gauge, occurrence.node
             square = arithmetic.power == 2 and not gauge.paired
             if not arithmetic.linear and not square:
                 self.block(node)
             self.ask_zero(gauge, scale=arithmetic.scale == ZERO, sign=arithmetic.sign == ZERO)
             changed = self._changed(gauge, arithmetic)
-            return Occurrence(node, dataclasses.replace(changed, paired=gauge.paired or square))  # type: ignore
+            return Gauged(node, dataclasses.replace(changed, paired=gauge.paired or square))  # type: ignore
 
         axes = tuple(self._each(label, change) for label in value.axes)
         whole = value.gauge or NOTHING
@@ -350,10 +356,10 @@ class GaugeInterpreter(Interpreter):
         return value
 
 
-def _inside(label: Label) -> list[Occurrence]:
-    found: list[Occurrence] = []
+def _inside(label: Label) -> list[Gauged]:
+    found: list[Gauged] = []
     for factor in resolve(label):
-        if isinstance(factor, Occurrence):
+        if isinstance(factor, Gauged):
             found.append(factor)
         elif isinstance(factor, Sum | Stack):
             for piece in factor.pieces if isinstance(factor, Sum) else factor.choices:

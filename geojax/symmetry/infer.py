@@ -1,6 +1,7 @@
 """infer: the symmetry of any JAX function of parameters, read off its jaxpr."""
 
 import dataclasses
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -95,7 +96,8 @@ def _verified(
         return spec
     checked = spec.without(*(name for name, _ in spec.members if name not in doubtful))
     result = check(checked, apply, params, *inputs, key=jax.random.key(0))
-    spec = drop_half_turns(spec.without(*result.failed), rotations)
+    failed = (*result.failed, *rotations) if math.isnan(result.change) else result.failed
+    spec = drop_half_turns(spec.without(*failed), rotations)
     if not verify:
         return spec
     surprises = tuple(name for name in result.failed if name not in rotations)

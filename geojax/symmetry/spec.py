@@ -48,7 +48,8 @@ class VerifyResult:
     """What the numerical check of a spec found.
 
     Attributes:
-        change: Largest change of an output under random group elements, relative to the output's own scale.
+        change: Largest change of an output under random group elements, relative to the output's own scale;
+            NaN where no output was finite, so that nothing could be checked.
         tolerance: What rounding may account for, from the lowest precision that the program computes in.
         control: Smallest relative change when a group moves one block of one leaf alone; it must be large.
         failed: Names of groups that change the function.

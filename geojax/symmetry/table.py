@@ -1,5 +1,6 @@
 """The printed form of a SymmetrySpec."""
 
+import math
 from typing import TYPE_CHECKING
 
 from geojax.symmetry.groups import Group
@@ -40,6 +41,8 @@ def _headline(spec: "SymmetrySpec") -> str:
     check = spec.verification
     if check is None:
         return text + "; not verified"
+    if math.isnan(check.change):
+        return text + "; NOT VERIFIED: no output is finite with parameters near the given ones"
     text += f"; verified (largest relative change {check.change:.1e}, control {check.control:.1e})"
     if check.failed:
         text += "\nFAILED verification and excluded: " + ", ".join(check.failed)

@@ -1,5 +1,6 @@
 """verify: is a spec right? Random parameters, random elements, and a control that must fail."""
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -30,7 +31,8 @@ def verify(
     The parameters are redrawn around their values (so that initial zeros and ones hide nothing), twice; a random
     element of all groups together acts on them, and the outputs must agree to rounding. Where they do not, bisection
     names the groups at fault. As a control each group moves one block of one leaf alone: the outputs must change.
-    The check runs in float64 where the program allows it.
+    The check runs in float64 where the program allows it. Where no output is finite there is nothing to check, and the
+    result says so: its ``change`` is NaN and it has not passed.
 
     Args:
         spec: The symmetry to check, from `infer` or made by hand.
@@ -69,8 +71,12 @@ def verify(
     elements = [probe.element(generator) for _ in range(DRAWS)]
 
     def change(chosen: Iterable[str]) -> float:
-        return max(probe.change(draw, element, chosen) for draw, element in zip(draws, elements, strict=True))
+        return _largest(
+            probe.change(draw, element, chosen) for draw, element in zip(draws, elements, strict=True)
+        )
 
+    if math.isnan(change(names)):
+        return VerifyResult(math.nan, probe.tolerance, math.nan)
     failed = _culprits(change, names, probe.tolerance)
     kept = [name for name in names if name not in failed]
     controls = {name: probe.control(draws[0], elements[0], name) for name in kept[:CONTROLS]}
@@ -175,7 +181,7 @@ class Probe:
             changes.append(self._compare(draw, element, [name], mask))
             if changes[-1] > BLIND * self.tolerance:
                 break
-        return max(changes)
+        return _largest(changes)
 
     def _compare(
         self, draw: Any, element: Mapping[str, Any], chosen: Iterable[str], mask: np.ndarray
@@ -187,9 +193,12 @@ class Probe:
                 *draw, {name: rest[name].astype(element[name].dtype) for name in rest}, mask
             )
             moved = self.compiled(*draw, acting, mask)
-        return max(
-            (_relative(np.asarray(a), np.asarray(b)) for a, b in zip(still, moved, strict=True)), default=0.0
-        )
+        return _largest(_relative(np.asarray(a), np.asarray(b)) for a, b in zip(still, moved, strict=True))
+
+
+def _largest(changes: Iterable[float]) -> float:
+    """The largest of the changes that could be seen; NaN where none could."""
+    return max((change for change in changes if not math.isnan(change)), default=math.nan)
 
 
 def _widen(array: Any) -> Any:
@@ -226,14 +235,17 @@ def _redraw(array: Any, generator: np.random.Generator) -> Any:
 
 
 def _relative(before: np.ndarray, after: np.ndarray) -> float:
-    """Largest change relative to the spread of the values; differing NaNs count as a change."""
+    """Largest change relative to the size of the values; differing NaNs count as a change.
+
+    NaN where there is nothing to see: no entry, or none that is finite.
+    """
     if before.dtype.kind not in "fciub":
         before, after = before.astype(np.float32), after.astype(np.float32)
     finite = np.isfinite(before)
     if not np.array_equal(finite, np.isfinite(after)):
         return float("inf")
     if not finite.any():
-        return 0.0
+        return math.nan
     before, after = before[finite].astype(np.complex128), after[finite].astype(np.complex128)
     scale = float(np.max(np.abs(before))) or 1.0
     return float(np.max(np.abs(after - before))) / scale

@@ -74,6 +74,26 @@ def test_inputs_that_exercise_nothing_are_reported(key):
     assert set(result.blind) == set(spec.groups)
 
 
+def test_outputs_that_are_nowhere_finite_verify_nothing(key):
+    def broken(params, x):
+        return jnp.log(-jnp.exp(jnp.tanh(x @ params["a"]) @ params["b"]))
+
+    spec = gj.symmetry.infer(broken, draw(key), jax.random.normal(key, (6, 3)))
+    assert spec.groups, "the program's symmetry is what it is"
+    assert not spec.verification.passed and jnp.isnan(spec.verification.change)
+    assert "NOT VERIFIED: no output is finite" in str(spec)
+
+
+def test_one_output_that_is_not_finite_hides_no_other(key):
+    def partly(params, x):
+        out = apply(params, x)
+        return out, jnp.log(-jnp.exp(out))
+
+    params, x = draw(key), jax.random.normal(key, (6, 3))
+    spec = with_false_group(gj.symmetry.infer(partly, params, x, verify=False))
+    assert gj.symmetry.verify(spec, partly, params, x, key=key).failed == ("false",)
+
+
 def test_a_program_in_low_precision_gets_its_own_tolerance(key):
     def low(params, x):
         return (jnp.tanh(x.astype(jnp.bfloat16) @ params["a"].astype(jnp.bfloat16))).astype(
