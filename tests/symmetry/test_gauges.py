@@ -11,7 +11,7 @@ import pytest
 
 from geojax.symmetry.dependence import Log
 from geojax.symmetry.exponents import BinaryEquations, Equations
-from geojax.symmetry.gauges import GaugeInterpreter, Occurrence
+from geojax.symmetry.gauges import GaugeInterpreter, Gauged
 from geojax.symmetry.interpret import Value
 from geojax.symmetry.rules import arithmetic
 from tests.symmetry.labelling import Labelled, flat, label, pieces, program_inputs, reblock, traced
@@ -24,7 +24,7 @@ numbered = pytest.mark.parametrize(
 
 
 @dataclasses.dataclass
-class Gauged:
+class GaugedRun:
     """A program run on exponents, its outputs not held."""
 
     labelled: Labelled
@@ -34,7 +34,7 @@ class Gauged:
 
 
 @functools.cache
-def gauged(number) -> Gauged:
+def gauged(number) -> GaugedRun:
     program = PROGRAMS[number]
     body = traced(program)
     labelled = label(program, body)
@@ -50,7 +50,7 @@ def gauged(number) -> Gauged:
         inputs.append(Value(axes, gauge=gauges.unknown_gauge(symbol)))
     for value in inputs:
         gauges.record(value.axes)
-    return Gauged(labelled, gauges, inputs, gauges.run(body, inputs))
+    return GaugedRun(labelled, gauges, inputs, gauges.run(body, inputs))
 
 
 def combined(basis, generator, modulus=0):
@@ -75,7 +75,7 @@ def draw_numbers(run, solution, power, draw):
     """For each node numbers along it, of their own for each index of the nodes they may vary with."""
 
     def active(factor):
-        return isinstance(factor, Occurrence) and power(factor.gauge, solution) != 0
+        return isinstance(factor, Gauged) and power(factor.gauge, solution) != 0
 
     varies = Log(run.gauges).varies(active)
     order = {node: i for i, node in enumerate(run.labelled.nodes)}
@@ -90,12 +90,12 @@ def multiplied(value, array, numbers, power, solution):
     """The array with every block multiplied along its axes by the numbers to the power of the exponent."""
 
     def change(block, factors):
-        nodes = [factor.node if isinstance(factor, Occurrence) else None for factor in factors]
+        nodes = [factor.node if isinstance(factor, Gauged) else None for factor in factors]
         everywhere = [getattr(factor, "node", factor) for factor in factors]
         grid = np.indices(block.shape, sparse=True)
         result = block
         for axis, factor in enumerate(factors):
-            exponent = power(factor.gauge, solution) if isinstance(factor, Occurrence) else 0
+            exponent = power(factor.gauge, solution) if isinstance(factor, Gauged) else 0
             if exponent == 0:
                 continue
             others, table = numbers[nodes[axis]]
@@ -182,7 +182,7 @@ def linear_maps(run):
             for v in (*run.inputs, *run.outputs)
             for fs in pieces(v.axes)[1]
             for f in fs
-            if isinstance(f, Occurrence) and f.node is node
+            if isinstance(f, Gauged) and f.node is node
         ]
         if node.pin or node in run.gauges.bent or not found or any(f.gauge.paired for f in found):
             continue
@@ -191,7 +191,7 @@ def linear_maps(run):
             for v in run.inputs
             for fs in pieces(v.axes)[1]
             for f in fs
-            if isinstance(f, Occurrence) and f.node is node
+            if isinstance(f, Gauged) and f.node is node
         }
         vectors = [dict(vector) for vector in basis if symbols & set(vector)]
         if not vectors:
@@ -213,7 +213,7 @@ def mapped(run, value, array, node, matrices, solution):
     def change(block, factors):
         nodes = [getattr(factor, "node", factor) for factor in factors]
         for axis, factor in enumerate(factors):
-            if not isinstance(factor, Occurrence) or factor.node is not node:
+            if not isinstance(factor, Gauged) or factor.node is not node:
                 continue
             exponent = 1 if solution is None else scale_power(factor.gauge, solution)
             if exponent == 0:
@@ -246,7 +246,7 @@ def test_linear_maps_of_inputs_give_linear_maps_of_outputs(number):
 def count(number):
     """How many scalings along an axis, and how many linear maps, a program allows."""
     run = gauged(number)
-    factors = [f for v in run.inputs for one in pieces(v.axes)[1] for f in one if isinstance(f, Occurrence)]
+    factors = [f for v in run.inputs for one in pieces(v.axes)[1] for f in one if isinstance(f, Gauged)]
     vectors = run.gauges.scales.solutions(range(run.gauges.count))
     along = {f.symbol for f in factors}
     return sum(bool(along & set(vector)) for vector in vectors), len(list(linear_maps(run)))
