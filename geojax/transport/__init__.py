@@ -5,6 +5,7 @@ from geojax.transport.divergence import sinkhorn_divergence
 from geojax.transport.newton import sinkhorn_newton
 from geojax.transport.sinkhorn import SinkhornResult, sinkhorn
 from geojax.transport.unbalanced import unbalanced_sinkhorn
+from geojax.transport.univariate import wasserstein_1d
 
 __all__ = [
     "SinkhornResult",
@@ -14,4 +15,5 @@ __all__ = [
     "sinkhorn_divergence",
     "sinkhorn_newton",
     "unbalanced_sinkhorn",
+    "wasserstein_1d",
 ]

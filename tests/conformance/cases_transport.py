@@ -11,6 +11,7 @@ from geojax.transport import (
     sinkhorn_newton,
     unbalanced_sinkhorn,
 )
+from tests.conformance import transport_line
 from tests.conformance.case import Case
 
 N, M = 6, 5
@@ -154,6 +155,7 @@ CASES = [
         },
         tolerance=1e-9,
     ),
+    *transport_line.CASES,
 ]
 
 DATA = {"SinkhornResult": "what entropic solvers return"}

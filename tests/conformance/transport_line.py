@@ -1,0 +1,59 @@
+"""Cases of transport on the line, on the circle and along directions."""
+
+import jax
+import jax.numpy as jnp
+
+from geojax import transport
+from tests.conformance.case import Case
+
+N, M, D, K = 6, 5, 3, 8
+
+
+def weights(key, size, dtype):
+    return jax.nn.softmax(jax.random.normal(key, (size,), dtype))
+
+
+def along_the_simplex(key, weight):
+    """A change of weights that keeps their sum."""
+    change = jax.random.normal(key, weight.shape, weight.dtype)
+    return weight * (change - jnp.sum(weight * change) / jnp.sum(weight))
+
+
+def line(key, dtype):
+    """x, y, a, b, p."""
+    k1, k2, k3 = jax.random.split(key, 3)
+    x, y = jax.random.normal(k1, (N,), dtype), jax.random.normal(jax.random.fold_in(k1, 1), (M,), dtype)
+    return x, y, weights(k2, N, dtype), weights(k3, M, dtype), jnp.asarray(1.5, dtype)
+
+
+def line_directions(key, item):
+    k1, k2, k3, k4 = jax.random.split(key, 4)
+    x, y, a, b, p = item
+    moves = jax.random.normal(k1, x.shape), jax.random.normal(k2, y.shape)
+    return *moves, along_the_simplex(k3, a), along_the_simplex(k4, b), jnp.ones_like(p)
+
+
+def equal_lines(dtype):
+    x, _, a, _, p = line(jax.random.key(0), dtype)
+    return x, x, a, a, p
+
+
+CASES = [
+    Case(
+        "wasserstein_1d",
+        transport.wasserstein_1d,
+        line,
+        call=lambda x, y, a, b, p: transport.wasserstein_1d(x, y, a, b, p=p),
+        differentiable=(0, 1, 2, 3, 4),
+        directions=line_directions,
+        edges={"equal measures": equal_lines},
+    ),
+    Case(
+        "wasserstein_1d",
+        transport.wasserstein_1d,
+        lambda key, dtype: line(key, dtype)[:2],
+        variant="uniform",
+        differentiable=(0, 1),
+        edges={"all points equal": lambda dtype: (jnp.ones(N, dtype), jnp.ones(M, dtype))},
+    ),
+]
