@@ -9,6 +9,7 @@ import optax
 from jaxtyping import Array, Float
 
 from geojax._core import checks
+from geojax._core.loops import vary_with
 from geojax.results import Status
 from geojax.symmetry.action import Element, act
 from geojax.symmetry.ascent import ascend
@@ -87,6 +88,7 @@ def straight_through_matching(
     start = starting_element(where, spec, init, real_dtype(a))
     if init is None:
         start = match_pairs(problem, a, b, start, key=start_key, settled=(), max_sweeps=100).element
+    start = vary_with(start, a, b, key)
     units = max(sum(start[name].size for name in problem.parents), 1)
 
     def value(element: Element) -> Float[Array, ""]:

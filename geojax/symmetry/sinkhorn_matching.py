@@ -92,6 +92,7 @@ def sinkhorn_matching(
     start = starting_element(where, spec, init, real_dtype(a))
     if init is None:
         start = match_pairs(problem, a, b, start, key=start_key, settled=(), max_sweeps=100).element
+    start = vary_with(start, a, b, key)
     hard = {name: start[name] for name in problem.parents}
     units = max(sum(array.size for array in hard.values()), 1)
 

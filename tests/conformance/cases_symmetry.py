@@ -148,16 +148,6 @@ CASES = [
     Case("infer", symmetry.infer, lambda key, dtype: (), exemptions=HOST),
     Case("verify", symmetry.verify, lambda key, dtype: (), exemptions=HOST),
     Case("permutation_count", symmetry.permutation_count, lambda key, dtype: (), exemptions=HOST),
-    Case(
-        "activation_matching",
-        symmetry.activation_matching,
-        lambda key, dtype: (draw(jax.random.fold_in(key, 1), dtype), draw(key, dtype), X.astype(dtype)),
-        call=lambda a, b, x: symmetry.activation_matching(spec(), network, a, b, x),
-        differentiable=(0, 1),
-        output=lambda result: result.objective,
-        edges={"zero parameters": lambda dtype: (*no_units(dtype), *no_units(dtype), X.astype(dtype))},
-        nan_arguments=(2,),
-    ),
     *symmetry_matching.CASES,
     *symmetry_models.CASES,
 ]
