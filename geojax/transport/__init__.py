@@ -1,19 +1,29 @@
 """Optimal transport: couplings, distances, barycentres, and their gradients."""
 
 from geojax.transport.assignment import assignment, assignment_cost
+from geojax.transport.control_variates import lower_control, upper_control
+from geojax.transport.directions import orthogonal_directions, random_directions, simplex_directions
 from geojax.transport.divergence import sinkhorn_divergence
 from geojax.transport.newton import sinkhorn_newton
 from geojax.transport.sinkhorn import SinkhornResult, sinkhorn
+from geojax.transport.sliced import SlicedResult, sliced_wasserstein
 from geojax.transport.unbalanced import unbalanced_sinkhorn
 from geojax.transport.univariate import wasserstein_1d
 
 __all__ = [
     "SinkhornResult",
+    "SlicedResult",
     "assignment",
     "assignment_cost",
+    "lower_control",
+    "orthogonal_directions",
+    "random_directions",
+    "simplex_directions",
     "sinkhorn",
     "sinkhorn_divergence",
     "sinkhorn_newton",
+    "sliced_wasserstein",
     "unbalanced_sinkhorn",
+    "upper_control",
     "wasserstein_1d",
 ]

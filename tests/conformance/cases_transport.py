@@ -158,4 +158,4 @@ CASES = [
     *transport_line.CASES,
 ]
 
-DATA = {"SinkhornResult": "what entropic solvers return"}
+DATA = {"SinkhornResult": "what entropic solvers return", **transport_line.DATA}

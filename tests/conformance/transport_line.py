@@ -38,7 +38,57 @@ def equal_lines(dtype):
     return x, x, a, a, p
 
 
+def clouds(key, dtype):
+    """x, y, projections."""
+    k1, k2, k3 = jax.random.split(key, 3)
+    x, y = jax.random.normal(k1, (N, D), dtype), jax.random.normal(k2, (M, D), dtype)
+    return x, y, transport.random_directions(k3, (K, D)).astype(dtype)
+
+
+def equal_clouds(dtype):
+    x, _, projections = clouds(jax.random.key(0), dtype)
+    return x, x, projections
+
+
+def draws(name):
+    """The case of a function that draws directions."""
+    function = getattr(transport, name)
+    reason = "takes a key alone, no floating argument"
+    return Case(
+        name,
+        function,
+        lambda key, dtype: (key,),
+        call=lambda key: function(key, (K, D)),
+        exemptions=dict.fromkeys(("dtypes_kept", "nan_is_honest", *SMOOTH), reason),
+    )
+
+
+def controls(name):
+    """The case of a control variate."""
+    return Case(
+        name,
+        getattr(transport, name),
+        clouds,
+        differentiable=(0, 1, 2),
+        edges={"equal clouds": equal_clouds},
+    )
+
+
+SMOOTH = ("gradient_matches_differences", "forward_equals_reverse", "gradient_finite_at_edges")
+
 CASES = [
+    *map(draws, ("random_directions", "orthogonal_directions", "simplex_directions")),
+    *map(controls, ("lower_control", "upper_control")),
+    Case(
+        "sliced_wasserstein",
+        transport.sliced_wasserstein,
+        clouds,
+        call=lambda x, y, projections: transport.sliced_wasserstein(
+            x, y, projections=projections, control=transport.upper_control
+        ),
+        differentiable=(0, 1, 2),
+        edges={"equal clouds": equal_clouds},
+    ),
     Case(
         "wasserstein_1d",
         transport.wasserstein_1d,
@@ -57,3 +107,5 @@ CASES = [
         edges={"all points equal": lambda dtype: (jnp.ones(N, dtype), jnp.ones(M, dtype))},
     ),
 ]
+
+DATA = {"SlicedResult": "what sliced distances return"}
