@@ -101,10 +101,18 @@ def _controlled(values: Array, c: Array, mean: Array) -> Float[Array, " k"]:
     k = values.size
     if k < 3:
         return values
-    w, u = values - jnp.mean(values), c - jnp.mean(c)
+    # Units in which nothing over- or underflows, in the derivatives either.
+    unit_w, unit_c = _unit(values), _unit(c)
+    w, u = (values - jnp.mean(values)) / unit_w, (c - jnp.mean(c)) / unit_c
     factor = k / (k - 1)
     variance = jnp.sum(u * u) - factor * u * u
     covariance = jnp.sum(u * w) - factor * u * w
-    varies = variance > k * jnp.finfo(c.dtype).eps ** 2 * jnp.sum(c * c)
+    varies = variance > k * jnp.finfo(c.dtype).eps ** 2
     slope = jnp.where(varies, covariance / jnp.where(varies, variance, 1), 0)
-    return values - slope * (c - mean)
+    return values - unit_w * slope * ((c - mean) / unit_c)
+
+
+def _unit(numbers: Array) -> Float[Array, ""]:
+    """The largest size among the numbers, 1 if they are all zero; a constant for derivatives."""
+    largest = jax.lax.stop_gradient(jnp.max(jnp.abs(numbers)))
+    return jnp.where(largest > 0, largest, 1)

@@ -90,6 +90,22 @@ CASES = [
         edges={"equal clouds": equal_clouds},
     ),
     Case(
+        "sliced_flow",
+        transport.sliced_flow,
+        lambda key, dtype: (*clouds(key, dtype)[:2], key, jnp.asarray(0.5, dtype)),
+        call=lambda x, y, key, step_size: transport.sliced_flow(
+            x, y, key=key, step_size=step_size, num_steps=2, num_projections=4
+        ),
+        differentiable=(0, 1, 3),
+        edges={
+            "equal clouds": lambda dtype: (
+                *equal_clouds(dtype)[:2],
+                jax.random.key(0),
+                jnp.asarray(0.5, dtype),
+            )
+        },
+    ),
+    Case(
         "wasserstein_1d",
         transport.wasserstein_1d,
         line,
