@@ -6,6 +6,7 @@ from geojax.transport.directions import orthogonal_directions, random_directions
 from geojax.transport.divergence import sinkhorn_divergence
 from geojax.transport.fused_gromov import fused_gromov_wasserstein
 from geojax.transport.gromov import GromovResult, gromov_wasserstein
+from geojax.transport.max_sliced import MaxSlicedResult, max_sliced_wasserstein
 from geojax.transport.newton import sinkhorn_newton
 from geojax.transport.sinkhorn import SinkhornResult, sinkhorn
 from geojax.transport.sliced import SlicedResult, sliced_wasserstein
@@ -15,6 +16,7 @@ from geojax.transport.univariate import wasserstein_1d
 
 __all__ = [
     "GromovResult",
+    "MaxSlicedResult",
     "SinkhornResult",
     "SlicedResult",
     "assignment",
@@ -22,6 +24,7 @@ __all__ = [
     "fused_gromov_wasserstein",
     "gromov_wasserstein",
     "lower_control",
+    "max_sliced_wasserstein",
     "orthogonal_directions",
     "random_directions",
     "simplex_directions",

@@ -45,6 +45,12 @@ def clouds(key, dtype):
     return x, y, transport.random_directions(k3, (K, D)).astype(dtype)
 
 
+def distant_clouds(key, dtype):
+    """The same with y far away and two directions: no projected points tie at the maximum."""
+    x, y, projections = clouds(key, dtype)
+    return x, y + 6, projections[:2]
+
+
 def equal_clouds(dtype):
     x, _, projections = clouds(jax.random.key(0), dtype)
     return x, x, projections
@@ -90,6 +96,15 @@ CASES = [
         edges={"equal clouds": equal_clouds},
     ),
     Case(
+        "max_sliced_wasserstein",
+        transport.max_sliced_wasserstein,
+        distant_clouds,
+        call=lambda x, y, starts: transport.max_sliced_wasserstein(x, y, init=starts, tol=1e-7, max_steps=80),
+        output=lambda result: result.value,
+        differentiable=(0, 1),
+        edges={"equal clouds": equal_clouds},
+    ),
+    Case(
         "sliced_flow",
         transport.sliced_flow,
         lambda key, dtype: (*clouds(key, dtype)[:2], key, jnp.asarray(0.5, dtype)),
@@ -124,4 +139,7 @@ CASES = [
     ),
 ]
 
-DATA = {"SlicedResult": "what sliced distances return"}
+DATA = {
+    "MaxSlicedResult": "what the max-sliced distance returns",
+    "SlicedResult": "what sliced distances return",
+}

@@ -1,0 +1,98 @@
+"""The max-sliced distance against a fine grid of angles, POT and closed forms."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import ot
+import pytest
+
+from geojax import Status, unwrap
+from geojax.transport import max_sliced_wasserstein, random_directions, sliced_wasserstein
+
+N, M = 12, 9
+
+
+def clouds(seed, d=2):
+    k1, k2 = jax.random.split(jax.random.key(seed))
+    return jax.random.normal(k1, (N, d)), jax.random.normal(k2, (M, d)) * jnp.linspace(0.5, 2, d)
+
+
+def starts(k=8, d=2):
+    return random_directions(jax.random.key(50), (k, d))
+
+
+def test_matches_a_fine_grid_of_angles():
+    angles = jnp.linspace(0, jnp.pi, 4001)
+    grid = jnp.stack([jnp.cos(angles), jnp.sin(angles)], axis=1)
+
+    @jax.jit
+    def compare(seed):
+        k1, k2 = jax.random.split(jax.random.key(seed))
+        x, y = jax.random.normal(k1, (N, 2)), jax.random.normal(k2, (M, 2)) * jnp.asarray([0.5, 2.0])
+        found = max_sliced_wasserstein(x, y, init=starts())
+        best = jnp.max(jax.vmap(lambda t: sliced_wasserstein(x, y, projections=t[None]).value)(grid))
+        return found.value, best, found.status
+
+    value, best, status = jax.lax.map(compare, jnp.arange(8))
+    np.testing.assert_array_equal(status, Status.CONVERGED)
+    np.testing.assert_allclose(value, best, rtol=1e-4)
+
+
+def test_is_no_lower_than_pot_finds_by_sampling():
+    x, y = clouds(1, 3)
+    theirs = ot.max_sliced_wasserstein_distance(np.asarray(x), np.asarray(y), n_projections=2000, seed=0) ** 2
+    found = unwrap(max_sliced_wasserstein(x, y, init=starts(8, 3)))
+    assert found.value >= theirs
+
+
+@pytest.mark.parametrize("p", [1, 2, 3.0])
+def test_translation_has_a_closed_form(p):
+    x, _ = clouds(2, 3)
+    c = jnp.asarray([1.0, -2.0, 2.0])
+    found = unwrap(max_sliced_wasserstein(x, x + c, init=starts(4, 3), p=p))
+    np.testing.assert_allclose(found.value, 3.0**p, rtol=1e-5)
+    np.testing.assert_allclose(jnp.abs(found.direction @ c), 3.0, rtol=1e-5)
+
+
+def test_law_between_the_starts_and_the_largest_distance():
+    def law(key):
+        k1, k2 = jax.random.split(key)
+        x, y = jax.random.normal(k1, (N, 3)), jax.random.normal(k2, (M, 3))
+        found = max_sliced_wasserstein(x, y, init=starts(4, 3))
+        at = sliced_wasserstein(x, y, projections=found.direction[None]).value
+        first = sliced_wasserstein(x, y, projections=starts(4, 3)).value
+        return jnp.stack(
+            [jnp.abs(at - found.value), first - found.value, jnp.linalg.norm(found.direction) - 1]
+        )
+
+    assert jnp.max(jax.jit(jax.vmap(law))(jax.random.split(jax.random.key(3), 16))) < 1e-12
+
+
+def test_gradient_is_that_of_the_envelope():
+    x, y = clouds(4)
+    y = y + 6  # the maximum lies off the ridges where projected points tie
+    init = starts()
+    value = jax.jit(lambda x: max_sliced_wasserstein(x, y, init=init, tol=1e-7, max_steps=500).value)
+    move = jax.random.normal(jax.random.key(5), x.shape)
+    h = 1e-4
+    slope = (value(x + h * move) - value(x - h * move)) / (2 * h)
+    np.testing.assert_allclose(jnp.vdot(jax.grad(value)(x), move), slope, rtol=1e-3)
+
+
+def test_equal_clouds_converge_to_zero():
+    x, _ = clouds(6)
+    found = unwrap(max_sliced_wasserstein(x, x, init=starts()))
+    assert found.value == 0
+    assert jnp.all(
+        jnp.isfinite(jax.grad(lambda x, y: max_sliced_wasserstein(x, y, init=starts()).value)(x, x))
+    )
+
+
+def test_bad_input():
+    x, y = clouds(7)
+    found = max_sliced_wasserstein(x.at[0, 0].set(jnp.nan), y, init=starts())
+    assert found.status == Status.NONFINITE
+    assert max_sliced_wasserstein(x, y, init=starts(), p=0.5).status == Status.NONFINITE
+    assert max_sliced_wasserstein(x, y, init=starts(), max_steps=2).status == Status.MAX_STEPS
+    with pytest.raises(ValueError, match="no rows"):
+        max_sliced_wasserstein(x, y, init=starts()[:0])
