@@ -8,6 +8,7 @@ from geojax.transport.fused_gromov import fused_gromov_wasserstein
 from geojax.transport.gromov import GromovResult, gromov_wasserstein
 from geojax.transport.max_sliced import MaxSlicedResult, max_sliced_wasserstein
 from geojax.transport.newton import sinkhorn_newton
+from geojax.transport.point_cloud import PointCloudResult, point_cloud_sinkhorn
 from geojax.transport.sinkhorn import SinkhornResult, sinkhorn
 from geojax.transport.sliced import SlicedResult, sliced_wasserstein
 from geojax.transport.sliced_flow import sliced_flow
@@ -17,6 +18,7 @@ from geojax.transport.univariate import wasserstein_1d
 __all__ = [
     "GromovResult",
     "MaxSlicedResult",
+    "PointCloudResult",
     "SinkhornResult",
     "SlicedResult",
     "assignment",
@@ -26,6 +28,7 @@ __all__ = [
     "lower_control",
     "max_sliced_wasserstein",
     "orthogonal_directions",
+    "point_cloud_sinkhorn",
     "random_directions",
     "simplex_directions",
     "sinkhorn",

@@ -13,7 +13,7 @@ ROUND = 24  # iterations after which the kernel is computed anew
 BLOCK = 8  # iterations after which the relaxation is adapted
 
 
-class _Relaxation(NamedTuple):
+class Relaxation(NamedTuple):
     """The exponent of the corrections, and what it is judged by."""
 
     omega: Float[Array, ""]
@@ -26,7 +26,7 @@ class _Sweeps(NamedTuple):
     v: Float[Array, " m"]
     column_error: Float[Array, ""]
     error: Float[Array, ""]
-    relaxation: _Relaxation
+    relaxation: Relaxation
     num_steps: Int[Array, ""]
 
 
@@ -36,7 +36,7 @@ class _Rounds(NamedTuple):
     epsilon: Float[Array, ""]  # of the last round
     column_error: Float[Array, ""]
     error: Float[Array, ""]
-    relaxation: _Relaxation
+    relaxation: Relaxation
     num_steps: Int[Array, ""]
 
 
@@ -81,7 +81,7 @@ def scaling(
         def sweep(now: _Sweeps) -> _Sweeps:
             row = now.u * (kernel @ now.v)
             error = jnp.sum(a * jnp.abs(row - 1)) + now.column_error
-            relaxation = _adapted(now.relaxation, error, mass, now.num_steps)
+            relaxation = adapted(now.relaxation, error, mass, now.num_steps)
             last = (error <= tol) | (now.num_steps + 1 == max_steps)
             omega = jnp.where(last, 1, relaxation.omega)
             u = now.u * jnp.clip(row, 1 / largest, largest) ** -omega
@@ -130,7 +130,7 @@ def scaling(
         epsilon=2 * first,
         column_error=jnp.zeros_like(epsilon),
         error=infinite,
-        relaxation=_Relaxation(jnp.ones_like(epsilon), infinite, infinite),
+        relaxation=Relaxation(jnp.ones_like(epsilon), infinite, infinite),
         num_steps=jnp.zeros_like(epsilon, dtype=jnp.int32),
     )
     result = iterate(run, start, tol=tol, max_steps=min(max_steps, 1))
@@ -149,7 +149,7 @@ def scaling(
     return Iteration((end.f, g), result.error, end.num_steps, result.status)
 
 
-def _adapted(relaxation: _Relaxation, error: Array, mass: Array, num_steps: Array) -> _Relaxation:
+def adapted(relaxation: Relaxation, error: Array, mass: Array, num_steps: Array) -> Relaxation:
     """At the end of a block, choose omega from the factor by which an iteration of it reduced the error.
 
     Near the solution the iteration is successive over-relaxation of a two-block linear system. If plain iterations
@@ -168,4 +168,4 @@ def _adapted(relaxation: _Relaxation, error: Array, mass: Array, num_steps: Arra
     far = (error > 10 * best) | (error > 0.1 * mass)
     chosen = jnp.where(far, 1, jnp.where(informative, fastest, omega))
     ended = num_steps % BLOCK == 0
-    return _Relaxation(jnp.where(ended, chosen, omega), jnp.where(ended, error, relaxation.error), best)
+    return Relaxation(jnp.where(ended, chosen, omega), jnp.where(ended, error, relaxation.error), best)

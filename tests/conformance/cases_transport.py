@@ -11,7 +11,7 @@ from geojax.transport import (
     sinkhorn_newton,
     unbalanced_sinkhorn,
 )
-from tests.conformance import transport_gromov, transport_line
+from tests.conformance import transport_clouds, transport_gromov, transport_line
 from tests.conformance.case import Case
 
 N, M = 6, 5
@@ -156,7 +156,13 @@ CASES = [
         tolerance=1e-9,
     ),
     *transport_gromov.CASES,
+    *transport_clouds.CASES,
     *transport_line.CASES,
 ]
 
-DATA = {"SinkhornResult": "what entropic solvers return", **transport_line.DATA, **transport_gromov.DATA}
+DATA = {
+    "SinkhornResult": "what entropic solvers return",
+    **transport_line.DATA,
+    **transport_gromov.DATA,
+    **transport_clouds.DATA,
+}
