@@ -41,18 +41,23 @@ def act(spec: SymmetrySpec, element: Mapping[str, Array], params: Params) -> Par
     Every leaf axis moved by a permutation p becomes ``new[i] = old[p[i]]``; scalings and signs multiply by their
     exponent's power, matrix groups by ``A`` (covariant axes) or ``inv(A).T`` (contravariant ones).
 
+    A permutation may be soft: a floating matrix S, [parent sizes..., new, old], gives ``new = S @ old`` along every
+    axis. Doubly stochastic matrices lie between permutations; couplings with more or fewer rows than columns make wider
+    or narrower layers; integers and booleans are taken from the old position of largest weight. The function stays
+    the same only where S is a permutation.
+
     Args:
         spec: The symmetry, from `infer`.
         element: {group name: array}; a group that is absent acts as the identity.
         params: The parameters, a tree that fits the spec.
 
     Returns:
-        A tree like ``params``.
+        A tree like ``params``, its axes as long as the soft permutations say.
 
     Raises:
         ValueError: If ``params`` does not fit the spec, or an array of ``element`` is unknown or misshapen.
 
-    Differentiation: exact in params and in the continuous parts of element.
+    Differentiation: exact in params and in the floating parts of element.
     Complexity: one gather or product a moved axis; linear in the parameters for permutations and scalings.
 
     Example:
@@ -232,11 +237,24 @@ def check_element(spec: SymmetrySpec, element: Mapping[str, Array]) -> None:
             raise ValueError(
                 f"element: unknown group {name!r}; the spec has {', '.join(groups) or 'no groups'}"
             )
-        if jnp.shape(array) != groups[name].shape:
+        group, got = groups[name], jnp.shape(array)
+        sizes = tuple(
+            jnp.shape(element[parent])[-2] if is_soft(element.get(parent)) else size
+            for parent, size in zip(group.parents, group.parent_sizes, strict=True)
+        )
+        expected = (*sizes, *group.shape[len(sizes) :])
+        if group.kind == PERMUTATION and is_soft(array) and len(got) == len(expected) + 1:
+            expected = (*sizes, got[-2], group.size)
+        if got != expected:
             raise ValueError(
-                f"element[{name!r}]: got shape {jnp.shape(array)}, expected {groups[name].shape} "
-                f"({groups[name].kind}); build elements with `identity` or `random_element`"
+                f"element[{name!r}]: got shape {got}, expected {expected} ({group.kind}); build elements with "
+                "`identity` or `random_element`, and soft permutations as floating matrices [new, old]"
             )
+
+
+def is_soft(value: Array | None) -> bool:
+    """Whether an array of a permutation group is a matrix of weights [parents..., new, old]."""
+    return value is not None and jnp.issubdtype(jnp.result_type(value), jnp.floating)
 
 
 def _complete(spec: SymmetrySpec, element: Mapping[str, Array]) -> Element:
@@ -310,12 +328,16 @@ def move_block(
             if exponent is None:
                 continue
             where = [names.index(parent) for parent in group.parents]
-            if group.kind == PERMUTATION:
-                x = _take(x, axis, where, value)
+            if group.kind == PERMUTATION and not is_soft(value):
+                x = take(x, axis, where, value)
+            elif group.kind == PERMUTATION and not jnp.issubdtype(x.dtype, jnp.inexact):
+                x = take(x, axis, where, jnp.argmax(value, axis=-1))
+            elif group.kind == PERMUTATION:
+                x = multiply(x, axis, where, value)
             elif group.kind in MATRIX_KINDS:
-                x = _multiply(x, axis, where, value if exponent > 0 else _contragredient(group, value))
+                x = multiply(x, axis, where, value if exponent > 0 else _contragredient(group, value))
             else:
-                x = x * _spread(value**exponent, (*where, axis), x.ndim).astype(x.dtype)
+                x = x * spread(value**exponent, (*where, axis), x.ndim).astype(x.dtype)
     return x
 
 
@@ -331,17 +353,15 @@ def _carry(
     names = list(group.parents)
     for axis, parent in enumerate(group.parents):
         if parent in element and groups[parent].kind == PERMUTATION:
-            value = _take(
-                value, axis, [names.index(name) for name in groups[parent].parents], element[parent]
-            )
+            value = take(value, axis, [names.index(name) for name in groups[parent].parents], element[parent])
     if own and group.axis in groups:
         where = [names.index(name) for name in groups[group.axis].parents]
         for axis in range(len(names), value.ndim):
-            value = _take(value, axis, where, element[group.axis])
+            value = take(value, axis, where, element[group.axis])
     return value
 
 
-def _spread(value: Array, axes: tuple[int, ...], ndim: int) -> Array:
+def spread(value: Array, axes: tuple[int, ...], ndim: int) -> Array:
     """``value`` with its axes put at ``axes`` of an array of ``ndim`` dimensions, length 1 elsewhere."""
     order = sorted(range(len(axes)), key=lambda i: axes[i])
     shape = [1] * ndim
@@ -350,13 +370,14 @@ def _spread(value: Array, axes: tuple[int, ...], ndim: int) -> Array:
     return jnp.reshape(jnp.transpose(value, order), shape)
 
 
-def _take(x: Array, axis: int, parents: list[int], permutation: Array) -> Array:
+def take(x: Array, axis: int, parents: Sequence[int], permutation: Array) -> Array:
+    """``x`` gathered along ``axis``; the permutation's leading axes run along the ``parents`` axes of ``x``."""
     if not parents:
         return jnp.take(x, permutation, axis=axis, unique_indices=True, mode="clip")
-    return jnp.take_along_axis(x, _spread(permutation, (*parents, axis), x.ndim), axis=axis, mode="clip")
+    return jnp.take_along_axis(x, spread(permutation, (*parents, axis), x.ndim), axis=axis, mode="clip")
 
 
-def _multiply(x: Array, axis: int, parents: list[int], matrix: Array) -> Array:
+def multiply(x: Array, axis: int, parents: Sequence[int], matrix: Array) -> Array:
     """Multiplies along ``axis`` by a matrix for each index of the parents' axes."""
     letters = list(range(x.ndim))
     fresh = x.ndim

@@ -10,11 +10,11 @@ from jaxtyping import Array, Bool, Float, Int
 
 from geojax._core.loops import iterate, vary_with
 from geojax.results import Status
-from geojax.symmetry.pairing import Permutations, Problem, objective, real_dtype
+from geojax.symmetry.pairing import Moves, Problem, objective, real_dtype
 from geojax.symmetry.pairing_step import constant_gains, step
 from geojax.typing import Key
 
-Ascent = tuple[Permutations, Float[Array, ""], Int[Array, ""], Int[Array, ""]]
+Ascent = tuple[Moves, Float[Array, ""], Int[Array, ""], Int[Array, ""]]
 
 
 @functools.partial(jax.jit, static_argnames=("problem", "settled", "max_sweeps"))
@@ -22,13 +22,13 @@ def ascend(
     problem: Problem,
     a: list[Array],
     b: list[Array],
-    start: Permutations,
+    start: Moves,
     key: Key | None,
     *,
     settled: tuple[str, ...],
     max_sweeps: int,
 ) -> Ascent:
-    """Raises the objective group by group; returns the permutations, the last rise, the sweeps and the
+    """Raises the objective group by group; returns the elements, the last rise, the sweeps and the
     status.
 
     Each sweep visits every group that may have something to gain, in an order drawn from ``key`` or, without
@@ -51,7 +51,7 @@ def _sweeps(
     max_sweeps: int,
     a: list[Array],
     b: list[Array],
-    start: Permutations,
+    start: Moves,
     key: Key | None,
 ) -> Ascent:
     units = problem.roots
@@ -68,7 +68,7 @@ def _sweeps(
     first_order = jnp.asarray(_anchored_order(problem, [x.size for x in a], settled))
     from_scratch = not all(settled)
 
-    def visit(number: int, element: Permutations, known: Bool[Array, " units"]):
+    def visit(number: int, element: Moves, known: Bool[Array, " units"]):
         include = _included(problem, number, known) if from_scratch else None
         moved = step(problem, units[number], a, b, element, constant=constants[number], include=include)
         return moved.element, moved.gain
@@ -107,9 +107,7 @@ def _sweeps(
     return end.state[0], end.error, end.num_steps, end.status
 
 
-def _judge(
-    problem: Problem, a: list[Array], b: list[Array], before: Permutations, after: Permutations, stale, rise
-):
+def _judge(problem: Problem, a: list[Array], b: list[Array], before: Moves, after: Moves, stale, rise):
     """Undoes a first sweep that fell; its rise is measured, as the gains it saw were partial."""
     low, high = objective(problem, a, b, before), objective(problem, a, b, after)
     fell = high < low

@@ -8,10 +8,11 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from geojax._core.loops import iterate
-from geojax.symmetry.pairing import Permutations, Problem, read_leaves, real_dtype
-from geojax.symmetry.relaxed import Soft, barycenter, harden, maximum_assignment, soft_objective, soften
+from geojax.symmetry.pairing import Moves, Problem, real_dtype
+from geojax.symmetry.relaxed import Soft, barycenter, harden, soft_objective, soften
+from geojax.symmetry.setting import set_up
 from geojax.symmetry.spec import SymmetrySpec
-from geojax.symmetry.weight_matching import MatchingResult, match_pairs, starting_element
+from geojax.symmetry.weight_matching import MatchingResult, match_pairs
 from geojax.typing import Params, Scalar
 
 
@@ -24,12 +25,13 @@ def frank_wolfe_matching(
     tol: Scalar = 1e-3,
     max_steps: int = 100,
 ) -> MatchingResult:
-    """Permutes one model's units so that its weights agree with another's, all groups moving together.
+    """Moves one model through its symmetries so that its weights agree with another's, all groups moving together.
 
-    Maximises  J(S) = sum over leaves <a, S b>  over doubly stochastic matrices S, one for each group, by Frank-Wolfe:
-    S <- S + t (V - S), V the permutations that the gradient likes best and t in [0, 1] the best on the segment. It
-    starts from the centre, where every unit is spread over all, so that no group has to commit before the others. The
-    nearest permutations are then improved by coordinate ascent, as in `weight_matching`.
+    Maximises  J(S) = sum over leaves <a', S b'>  over the convex hulls of the compact groups (doubly stochastic
+    matrices for permutations), a' and b' the models in their balanced gauges, by Frank-Wolfe: S <- S + t (V - S), V
+    the elements that the gradient likes best and t in [0, 1] the best on the segment. It starts from the centre, where
+    every unit is spread over all, so that no group has to commit before the others. The nearest elements are then
+    improved by coordinate ascent, as in `weight_matching`, which also says what becomes of scalings and linear maps.
 
     Args:
         spec: The symmetry of the function, from `infer`.
@@ -40,14 +42,14 @@ def frank_wolfe_matching(
         max_steps: Most Frank-Wolfe steps.
 
     Returns:
-        MatchingResult; objective is J at the permutations, error the relative gap where Frank-Wolfe ended, num_steps
-        its steps. Groups that are not permutations stay at the identity.
+        MatchingResult; objective is J at the element, error the relative gap where Frank-Wolfe ended, num_steps
+        its steps.
 
     Raises:
-        ValueError: If a tree does not fit the spec, or ``init`` is not an element of permutations.
+        ValueError: If a tree does not fit the spec, or ``init`` is not an element of it.
 
     Status: CONVERGED when the gap is within tol; MAX_STEPS; NONFINITE.
-    Differentiation: element is constant (stop_gradient); objective is exact with the element held.
+    Differentiation: element is constant (stop_gradient); objective is exact with the element and the gauges held.
     Complexity: a step costs the gradient of J, O(leaf size x n) a leaf, and an assignment in O(n^3) a group.
     Batch: jax.vmap over the pairs of models.
 
@@ -65,18 +67,24 @@ def frank_wolfe_matching(
     References: [FrankWolfe1956]; [Crisostomi2024], Sec. 3.
     """
     where = "frank_wolfe_matching"
-    problem, (a, b) = read_leaves(where, spec, params_a=params_a, params_b=params_b)
-    start = starting_element(where, spec, init, real_dtype(a))
+    setting = set_up(where, spec, params_a=params_a, params_b=params_b)
+    problem, (a, b) = setting.problem, setting.arrays
+    start, _ = setting.start(where, init)
     x, y = jax.lax.stop_gradient((a, b))
     soft, error, num_steps, status = _climb(
         problem, x, y, start, tol, from_center=init is None, max_steps=max_steps
     )
-    rounded = {**start, **harden(soft)}
     found = match_pairs(
-        problem, a, b, rounded, key=None, settled=tuple(problem.parents), max_sweeps=POLISHING_SWEEPS
+        problem,
+        a,
+        b,
+        harden(problem, soft),
+        key=None,
+        settled=tuple(problem.parents),
+        max_sweeps=POLISHING_SWEEPS,
     )
     status = jnp.where(jnp.isfinite(found.objective), status, found.status)
-    return MatchingResult(found.element, found.objective, error, num_steps, status)
+    return MatchingResult(setting.element(found.moves), found.objective, error, num_steps, status)
 
 
 POLISHING_SWEEPS = 100
@@ -88,21 +96,20 @@ def _climb(
     problem: Problem,
     a: list[Array],
     b: list[Array],
-    start: Permutations,
+    start: Moves,
     tol,
     *,
     from_center: bool,
     max_steps: int,
 ):
     dtype = real_dtype(a)
-    permutations = {name: start[name] for name in problem.parents}
-    soft = barycenter(permutations, dtype) if from_center else soften(permutations, dtype)
+    soft = barycenter(problem, start, dtype) if from_center else soften(problem, start, dtype)
     degree = max((sum(bool(mover) for mover in pair.movers) for pair in problem.pairs), default=0)
     value = lambda soft: soft_objective(problem, a, b, soft)  # noqa: E731
 
     def advance(soft: Soft):
         here, slope = jax.value_and_grad(value)(soft)
-        vertex = soften({name: maximum_assignment(slope[name]) for name in slope}, dtype)
+        vertex = soften(problem, harden(problem, slope), dtype)
         towards = jax.tree.map(jnp.subtract, vertex, soft)
         gap = sum((jnp.vdot(slope[name], towards[name]) for name in slope), start=jnp.zeros((), dtype))
         length = _best_length(value, soft, towards, here, gap, degree)

@@ -80,19 +80,35 @@ def split(layout: Layout, leaf: Array) -> list[Array]:
 
 
 def join(layout: Layout, arrays: list[Array], shape: tuple[int, ...]) -> Array:
-    """The leaf of the given ``shape`` put together from the arrays of its blocks: the inverse of `split`."""
+    """The leaf of the given ``shape`` put together from the arrays of its blocks: the inverse of `split`.
+
+    Arrays longer or shorter along an axis than their block says make the leaf so too.
+    """
     remaining = iter(arrays)
 
-    def build(node: Layout) -> Array:
+    def build(node: Layout, outer: tuple[int, ...]) -> Array:
         if isinstance(node, Block):
-            return next(remaining)
+            return _folded(next(remaining), node.shape, outer)
         pieces = []
         for piece, size in zip(node.pieces, node.sizes, strict=True):
             piece_shape = (*node.shape[: node.dim], size, *node.shape[node.dim + 1 :])
-            pieces.append(jnp.reshape(build(piece), piece_shape))
-        return jnp.concatenate(pieces, axis=node.dim)
+            pieces.append(build(piece, piece_shape))
+        return _folded(jnp.concatenate(pieces, axis=node.dim), node.shape, outer)
 
-    return jnp.reshape(build(layout), shape)
+    return build(layout, shape)
+
+
+def _folded(array: Array, inner: tuple[int, ...], outer: tuple[int, ...]) -> Array:
+    """An array whose axes refine those of ``outer``, folded; ``inner`` are the lengths its axes are known by."""
+    if array.shape == inner:
+        return jnp.reshape(array, outer)
+    shape, axis = [], 0
+    for length in outer:
+        known, real = 1, 1
+        while axis < len(inner) and known < length:
+            known, real, axis = known * inner[axis], real * array.shape[axis], axis + 1
+        shape.append(real)
+    return jnp.reshape(array, shape)
 
 
 def size(layout: Layout) -> int:

@@ -1,8 +1,8 @@
 """Two sets of parameters as pairs of arrays with labelled axes: the problem that a matching solves.
 
-A `Problem` is the static half: which permutation group moves which axis of which pair. The arrays of the
+A `Problem` is the static half: which compact group moves which axis of which pair. The arrays of the
 pairs come beside it as two lists, ``a`` (held) and ``b`` (moved). Every axis is indexed by the *new* position
-once its group has moved it, as in `geojax.symmetry.action`.
+once its group has moved it, as in `geojax.symmetry.action`. How a spec becomes a problem is in `movers`.
 """
 
 import dataclasses
@@ -12,12 +12,11 @@ from collections.abc import Iterable, Mapping, Sequence
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from geojax.symmetry.compact import apply, widened
 from geojax.symmetry.groups import PERMUTATION
-from geojax.symmetry.layout import Block, blocks, split
-from geojax.symmetry.spec import SymmetrySpec, array_leaves
-from geojax.typing import Params
 
-Permutations = dict[str, Array]
+Moves = dict[str, Array]
+"""An element of every group of a problem, each as its kind is kept in `compact`."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,11 +25,13 @@ class Pair:
 
     Attributes:
         names: Name of each axis, equal wherever the same index runs; empty for an axis nothing refers to.
-        movers: The permutation group that moves each axis; empty for an axis that stays.
+        movers: The group that moves each axis; empty for an axis that stays.
+        signed: The axes on which a group's signs count.
     """
 
     names: tuple[str, ...]
     movers: tuple[str, ...]
+    signed: tuple[int, ...] = ()
 
     def positions(self, group: str) -> tuple[int, ...]:
         """The axes that ``group`` moves."""
@@ -39,7 +40,8 @@ class Pair:
     def without(self, axes: Iterable[int]) -> "Pair":
         """The labels that are left when the axes are taken out."""
         kept = [i for i in range(len(self.names)) if i not in set(axes)]
-        return Pair(tuple(self.names[i] for i in kept), tuple(self.movers[i] for i in kept))
+        signed = tuple(place for place, i in enumerate(kept) if i in self.signed)
+        return Pair(tuple(self.names[i] for i in kept), tuple(self.movers[i] for i in kept), signed)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,16 +50,22 @@ class Problem:
 
     Attributes:
         pairs: The labels of every pair of arrays.
-        groups: Each permutation group with the names of the axes on whose index it depends.
+        groups: Each group with the names of the axes on whose index it depends.
+        kinds: The kind of each group that is not of plain permutations, one of those of `compact`.
     """
 
     pairs: tuple[Pair, ...]
     groups: tuple[tuple[str, tuple[str, ...]], ...]
+    kinds: tuple[tuple[str, str], ...] = ()
 
     @functools.cached_property
     def parents(self) -> dict[str, tuple[str, ...]]:
         """The parents of each group."""
         return dict(self.groups)
+
+    def kind(self, name: str) -> str:
+        """The kind of a group."""
+        return dict(self.kinds).get(name, PERMUTATION)
 
     @functools.cached_property
     def roots(self) -> tuple[str, ...]:
@@ -86,7 +94,7 @@ class Problem:
             if set(family) & set(pair.movers)
         )
         groups = tuple((child, tuple(p for p in self.parents[child] if p not in gone)) for child in family)
-        return Problem(pairs, groups)
+        return Problem(pairs, groups, tuple((child, kind) for child, kind in self.kinds if child in family))
 
     @functools.cached_property
     def separable(self) -> bool:
@@ -99,80 +107,29 @@ class Problem:
         return apart and all(self.inside(root).separable for root in self.roots if self.family(root))
 
 
-def read_leaves(where: str, spec: SymmetrySpec, **trees: Params) -> tuple[Problem, list[list[Array]]]:
-    """The matching problem of trees of parameters: every floating or complex leaf, block by block.
-
-    Returns:
-        The problem, and the arrays of each tree in the widest dtype that occurs, at least single precision.
-
-    Raises:
-        ValueError: If a tree does not fit the spec; the message names it.
-    """
-    read = []
-    for name, params in trees.items():
-        try:
-            spec.check(params)
-        except ValueError as error:
-            raise ValueError(f"{where}: {name}: {error}") from error
-        read.append(dict(array_leaves(params)))
-    numeric = [leaf for leaf in spec.leaves if jnp.issubdtype(read[0][leaf.path].dtype, jnp.inexact)]
-    dtype = jnp.result_type(jnp.float32, *(tree[leaf.path].dtype for leaf in numeric for tree in read))
-    pairs = tuple(pair_of(spec, block) for leaf in numeric for block in blocks(leaf.layout))
-    arrays = [
-        [x for leaf in numeric for x in split(leaf.layout, jnp.asarray(tree[leaf.path], dtype))]
-        for tree in read
-    ]
-    return Problem(pairs, permutation_groups(spec)), arrays
-
-
-def pair_of(spec: SymmetrySpec, block: Block) -> Pair:
-    """The labels of a block's axes."""
-    groups = spec.groups
-    movers = []
-    for part in block.parts:
-        found = [name for name, _ in part.moves if groups[name].kind == PERMUTATION]
-        movers.append(found[0] if found else "")
-    return Pair(tuple(part.name for part in block.parts), tuple(movers))
-
-
-def permutation_groups(spec: SymmetrySpec) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """The permutation groups of a spec with their parents."""
-    return tuple((name, group.parents) for name, group in spec.members if group.kind == PERMUTATION)
-
-
 def move(problem: Problem, pair: Pair, b: Array, element: Mapping[str, Array], names: Iterable[str]) -> Array:
     """Moves one array by the named groups of ``element``, parents before children."""
     wanted = [name for name in names if name in pair.movers]
     for name in sorted(wanted, key=lambda name: len(problem.parents[name])):
         batch = _axes_of(pair, problem.parents[name])
         for axis in pair.positions(name):
-            b = permute(b, axis, batch, element[name])
+            b = apply(problem.kind(name), element[name], b, axis, batch, axis in pair.signed)
     return b
 
 
-def permute(x: Array, axis: int, batch: Sequence[int], permutation: Array) -> Array:
-    """``x`` gathered along ``axis``; the permutation's leading axes run along the ``batch`` axes of ``x``."""
-    if not batch:
-        return jnp.take(x, permutation, axis=axis, unique_indices=True, mode="clip")
-    axes = (*batch, axis)
-    order = sorted(range(len(axes)), key=lambda i: axes[i])
-    shape = [1] * x.ndim
-    for i, position in enumerate(axes):
-        shape[position] = permutation.shape[i]
-    return jnp.take_along_axis(x, jnp.transpose(permutation, order).reshape(shape), axis=axis, mode="clip")
-
-
 def gain_matrix(problem: Problem, pair: Pair, name: str, a: Array, b: Array) -> Float[Array, "..."]:
-    """Inner products of every slice of ``a`` with every slice of ``b`` along the axis of a group.
+    """What the objective gains for each coordinate of a group's element, from one pair.
 
-    C[p, i, j] = sum over the rest of a[p, i, rest] b[p, j, rest], with p the group's parents: what the
-    objective gains if new index i takes old index j. The pair must carry the group on one axis.
+    Inner products of every slice of ``a`` with every slice of ``b`` along the group's axis,
+    C[p, i, j] = sum over the rest of a[p, i, rest] b[p, j, rest], with p the group's parents, and their
+    negatives beside them where signs count. The pair must carry the group on one axis.
     """
     (axis,) = pair.positions(name)
     batch = _axes_of(pair, problem.parents[name])
     letters = list(range(a.ndim))
     other = [a.ndim if i == axis else i for i in letters]
-    return _real(jnp.einsum(jnp.conj(a), letters, b, other, [*batch, axis, a.ndim], precision="highest"))
+    products = jnp.einsum(jnp.conj(a), letters, b, other, [*batch, axis, a.ndim], precision="highest")
+    return widened(problem.kind(name), _real(products), axis in pair.signed)
 
 
 def inner_product(a: Array, b: Array) -> Float[Array, ""]:
@@ -199,8 +156,8 @@ def real_dtype(arrays: Sequence[Array]) -> jnp.dtype:
     return jnp.finfo(arrays[0].dtype).dtype if arrays else jnp.dtype(jnp.float32)
 
 
-def _axes_of(pair: Pair, names: Iterable[str]) -> tuple[int, ...]:
-    return tuple(pair.names.index(name) for name in names)
+def _axes_of(pair: Pair, names: Iterable[str]) -> list[int]:
+    return [pair.names.index(name) for name in names]
 
 
 def _real(x: Array) -> Array:

@@ -10,16 +10,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from geojax.symmetry.pairing import (
-    Pair,
-    Permutations,
-    Problem,
-    gain_matrix,
-    move,
-    objective,
-    permute,
-    real_dtype,
-)
+from geojax.symmetry.action import take
+from geojax.symmetry.compact import DISCRETE, width
+from geojax.symmetry.groups import PERMUTATION
+from geojax.symmetry.pairing import Moves, Pair, Problem, gain_matrix, move, objective, real_dtype
 from geojax.symmetry.quadratic import Quadratic, climb
 
 INNER_SWEEPS = 3
@@ -36,7 +30,7 @@ class Step(NamedTuple):
     ``gain`` is exactly zero where nothing moved and NaN where a cost was not finite.
     """
 
-    element: Permutations
+    element: Moves
     value: Float[Array, ""]
     gain: Float[Array, ""]
 
@@ -51,28 +45,30 @@ def step(
     constant: Array | None = None,
     include: Float[Array, " pairs"] | None = None,
 ) -> Step:
-    """Finds the best permutations of a group and of its family while every other group stays.
+    """Finds the best elements of a group and of its family while every other group stays.
 
-    Without a family this is one assignment for each index of the group's parents. With one, the best value of
+    Without a family this is one linear problem for each index of the group's parents: an assignment, or a polar
+    factor. With one, the best value of
     the family is found for every pair (new index, old index) of the group, and an assignment on those values
     picks the
-    pairs: exact where the family is separable. Arrays that carry the group on two axes make it a quadratic
-    assignment, which climbs and never descends.
+    pairs: exact where the family is separable. Arrays that carry the group on two axes make it quadratic, which
+    climbs and never descends.
 
     Args:
         problem: The labels.
         name: The group.
         a: The arrays held.
         b: The arrays moved, each as given, not moved yet.
-        element: The current permutation of every group of the problem.
-        constant: Gains of the pairs that no other group moves, from `constant_gains`, [parents..., size,
-            size].
+        element: The current element of every group of the problem.
+        constant: Gains of the pairs that no other group moves, from `constant_gains`.
         include: A weight for each pair, 1 or 0; all count where it is not given.
     """
     family = problem.family(name)
     others = [other for other in problem.parents if other != name and other not in family]
     current = element[name]
-    gains = jnp.zeros((*current.shape, current.shape[-1]), real_dtype(a))
+    kind = problem.kind(name)
+    shape = current.shape if kind in DISCRETE else current.shape[:-1]
+    gains = jnp.zeros((*shape, width(kind, shape[-1])), real_dtype(a))
     quadratics, nested = [], []
     for i in problem.touched(name):
         pair = problem.pairs[i]
@@ -87,14 +83,14 @@ def step(
             gains += gain_matrix(problem, pair, name, a[i], moved)
         else:
             batch = tuple(pair.names.index(parent) for parent in problem.parents[name])
-            quadratics.append(Quadratic(a[i], moved, batch, pair.positions(name)))
+            quadratics.append(Quadratic(a[i], moved, batch, pair.positions(name), pair.signed))
     if constant is not None:
         gains += constant
     inner = None
     if nested:
         inner = _match_inside(problem, name, nested, element)
-        gains += inner.value
-    chosen, value, gain = climb(gains, quadratics, current)
+        gains += inner.value if kind == PERMUTATION else jnp.concatenate([inner.value, inner.value], axis=-1)
+    chosen, value, gain = climb(kind, gains, quadratics, current)
     found = {name: chosen}
     if inner is not None:
         gain += jnp.sum(_select(inner.gain, current))
@@ -116,7 +112,7 @@ def solve(problem: Problem, a: Sequence[Array], b: Sequence[Array], start: Mappi
 
     The value is the objective of all pairs, which some group of the problem must move.
     """
-    element: Permutations = dict(start)
+    element: Moves = dict(start)
     total = gain = jnp.zeros((), real_dtype(a))
     if problem.separable:
         for root in problem.roots:
@@ -144,21 +140,19 @@ def _match_inside(problem: Problem, name: str, nested: list[tuple[Pair, Array, A
     front = lambda pair, x: jnp.moveaxis(x, [pair.names.index(axis) for axis in outer], range(depth))  # noqa: E731
     a = [front(pair, x) for pair, x, _ in nested]
     b = [front(pair, x) for pair, _, x in nested]
-    where = jnp.argsort(element[name], axis=-1)
+    where = jnp.argsort(element[name] % element[name].shape[-1], axis=-1)
     start = {
-        child: permute(
-            _bring_forward(problem, name, child, element[child]), depth - 1, range(depth - 1), where
-        )
+        child: take(_bring_forward(problem, name, child, element[child]), depth - 1, range(depth - 1), where)
         for child in inside.parents
     }
 
-    def match(x: list[Array], y: list[Array], first: Permutations) -> Step:
+    def match(x: list[Array], y: list[Array], first: Moves) -> Step:
         return solve(inside, x, y, first)
 
-    def against_all(x: list[Array], y: list[Array], first: Permutations) -> Step:
+    def against_all(x: list[Array], y: list[Array], first: Moves) -> Step:
         return jax.vmap(match, in_axes=(None, 0, 0))(x, y, first)
 
-    def every_pair(x: list[Array], y: list[Array], first: Permutations) -> Step:
+    def every_pair(x: list[Array], y: list[Array], first: Moves) -> Step:
         size = element[name].shape[-1]
         numbers = size**2 * max(math.prod(array.shape[depth:]) * array.shape[-1] for array in start.values())
         if numbers > MAX_NUMBERS:
@@ -187,5 +181,5 @@ def _put_back(problem: Problem, name: str, child: str, array: Array) -> Array:
 def _select(table: Array, permutation: Int[Array, "..."]) -> Array:
     """The entries [p..., i, permutation[p..., i], ...] of a table [p..., new, old, ...]."""
     axis = permutation.ndim
-    index = permutation.reshape(permutation.shape + (1,) * (table.ndim - axis))
+    index = (permutation % permutation.shape[-1]).reshape(permutation.shape + (1,) * (table.ndim - axis))
     return jnp.squeeze(jnp.take_along_axis(table, index, axis=axis, mode="clip"), axis)

@@ -1,7 +1,7 @@
 """Matching by the loss through soft permutations: gradients flow through an entropic transport plan."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -10,12 +10,16 @@ from jaxtyping import Array, Float
 
 from geojax._core import checks
 from geojax._core.loops import vary_with
-from geojax.symmetry.action import Element, act
-from geojax.symmetry.gradient_matching import arrays_of, judged, midpoint, with_arrays
-from geojax.symmetry.pairing import Permutations, read_leaves, real_dtype
-from geojax.symmetry.relaxed import Soft, harden, soft_act, soften
+from geojax.symmetry.action import act, compose, identity
+from geojax.symmetry.compact import coordinates, maximum_assignment
+from geojax.symmetry.gradient_matching import STARTING_SWEEPS
+from geojax.symmetry.groups import PERMUTATION
+from geojax.symmetry.midpoint_search import balanced, midpoint_loss, search
+from geojax.symmetry.movers import decode, encode
+from geojax.symmetry.pairing import Moves
+from geojax.symmetry.setting import set_up
 from geojax.symmetry.spec import SymmetrySpec
-from geojax.symmetry.weight_matching import MatchingResult, match_pairs, starting_element
+from geojax.symmetry.weight_matching import MatchingResult, match_pairs
 from geojax.transport import sinkhorn
 from geojax.typing import Key, Params, Scalar
 
@@ -32,9 +36,11 @@ def sinkhorn_matching(
     num_steps: int = 100,
     optimizer: optax.GradientTransformation | None = None,
 ) -> MatchingResult:
-    """Permutes one model's units so that the midpoint with another has a low loss, by soft permutations.
+    """Permutes one model's units so that its midpoint with another has a low loss, by soft permutations.
 
-    Minimises  loss((a + S(X) b) / 2)  over scores X, one matrix for each permutation group, where S(X) is n times the
+    Minimises  loss((a' + S(X) b') / 2)  over scores X, one matrix for each permutation group, where a' is a in its
+    balanced gauge, b' is b there and moved by the start (`weight_matching` says what becomes of scalings and linear
+    maps; signs and rotations stay as the start has them), and S(X) is n times the
     entropic transport plan of the costs -X between uniform weights: a doubly stochastic matrix that tends to the best
     permutation as epsilon tends to 0. Its derivative is that of the fixed point, not of the iterations. After each step
     the nearest permutations are judged by the loss under one key held throughout, and the best of all are kept.
@@ -45,17 +51,18 @@ def sinkhorn_matching(
         params_a: The model to match.
         params_b: The model to move.
         key: Random key, for the batches.
-        init: Element to start from; by default the one that `weight_matching` finds. Its scores are 1, others 0.
+        init: Element to start from; by default the one that `weight_matching` finds. Staying there has score 1, all
+            else 0.
         epsilon: Softness, > 0, in units of the scores.
         num_steps: How many gradient steps to take.
         optimizer: An optax transformation of the scores; Adam with step 0.1 by default.
 
     Returns:
         MatchingResult; objective is minus the loss of the midpoint at the (hard) element under the judging key, error
-        the share of units that the last step moved. Groups that are not permutations stay at the identity.
+        the share of units that the last step moved.
 
     Raises:
-        ValueError: If a tree does not fit the spec, or ``init`` is not an element of permutations.
+        ValueError: If a tree does not fit the spec, or ``init`` is not an element of it.
 
     Status: CONVERGED when the last step moved no unit; MAX_STEPS, where units still changed places; NONFINITE if the
         loss of the element is not finite.
@@ -83,54 +90,39 @@ def sinkhorn_matching(
     checks.typed_key(where, key)
     num_steps = checks.count(where, "num_steps", num_steps)
     optimizer = optax.adam(0.1) if optimizer is None else optimizer
-    params_a, params_b = (
-        with_arrays(params, [jax.lax.stop_gradient(x) for x in arrays_of(params)])
-        for params in (params_a, params_b)
-    )
-    problem, (a, b) = read_leaves(where, spec, params_a=params_a, params_b=params_b)
-    start_key, judge_key = jax.random.split(key)
-    start = starting_element(where, spec, init, real_dtype(a))
+    setting = set_up(where, spec, params_a=params_a, params_b=params_b)
+    a, b = jax.lax.stop_gradient(setting.arrays)
+    start_key, judge_key, step_key = jax.random.split(key, 3)
+    start, _ = setting.start(where, init)
     if init is None:
-        start = match_pairs(problem, a, b, start, key=start_key, settled=(), max_sweeps=100).element
-    start = vary_with(start, a, b, key)
-    hard = {name: start[name] for name in problem.parents}
-    units = max(sum(array.size for array in hard.values()), 1)
+        start = match_pairs(
+            setting.problem, a, b, start, key=start_key, settled=(), max_sweeps=STARTING_SWEEPS
+        ).moves
+    first = decode(setting.movers, spec, start, setting.dtype)
+    held, moved = balanced(setting, params_a, params_b)
+    moved = act(spec, first, moved)
 
-    def value(element: Permutations) -> Float[Array, ""]:
-        return jnp.asarray(loss(midpoint(params_a, act(spec, element, params_b)), judge_key))
+    def value(moves: Moves) -> Float[Array, ""]:
+        return midpoint_loss(loss, held, act(spec, moves, moved), judge_key)
 
-    def relaxed(scores: Soft, batch_key: Key) -> Float[Array, ""]:
+    def relaxed(scores: dict[str, Array], batch_key: Key) -> Float[Array, ""]:
         soft = {name: doubly_stochastic(matrix, epsilon) for name, matrix in scores.items()}
-        return jnp.asarray(loss(midpoint(params_a, soft_act(spec, soft, params_b)), batch_key))
+        return midpoint_loss(loss, held, act(spec, soft, moved), batch_key)
 
-    def advance(state: _Search, batch_key: Key) -> tuple[_Search, None]:
-        slope = jax.grad(relaxed)(state.scores, batch_key)
-        updates, optimizer_state = optimizer.update(slope, state.optimizer_state, state.scores)
-        scores = cast(Soft, optax.apply_updates(state.scores, updates))
-        found = harden(scores)
-        moved = sum(jnp.sum(found[name] != state.hard[name]) for name in found) / units
-        moved = jnp.asarray(moved)
-        reached = value(found)
-        better = reached < state.lowest
-        best = {name: jnp.where(better, found[name], state.best[name]) for name in found}
-        lowest = jnp.where(better, reached, state.lowest)
-        return _Search(scores, optimizer_state, found, best, lowest, moved.astype(first.dtype)), None
+    def propose(scores: dict[str, Array], optimizer_state: Any, current: Moves, batch_key: Key):
+        slope = jax.grad(relaxed)(scores, batch_key)
+        updates, optimizer_state = optimizer.update(slope, optimizer_state, scores)
+        scores = cast(dict[str, Array], optax.apply_updates(scores, updates))
+        return scores, optimizer_state, {name: maximum_assignment(scores[name]) for name in current}
 
-    scores = soften(hard, real_dtype(a))
-    first = value(hard)
-    search = _Search(scores, optimizer.init(scores), hard, hard, first, jnp.zeros_like(first))
-    search, _ = jax.lax.scan(advance, search, jax.random.split(jax.random.fold_in(key, 2), num_steps))
-    element: Element = {**start, **search.best}
-    return judged(element, search.lowest, search.moved, num_steps)
-
-
-class _Search(NamedTuple):
-    scores: Soft
-    optimizer_state: Any
-    hard: Permutations
-    best: Permutations
-    lowest: Float[Array, ""]
-    moved: Float[Array, ""]
+    names = [mover.permutation for mover in setting.movers if mover.permutation and not mover.matrix]
+    still = vary_with({name: identity(spec)[name] for name in names}, a, b)
+    scores = {name: coordinates(PERMUTATION, array, setting.dtype) for name, array in still.items()}
+    keys = jax.random.split(step_key, num_steps)
+    finish = lambda moves: setting.element(  # noqa: E731
+        encode(setting.movers, compose(spec, moves, first), setting.dtype)
+    )
+    return search(finish, value, propose, scores, optimizer.init(scores), still, keys)
 
 
 def doubly_stochastic(scores: Float[Array, "*p n n"], epsilon: Scalar) -> Float[Array, "*p n n"]:

@@ -11,27 +11,21 @@ from geojax._core import checks
 from geojax._core.loops import iterate, vary_with
 from geojax.results import Status
 from geojax.symmetry.ascent import ascend
-from geojax.symmetry.pairing import (
-    Permutations,
-    Problem,
-    inner_product,
-    move,
-    objective,
-    read_leaves,
-    real_dtype,
-)
+from geojax.symmetry.pairing import Moves, Problem, inner_product, move, objective, real_dtype
+from geojax.symmetry.setting import set_up
 from geojax.symmetry.spec import SymmetrySpec
-from geojax.symmetry.weight_matching import MatchingResult, starting_element
+from geojax.symmetry.weight_matching import MatchingResult
 from geojax.typing import Key, Params
 
 
 def universe_matching(
     spec: SymmetrySpec, models: Sequence[Params], *, key: Key, max_sweeps: int = 100
 ) -> MatchingResult:
-    """Permutes the units of many models so that all their weights agree with one another.
+    """Moves many models through their symmetries so that all their weights agree with one another.
 
-    Maximises  J(g_1, ..., g_N) = sum over pairs k < l of <act(g_k, theta_k), act(g_l, theta_l)>  over the permutation
-    groups. Every model is moved into common coordinates, the universe, so that the maps between models,
+    Maximises  J(g_1, ..., g_N) = sum over pairs k < l of <act(g_k, theta_k), act(g_l, theta_l)>  over the compact
+    groups, every model in its balanced gauge, which says what becomes of scalings and linear maps as in
+    `weight_matching`. Every model is moved into common coordinates, the universe, so that the maps between models,
     inverse(g_l) g_k, agree around every cycle by construction. Model by model, each is matched to the sum of the others
     as in `weight_matching`; J never falls.
 
@@ -43,8 +37,7 @@ def universe_matching(
 
     Returns:
         MatchingResult; its element holds for each group an array [N, ...], so that
-        ``jax.vmap(functools.partial(act, spec))(element, stacked_models)`` moves all models. Groups that are not
-        permutations stay at the identity.
+        ``jax.vmap(functools.partial(act, spec))(element, stacked_models)`` moves all models.
 
     Raises:
         ValueError: If there is no model, or one does not fit the spec.
@@ -74,31 +67,34 @@ def universe_matching(
     max_sweeps = checks.count(where, "max_sweeps", max_sweeps)
     if len(models) == 0:
         raise ValueError(f"{where}: models is empty; expected at least one tree of parameters.")
-    problem, arrays = read_leaves(where, spec, **{f"models[{k}]": model for k, model in enumerate(models)})
-    thetas = [jnp.stack(parts) for parts in zip(*arrays, strict=True)]
+    setting = set_up(where, spec, **{f"models[{k}]": model for k, model in enumerate(models)})
+    problem = setting.problem
+    thetas = [jnp.stack(parts) for parts in zip(*setting.arrays, strict=True)]
     held = jax.lax.stop_gradient(thetas)
     start = {
         name: jnp.broadcast_to(array, (len(models), *array.shape))
-        for name, array in starting_element(where, spec, None, real_dtype(thetas)).items()
+        for name, array in setting.start(where, None)[0].items()
     }
-    found, error, num_steps, status = _agree(
-        problem, held, {name: start[name] for name in problem.parents}, key, max_sweeps
-    )
+    found, error, num_steps, status = _agree(problem, held, start, key, max_sweeps)
     value = _agreement(problem, thetas, found)
     status = jnp.where(jnp.isfinite(value), status, Status.NONFINITE)
-    return MatchingResult({**start, **found}, value, error, num_steps, status)
+    elements = [
+        setting.placed({name: array[k] for name, array in found.items()}, k) for k in range(len(models))
+    ]
+    together = jax.tree.map(lambda *parts: jnp.stack(parts), *elements)
+    return MatchingResult(together, value, error, num_steps, status)
 
 
 @functools.partial(jax.jit, static_argnames=("problem", "max_sweeps"))
-def _agree(problem: Problem, thetas: list[Array], start: Permutations, key: Key, max_sweeps: int):
+def _agree(problem: Problem, thetas: list[Array], start: Moves, key: Key, max_sweeps: int):
     count = thetas[0].shape[0] if thetas else 0
     thetas, start = vary_with((thetas, start), thetas, key)
     first_key, key = jax.random.split(key)
 
-    def moved(element: Permutations) -> list[Array]:
+    def moved(element: Moves) -> list[Array]:
         return jax.vmap(lambda theta, g: _moved(problem, theta, g))(thetas, element)
 
-    def settle(k, element: Permutations) -> Permutations:
+    def settle(k, element: Moves) -> Moves:
         """Matches model k from scratch to the sum of the models before it."""
         before = [
             jnp.tensordot(jnp.asarray(jnp.arange(count) < k, x.dtype), x, axes=1) for x in moved(element)
@@ -142,13 +138,13 @@ def _agree(problem: Problem, thetas: list[Array], start: Permutations, key: Key,
     return end.state[0], end.error, end.num_steps, end.status
 
 
-def _moved(problem: Problem, theta: list[Array], element: Permutations) -> list[Array]:
+def _moved(problem: Problem, theta: list[Array], element: Moves) -> list[Array]:
     return [
         move(problem, pair, x, element, problem.parents) for pair, x in zip(problem.pairs, theta, strict=True)
     ]
 
 
-def _agreement(problem: Problem, thetas: list[Array], element: Permutations) -> Float[Array, ""]:
+def _agreement(problem: Problem, thetas: list[Array], element: Moves) -> Float[Array, ""]:
     """J, each model's inner product with the sum of those before it."""
     placed = jax.vmap(lambda theta, g: _moved(problem, theta, g))(thetas, element)
     products = [inner_product(x, jnp.cumsum(x, axis=0) - x) for x in placed]

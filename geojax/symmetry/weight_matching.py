@@ -1,6 +1,7 @@
 """Matching by weights: the element that brings one model's parameters closest to another's."""
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -9,10 +10,10 @@ from jaxtyping import Array, Float, Int
 from geojax._core import checks
 from geojax._core.struct import struct
 from geojax.results import Status
-from geojax.symmetry.action import Element, check_element, identity
+from geojax.symmetry.action import Element
 from geojax.symmetry.ascent import ascend
-from geojax.symmetry.groups import PERMUTATION
-from geojax.symmetry.pairing import Problem, objective, read_leaves, real_dtype
+from geojax.symmetry.pairing import Moves, Problem, objective
+from geojax.symmetry.setting import set_up
 from geojax.symmetry.spec import SymmetrySpec
 from geojax.typing import Key, Params
 
@@ -45,41 +46,47 @@ def weight_matching(
     init: Mapping[str, Array] | None = None,
     max_sweeps: int = 100,
 ) -> MatchingResult:
-    """Permutes one model's units so that its weights agree with another's.
+    """Moves one model through its symmetries so that its weights agree with another's.
 
-    Maximises  J(g) = sum over leaves <a, act(g, b)>  over the permutation groups of the spec, which is the
-    same as minimising |a - act(g, b)|^2. Coordinate ascent: each sweep visits the groups in a random order
-    and solves each exactly while the others stay. The first sweep goes from the groups with most weights on
-    held axes (inputs, outputs) to the rest, and each counts only the leaves whose other groups have had
-    their turn; it is undone if the start was better. A group with parents is one assignment for each index of
-    its parents; a group that others depend on is solved together with them, in two levels; a group on two
-    axes of one leaf (a recurrent kernel) is a quadratic assignment, climbed by Frank-Wolfe. J never falls,
-    and a group is visited again only if a group it shares a leaf with has moved.
+    Maximises  J(k) = sum over leaves <a', act(k, b')>  over the compact groups of the spec, which is the same as
+    minimising |a' - act(k, b')|^2. Here a' = act(g_a, a) and b' = act(g_b, b) are the models in their balanced
+    gauges: positive scalings and general linear groups are brought to least norm first, which leaves a rotation of
+    each linear group free. J therefore does not depend on the scales that either model came with. The element is
+    g_a^-1 k g_b, which moves b to where a is. Without scalings and linear groups a' = a and b' = b.
+
+    Coordinate ascent: each sweep visits the groups in a random order and solves each exactly while the others stay:
+    permutations by assignment, together with signs on the same axis; signs alone; rotations by a singular value
+    decomposition. The first sweep goes from the groups with most weights on held axes (inputs, outputs) to the rest,
+    and each counts only the leaves whose other groups have had their turn; it is undone if the start was better. A
+    group with parents is one problem for each index of its parents; a group that others depend on is solved together
+    with them, in two levels; a group on two axes of one leaf (a recurrent kernel) is quadratic, climbed by
+    Frank-Wolfe. J never falls, and a group is visited again only if a group it shares a leaf with has moved.
 
     Args:
         spec: The symmetry of the function, from `infer`.
         params_a: The model to match, a tree that fits the spec.
         params_b: The model to move, a tree that fits the spec.
         key: Random key, for the order of the groups in each sweep.
-        init: Element to start from. A group that is absent starts at the identity, and takes part in the
-            first sweep as described.
+        init: Element to start from; its scalings and linear maps count up to the balanced gauges. A group that
+            is absent starts at the identity, and takes part in the first sweep as described.
         max_sweeps: Most sweeps over all groups.
 
     Returns:
-        MatchingResult. Groups that are not permutations stay at the identity. Leaves that do not hold
-        floating or complex numbers take no part.
+        MatchingResult; objective is J. Where an axis has permutations beside rotations or linear maps, the nearest
+        permutation is given as such. Leaves that do not hold floating or complex numbers take no part; to hold a
+        group, take it out with ``spec.without``.
 
     Raises:
-        ValueError: If a tree does not fit the spec, or ``init`` holds an unknown group, a wrong shape or a
-            continuous group.
+        ValueError: If a tree does not fit the spec, or ``init`` holds an unknown group or a wrong shape.
 
     Status: CONVERGED when a whole sweep moves nothing; MAX_STEPS; NONFINITE if a weight or the objective is
         not finite.
     Differentiation: element, error and num_steps are constant (stop_gradient); objective is exact with the
-        element held, which is the gradient of the best objective where it has one.
+        element and the gauges held; without scalings and linear groups that is the gradient of the best objective
+        where it has one.
     Complexity: a sweep costs the contraction of every leaf with its partner for each of its groups, O(leaf
-        size x n), and assignments in O(n^3); a parent of size m with a child of size n needs m^2 assignments
-        of size n.
+        size x n), and assignments or decompositions in O(n^3); a parent of size m with a child of size n
+        needs m^2 of size n. The balanced gauge costs a few dozen passes over the parameters.
     Batch: jax.vmap over the pairs of models and keys; the pairs of a batch are taken one after another, each
         until it has converged. jax.vmap over keys or over ``init`` makes several starts.
 
@@ -94,58 +101,45 @@ def weight_matching(
         >>> bool(all(jnp.array_equal(found.element[name], planted[name]) for name in planted))
         True
 
-    References: [Ainsworth2022], Alg. 1; [Vogelstein2015] for groups on two axes.
+    References: [Ainsworth2022], Alg. 1; [Vogelstein2015] for groups on two axes; [Schoenemann1966] for
+        rotations; [KempfNess1979] for the gauge.
     """
     checks.typed_key("weight_matching", key)
-    problem, (a, b) = read_leaves("weight_matching", spec, params_a=params_a, params_b=params_b)
-    start = starting_element("weight_matching", spec, init, real_dtype(a))
-    return match_pairs(problem, a, b, start, key=key, settled=init or (), max_sweeps=max_sweeps)
+    setting = set_up("weight_matching", spec, params_a=params_a, params_b=params_b)
+    start, settled = setting.start("weight_matching", init)
+    a, b = setting.arrays
+    found = match_pairs(setting.problem, a, b, start, key=key, settled=settled, max_sweeps=max_sweeps)
+    element = setting.element(found.moves)
+    return MatchingResult(element, found.objective, found.error, found.num_steps, found.status)
 
 
-def starting_element(where: str, spec: SymmetrySpec, init: Mapping[str, Array] | None, dtype) -> Element:
-    """The identity of every group, continuous ones in ``dtype``, with ``init`` put in its place.
+class Match(NamedTuple):
+    """A `MatchingResult` on pairs of arrays: its element is one of a problem."""
 
-    Raises:
-        ValueError: If ``init`` does not fit the spec.
-    """
-    start = {
-        name: array if jnp.issubdtype(array.dtype, jnp.integer) else array.astype(dtype)
-        for name, array in identity(spec).items()
-    }
-    if init is None:
-        return start
-    try:
-        check_element(spec, init)
-    except ValueError as error:
-        raise ValueError(f"{where}: init: {error}") from error
-    held = [name for name in init if spec.groups[name].kind != PERMUTATION]
-    if held:
-        raise ValueError(
-            f"{where}: init holds the {spec.groups[held[0]].kind} group {held[0]!r}; expected permutations. "
-            "Move params_b by the continuous part first, with `act`."
-        )
-    return {**start, **{name: jnp.asarray(array, start[name].dtype) for name, array in init.items()}}
+    moves: Moves
+    objective: Float[Array, ""]
+    error: Float[Array, ""]
+    num_steps: Int[Array, ""]
+    status: Int[Array, ""]
 
 
 def match_pairs(
     problem: Problem,
     a: Sequence[Array],
     b: Sequence[Array],
-    start: Element,
+    start: Moves,
     *,
     key: Key | None,
     settled: Collection[str],
     max_sweeps: int,
-) -> MatchingResult:
+) -> Match:
     """Coordinate ascent on pairs of arrays, from ``start``, of which the groups in ``settled`` are meant."""
     max_sweeps = checks.count("matching", "max_sweeps", max_sweeps)
-    a_held, b_held, held = jax.lax.stop_gradient(
-        (list(a), list(b), {name: start[name] for name in problem.parents})
-    )
+    held = jax.lax.stop_gradient((list(a), list(b), {name: start[name] for name in problem.parents}))
     found, error, num_steps, status = ascend(
-        problem, a_held, b_held, held, key, settled=tuple(sorted(settled)), max_sweeps=max_sweeps
+        problem, *held, key, settled=tuple(sorted(settled)), max_sweeps=max_sweeps
     )
-    element = {**start, **found}
-    value = objective(problem, a, b, element)
+    moves = {**start, **found}
+    value = objective(problem, a, b, moves)
     status = jnp.where(jnp.isfinite(value), status, Status.NONFINITE)
-    return MatchingResult(element, value, error, num_steps, status)
+    return Match(moves, value, error, num_steps, status)

@@ -73,14 +73,19 @@ def test_law_a_planted_element_is_recovered(apply, make, x):
             np.testing.assert_array_equal(found.element[name], planted[name])
 
 
-def test_each_layer_of_an_mlp_equals_scipy_on_numpys_correlations():
+@pytest.mark.parametrize("signs", [False, True], ids=["permutations", "permutations and signs"])
+def test_each_layer_of_an_mlp_equals_scipy_on_numpys_correlations(signs):
+    """With signs the correlation of a unit with the other's negative counts as much."""
     a, b = mlp_params(jax.random.key(2)), mlp_params(jax.random.key(3))
     spec = infer(mlp, a, X)
+    if not signs:
+        spec = spec.without(*(name for name, group in spec.members if group.kind == "sign"))
     found = activation_matching(spec, mlp, a, b, X)
     total, xs = 0.0, [np.asarray(X), np.asarray(X)]
     for layer, (size, name) in enumerate(zip((9, 7), sorted(permutations(identity(spec), spec)))):
         xs = [np.tanh(x @ p[layer][0] + p[layer][1]) for x, p in zip(xs, (a, b))]
         corr = np.corrcoef(*xs, rowvar=False)[:size, size:]
+        corr = np.abs(corr) if signs else corr
         rows, columns = linear_sum_assignment(corr, maximize=True)
         assert spec.groups[name].size == size
         np.testing.assert_array_equal(found.element[name], columns)

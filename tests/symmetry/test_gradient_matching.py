@@ -8,7 +8,8 @@ import pytest
 
 from geojax.results import Status
 from geojax.symmetry.action import act, random_element
-from geojax.symmetry.gradient_matching import midpoint, straight_through_matching
+from geojax.symmetry.gradient_matching import straight_through_matching
+from geojax.symmetry.midpoint_search import midpoint
 from geojax.symmetry.sinkhorn_matching import sinkhorn_matching
 from geojax.symmetry.weight_matching import weight_matching
 from tests.symmetry.handmade import mlp as mlp_spec

@@ -54,15 +54,16 @@ def test_law_a_planted_element_is_recovered(spec):
             np.testing.assert_array_equal(found.element[name], planted[name])
 
 
-@each_spec
-def test_law_the_objective_never_falls(spec):
-    """64 keys: random models from a random start, one sweep at a time; error is the last sweep's rise."""
-    for key in jax.random.split(jax.random.key(1), 64):
+@pytest.mark.parametrize("name", ["mlp", "attention", "recurrent", "grouped"])
+def test_law_the_objective_never_falls(name):
+    """32 keys: random models from a random start, one sweep at a time; error is the last sweep's rise."""
+    spec = SPECS[name]
+    for key in jax.random.split(jax.random.key(1), 32):
         k1, k2, k3 = jax.random.split(key, 3)
         a, _, element = plant(spec, k1)
         b = draw(spec, k2)
         before = score(spec, element, a, b)
-        for _ in range(3):
+        for _ in range(2):
             found = weight_matching(spec, a, b, key=k3, init=element, max_sweeps=1)
             assert found.objective >= before - 1e-12 * abs(before)
             np.testing.assert_allclose(found.objective - before, found.error, rtol=1e-6, atol=1e-11)
