@@ -118,5 +118,4 @@ def straight_through_matching(
         return cast(list[Array], optax.apply_updates(free, updates)), optimizer_state, found
 
     free = arrays_of(held)
-    keys = jax.random.split(step_key, num_steps)
-    return search(setting.element, value, propose, free, optimizer.init(free), start, keys)
+    return search(setting.element, value, propose, free, optimizer.init(free), start, step_key, num_steps)

@@ -28,7 +28,8 @@ def search(
     variables: Any,
     optimizer_state: Any,
     start: Moves,
-    keys: Key,
+    key: Key,
+    num_steps: int,
 ) -> MatchingResult:
     """A search of fixed length that keeps the best element it meets; ``finish`` makes it one of the spec.
 
@@ -52,15 +53,22 @@ def search(
         ), None
 
     first = value(start)
-    state = _Search(variables, optimizer_state, start, start, first, jnp.ones_like(first) * bool(start))
-    end, _ = jax.lax.scan(advance, state, keys)
+    state = _Search(
+        variables,
+        optimizer_state,
+        start,
+        start,
+        first,
+        jnp.ones_like(first) if start else jnp.zeros_like(first),
+    )
+    end, _ = jax.lax.scan(advance, state, jax.random.split(key, num_steps))
     code = jnp.where(end.error == 0, Status.CONVERGED, Status.MAX_STEPS)
     code = jnp.where(jnp.isfinite(end.lowest) & jnp.isfinite(end.error), code, Status.NONFINITE)
     return MatchingResult(
         finish(end.best),
         -end.lowest,
         end.error,
-        jnp.asarray(keys.shape[0], jnp.int32),
+        jnp.asarray(num_steps, jnp.int32),
         code.astype(jnp.int32),
     )
 

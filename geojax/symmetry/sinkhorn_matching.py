@@ -118,11 +118,10 @@ def sinkhorn_matching(
     names = [mover.permutation for mover in setting.movers if mover.permutation and not mover.matrix]
     still = vary_with({name: identity(spec)[name] for name in names}, a, b)
     scores = {name: coordinates(PERMUTATION, array, setting.dtype) for name, array in still.items()}
-    keys = jax.random.split(step_key, num_steps)
     finish = lambda moves: setting.element(  # noqa: E731
         encode(setting.movers, compose(spec, moves, first), setting.dtype)
     )
-    return search(finish, value, propose, scores, optimizer.init(scores), still, keys)
+    return search(finish, value, propose, scores, optimizer.init(scores), still, step_key, num_steps)
 
 
 def doubly_stochastic(scores: Float[Array, "*p n n"], epsilon: Scalar) -> Float[Array, "*p n n"]:
