@@ -41,6 +41,7 @@ from geojax.symmetry.units import (
 from geojax.symmetry.universe import universe_matching
 from geojax.symmetry.verify import verify
 from geojax.symmetry.weight_matching import MatchingResult, weight_matching
+from geojax.symmetry.width_matching import width_matching
 
 __all__ = [
     "Group",
@@ -87,5 +88,6 @@ __all__ = [
     "universe_matching",
     "verify",
     "weight_matching",
+    "width_matching",
     "zero_order_hold",
 ]

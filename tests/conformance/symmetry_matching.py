@@ -14,6 +14,7 @@ from geojax.symmetry.spectral_units import spectral_unit_match
 from geojax.symmetry.units import bipartite_match, semi_match, sparse_unit_map, unit_correlation
 from geojax.symmetry.universe import universe_matching
 from geojax.symmetry.weight_matching import weight_matching
+from geojax.symmetry.width_matching import width_matching
 from tests.conformance.case import Case
 
 SMOOTH = ("gradient_matches_differences", "forward_equals_reverse", "gradient_finite_at_edges")
@@ -113,6 +114,12 @@ PAIR_AND_KEY = {
 
 CASES = [
     Case("weight_matching", weight_matching, call=match, **PAIR_AND_KEY),
+    Case(
+        "width_matching",
+        width_matching,
+        call=lambda a, b, key: width_matching(mlp_spec(), mlp_spec(), a, b, key=key),
+        **PAIR_AND_KEY,
+    ),
     Case(
         "activation_matching",
         activation_matching,
