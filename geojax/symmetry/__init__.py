@@ -12,6 +12,11 @@ from geojax.symmetry.canonical import (
 )
 from geojax.symmetry.collect import collect
 from geojax.symmetry.dimension import functional_dimension, orbit_dimension
+from geojax.symmetry.feature_merging import (
+    FeatureMergingResult,
+    feature_complexity,
+    merge_equivalent_units,
+)
 from geojax.symmetry.frank_wolfe_matching import frank_wolfe_matching
 from geojax.symmetry.gradient_matching import straight_through_matching
 from geojax.symmetry.groups import Group
@@ -31,6 +36,7 @@ from geojax.symmetry.state_space import (
     ssm_diagonalize,
     zero_order_hold,
 )
+from geojax.symmetry.teleport import TeleportResult, teleport, with_teleportation
 from geojax.symmetry.units import (
     SparseMapResult,
     bipartite_match,
@@ -44,11 +50,13 @@ from geojax.symmetry.weight_matching import MatchingResult, weight_matching
 from geojax.symmetry.width_matching import width_matching
 
 __all__ = [
+    "FeatureMergingResult",
     "Group",
     "MatchingResult",
     "RescalingResult",
     "SparseMapResult",
     "SymmetrySpec",
+    "TeleportResult",
     "UnitGroupsResult",
     "VerifyResult",
     "act",
@@ -59,6 +67,7 @@ __all__ = [
     "canonicalize",
     "collect",
     "compose",
+    "feature_complexity",
     "fold_scales",
     "frank_wolfe_matching",
     "functional_dimension",
@@ -68,6 +77,7 @@ __all__ = [
     "identity",
     "infer",
     "inverse",
+    "merge_equivalent_units",
     "min_norm_rescaling",
     "orbit_dimension",
     "permutation_count",
@@ -84,10 +94,12 @@ __all__ = [
     "ssm_change_basis",
     "ssm_diagonalize",
     "straight_through_matching",
+    "teleport",
     "unit_correlation",
     "universe_matching",
     "verify",
     "weight_matching",
     "width_matching",
+    "with_teleportation",
     "zero_order_hold",
 ]

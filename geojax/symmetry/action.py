@@ -354,7 +354,7 @@ def _carry(
     for axis, parent in enumerate(group.parents):
         if parent in element and groups[parent].kind == PERMUTATION:
             value = take(value, axis, [names.index(name) for name in groups[parent].parents], element[parent])
-    if own and group.axis in groups:
+    if own and group.axis in groups and groups[group.axis].kind == PERMUTATION:
         where = [names.index(name) for name in groups[group.axis].parents]
         for axis in range(len(names), value.ndim):
             value = take(value, axis, where, element[group.axis])

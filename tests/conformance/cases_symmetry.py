@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from geojax import symmetry
 from geojax.symmetry.groups import PERMUTATION, SCALING
-from tests.conformance import symmetry_matching, symmetry_models
+from tests.conformance import symmetry_alignment, symmetry_matching, symmetry_models
 from tests.conformance.case import Case, exempt_all
 
 SHAPES = {"w": (3, 5), "b": (5,), "q": (5, 2, 3), "k": (5, 2, 3), "v": (5, 2, 3), "o": (2, 3, 2)}
@@ -148,16 +148,19 @@ CASES = [
     Case("infer", symmetry.infer, lambda key, dtype: (), exemptions=HOST),
     Case("verify", symmetry.verify, lambda key, dtype: (), exemptions=HOST),
     Case("permutation_count", symmetry.permutation_count, lambda key, dtype: (), exemptions=HOST),
+    *symmetry_alignment.CASES,
     *symmetry_matching.CASES,
     *symmetry_models.CASES,
 ]
 
 DATA = {
+    "FeatureMergingResult": "what merge_equivalent_units returns",
     "Group": "static data: a kind, a size and parents",
     "MatchingResult": "what the matchers return",
     "RescalingResult": "what min_norm_rescaling returns",
     "SparseMapResult": "what sparse_unit_map returns",
     "SymmetrySpec": "static data: what infer returns",
+    "TeleportResult": "what teleport returns",
     "UnitGroupsResult": "what spectral_unit_match returns",
     "VerifyResult": "static data: what verify returns",
 }

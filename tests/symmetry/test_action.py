@@ -149,3 +149,12 @@ def test_a_planted_dead_or_doubled_unit_lowers_the_functional_dimension(key):
     moved = act(spec, random_element(spec, key), params)
     assert int(functional_dimension(apply, moved, x)) == full
     assert int(orbit_dimension(spec, params)) == 4
+
+
+def test_compose_meets_a_scaling_named_like_its_axis():
+    """A layer of one unit has no permutations, and its scaling may have the name that they would have had."""
+    product = lambda p, x: jax.nn.relu(x @ p["u"]) @ p["v"]
+    spec = gj.symmetry.infer(product, {"u": jnp.ones((1, 1)), "v": jnp.ones((1, 1))}, jnp.ones((2, 1)), verify=False)
+    (name,) = spec.groups
+    two = {name: 2 * identity(spec)[name]}
+    np.testing.assert_array_equal(compose(spec, two, inverse(spec, two))[name], identity(spec)[name])

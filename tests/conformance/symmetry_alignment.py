@@ -1,0 +1,83 @@
+"""Cases of what is done with aligned or symmetric models; `cases_symmetry` takes them into its list."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from geojax.symmetry.feature_merging import feature_complexity, merge_equivalent_units
+from geojax.symmetry.infer import infer
+from geojax.symmetry.teleport import teleport, with_teleportation
+from tests.conformance.case import Case
+
+SMOOTH = ("gradient_matches_differences", "forward_equals_reverse", "gradient_finite_at_edges")
+X = jnp.linspace(-1.0, 1.0, 8).reshape(4, 2)
+
+
+def relu(params, x):
+    return jax.nn.relu(x @ params["w"]) @ params["v"]
+
+
+def draw(key, dtype):
+    shapes = {"v": (3, 2), "w": (2, 3)}
+    keys = jax.random.split(key, 2)
+    return {name: jax.random.normal(k, s, dtype) for k, (name, s) in zip(keys, shapes.items())}
+
+
+def zeros(dtype):
+    return jax.tree.map(jnp.zeros_like, draw(jax.random.key(0), dtype))
+
+
+@functools.cache
+def spec():
+    return infer(relu, draw(jax.random.key(0), jnp.float32), X.astype(jnp.float32), verify=False)
+
+
+def loss(params):
+    return jnp.mean((relu(params, X.astype(params["w"].dtype)) - 1) ** 2)
+
+
+def one_update(params):
+    optimizer = with_teleportation(optax.sgd(0.1), spec(), every=2, max_steps=2)
+    return optimizer.update(jax.grad(loss)(params), optimizer.init(params), params, value_fn=loss)[0]
+
+
+SEARCH = dict.fromkeys(SMOOTH, "documented as not differentiated: it searches with gradients of its own")
+COUNT = dict.fromkeys(("nan_is_honest", *SMOOTH), "the answer is an integer without a status")
+
+CASES = [
+    Case(
+        "merge_equivalent_units",
+        merge_equivalent_units,
+        lambda key, dtype: (draw(key, dtype), jnp.asarray(0.1, dtype)),
+        call=lambda params, threshold: merge_equivalent_units(spec(), params, threshold=threshold),
+        differentiable=(0,),
+        output=lambda result: result.params,
+        edges={"zero parameters": lambda dtype: (zeros(dtype), jnp.asarray(0.1, dtype))},
+        nan_arguments=(0,),
+    ),
+    Case(
+        "feature_complexity",
+        feature_complexity,
+        lambda key, dtype: (draw(key, dtype), jnp.asarray(0.1, dtype)),
+        call=lambda params, threshold: feature_complexity(spec(), params, threshold=threshold),
+        exemptions=COUNT,
+    ),
+    Case(
+        "teleport",
+        teleport,
+        lambda key, dtype: (draw(key, dtype), jnp.asarray(0.1, dtype)),
+        call=lambda params, step_size: teleport(spec(), loss, params, step_size=step_size, max_steps=2),
+        exemptions=SEARCH,
+        tolerance=1e-9,
+    ),
+    Case(
+        "with_teleportation",
+        with_teleportation,
+        lambda key, dtype: (draw(key, dtype),),
+        call=one_update,
+        exemptions=SEARCH,
+        tolerance=1e-9,
+    ),
+]
