@@ -1,13 +1,20 @@
 """Optimal transport: couplings, distances, barycentres, and their gradients."""
 
 from geojax.transport.assignment import assignment, assignment_cost
+from geojax.transport.barycenter import BarycenterResult, barycenter
+from geojax.transport.bottleneck import bottleneck_assignment
 from geojax.transport.control_variates import lower_control, upper_control
 from geojax.transport.directions import orthogonal_directions, random_directions, simplex_directions
 from geojax.transport.divergence import sinkhorn_divergence
+from geojax.transport.free_support import FreeSupportResult, free_support_barycenter
 from geojax.transport.fused_gromov import fused_gromov_wasserstein
+from geojax.transport.gaussian import bures_wasserstein, gaussian_wasserstein
 from geojax.transport.gromov import GromovResult, gromov_wasserstein
+from geojax.transport.maps import barycentric_map, entropic_map
 from geojax.transport.max_sliced import MaxSlicedResult, max_sliced_wasserstein
+from geojax.transport.multimarginal import MultimarginalResult, multimarginal_sinkhorn
 from geojax.transport.newton import sinkhorn_newton
+from geojax.transport.partial import partial_transport
 from geojax.transport.point_cloud import PointCloudResult, point_cloud_sinkhorn
 from geojax.transport.sinkhorn import SinkhornResult, sinkhorn
 from geojax.transport.sliced import SlicedResult, sliced_wasserstein
@@ -16,18 +23,30 @@ from geojax.transport.unbalanced import unbalanced_sinkhorn
 from geojax.transport.univariate import wasserstein_1d
 
 __all__ = [
+    "BarycenterResult",
+    "FreeSupportResult",
     "GromovResult",
     "MaxSlicedResult",
+    "MultimarginalResult",
     "PointCloudResult",
     "SinkhornResult",
     "SlicedResult",
     "assignment",
     "assignment_cost",
+    "barycenter",
+    "barycentric_map",
+    "bottleneck_assignment",
+    "bures_wasserstein",
+    "entropic_map",
+    "free_support_barycenter",
     "fused_gromov_wasserstein",
+    "gaussian_wasserstein",
     "gromov_wasserstein",
     "lower_control",
     "max_sliced_wasserstein",
+    "multimarginal_sinkhorn",
     "orthogonal_directions",
+    "partial_transport",
     "point_cloud_sinkhorn",
     "random_directions",
     "simplex_directions",

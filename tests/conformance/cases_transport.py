@@ -11,7 +11,13 @@ from geojax.transport import (
     sinkhorn_newton,
     unbalanced_sinkhorn,
 )
-from tests.conformance import transport_clouds, transport_gromov, transport_line
+from tests.conformance import (
+    transport_clouds,
+    transport_gaussian,
+    transport_gromov,
+    transport_line,
+    transport_measures,
+)
 from tests.conformance.case import Case
 
 N, M = 6, 5
@@ -157,6 +163,8 @@ CASES = [
     ),
     *transport_gromov.CASES,
     *transport_clouds.CASES,
+    *transport_measures.CASES,
+    *transport_gaussian.CASES,
     *transport_line.CASES,
 ]
 
@@ -165,4 +173,5 @@ DATA = {
     **transport_line.DATA,
     **transport_gromov.DATA,
     **transport_clouds.DATA,
+    **transport_measures.DATA,
 }
