@@ -28,6 +28,14 @@ def plan(f: Array, g: Array, cost_matrix: Array, a: Array, b: Array, epsilon: Ar
     return a[:, None] * kernel(f, g, cost_matrix, epsilon) * b
 
 
+def softmin(costs: Array, weights: Array, epsilon: Array) -> Array:
+    """-epsilon log sum_j weights_j exp(-costs_ij / epsilon), with a finite derivative at weights of zero."""
+    low = jax.lax.stop_gradient(jnp.min(jnp.where(weights > 0, costs, jnp.inf), axis=1, keepdims=True))
+    cap = 0.5 * jnp.log(jnp.finfo(costs.dtype).max)  # for columns of weight zero
+    total = jnp.exp(jnp.minimum(-(costs - low) / epsilon, cap)) @ weights
+    return low[:, 0] - epsilon * jnp.log(jnp.maximum(total, jnp.finfo(total.dtype).tiny))
+
+
 @jax.custom_jvp
 def value(f: Array, g: Array, cost_matrix: Array, a: Array, b: Array, epsilon: Array) -> Float[Array, ""]:
     """The dual value at potentials whose plan has mass sum(b), with its envelope derivative.

@@ -98,20 +98,12 @@ def unbalanced_sinkhorn(
 def _row_potential(g: Array, theta: Theta) -> Array:
     """The best f for g: the soft minimum of C - g over columns, weighted by b, and damped."""
     cost_matrix, _, b, epsilon, rho_a, _ = theta
-    return _softmin(cost_matrix - g, b, epsilon) * (rho_a / (rho_a + epsilon))
+    return dual.softmin(cost_matrix - g, b, epsilon) * (rho_a / (rho_a + epsilon))
 
 
 def _column_potential(f: Array, theta: Theta) -> Array:
     cost_matrix, a, _, epsilon, _, rho_b = theta
-    return _softmin(cost_matrix.T - f, a, epsilon) * (rho_b / (rho_b + epsilon))
-
-
-def _softmin(costs: Array, weights: Array, epsilon: Array) -> Array:
-    """-epsilon log sum_j weights_j exp(-costs_ij / epsilon), with a finite derivative at weights of zero."""
-    low = jax.lax.stop_gradient(jnp.min(jnp.where(weights > 0, costs, jnp.inf), axis=1, keepdims=True))
-    cap = 0.5 * jnp.log(jnp.finfo(costs.dtype).max)  # for columns of weight zero
-    total = jnp.exp(jnp.minimum(-(costs - low) / epsilon, cap)) @ weights
-    return low[:, 0] - epsilon * jnp.log(jnp.maximum(total, jnp.finfo(total.dtype).tiny))
+    return dual.softmin(cost_matrix.T - f, a, epsilon) * (rho_b / (rho_b + epsilon))
 
 
 def _composed(g: Array, theta: Theta) -> Array:
