@@ -1,19 +1,25 @@
 """What all tests share, settled before JAX starts.
 
 * Four virtual CPU devices, so that sharded programs can be compared with unsharded ones.
-* A persistent compilation cache in .cache/, so that a second run compiles nothing.
+* A persistent compilation cache in .cache/, so that a second run compiles nothing, and a compiler that optimises
+  little: most of a first run is compiling small programs, and this takes it a sixth of the time.
 * 64-bit types enabled. A function that makes an array of default type then turns float32 into float64, which the dtype
   checks see; with 64-bit types disabled it would go unnoticed. A test (or module) marked `x32` runs with them disabled,
   as most users do; doctests do so too, as they show what a user sees.
 """
 
+import importlib.metadata
 import os
 from pathlib import Path
 
 _ROOT = Path(__file__).resolve().parent.parent
+_FLAGS = {"--xla_force_host_platform_device_count": "4", "--xla_backend_optimization_level": "0"}
+_VERSION = tuple(int(part) for part in importlib.metadata.version("jaxlib").split(".")[:2])
+if _VERSION < (0, 11):
+    _FLAGS["--xla_cpu_use_fusion_emitters"] = "false"  # later versions do not know the flag, and abort
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
-if "xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
-    os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=4"
+_given = os.environ.get("XLA_FLAGS", "")
+os.environ["XLA_FLAGS"] = " ".join([_given, *(f"{k}={v}" for k, v in _FLAGS.items() if k not in _given)])
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(_ROOT / ".cache" / "jax"))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 # XLA reports each program it loads from the cache as made for tuning flags that no machine has.

@@ -137,6 +137,33 @@ def is_stacked(label: Label) -> bool:
     )
 
 
+def stack_roots(label: Label) -> Iterator[Node]:
+    """The nodes that the stacks in a label are over."""
+    for factor in resolve(label):
+        if isinstance(factor, Stack):
+            root = resolve((factor.over,))[0]
+            if isinstance(root, Node):
+                yield root
+            for choice in factor.choices:
+                yield from stack_roots(choice)
+        elif isinstance(factor, Sum):
+            for piece in factor.pieces:
+                yield from stack_roots(piece)
+
+
+def multiplicity(root: Node, label: Label) -> int:
+    """How often a node stands in a label, at most, in one block of it."""
+    total = 0
+    for factor in resolve(label):
+        if isinstance(factor, Sum):
+            total += max((multiplicity(root, piece) for piece in factor.pieces), default=0)
+        elif isinstance(factor, Stack):
+            total += max((multiplicity(root, choice) for choice in factor.choices), default=0)
+        elif factor is root:
+            total += 1
+    return total
+
+
 def is_uniform(label: Label) -> bool:
     """Whether the array is constant along the whole axis (an axis of length one is)."""
     return all(isinstance(factor, Uniform) for factor in resolve(label))

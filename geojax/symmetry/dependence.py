@@ -10,7 +10,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
-from geojax.symmetry.axes import Factor, Node, expand, resolve
+from geojax.symmetry.axes import Factor, Label, Node, expand, resolve, terminals
 from geojax.symmetry.interpret import Interpreter
 
 LIMIT = 4096
@@ -93,21 +93,24 @@ def close(others: set[Node], parents: dict[Node, set[Node]]) -> None:
 
 def _arrays(interpreter: Interpreter) -> Iterator[tuple[Factor, ...]]:
     for occurrence in interpreter.occurrences:
+        blocks = _blocks(occurrence.axes)
+        if blocks is None:
+            yield _every(occurrence.axes) * 2
+            continue
         ambient = resolve(occurrence.ambient)
-        blocks = list(itertools.islice(expand(occurrence.axes), LIMIT + 1))
-        if len(blocks) > LIMIT:
-            every = tuple(factor for block in blocks for _, factor in block)
-            yield every + every
-        else:
-            for block in blocks:
-                yield (*(factor for _, factor in block), *ambient)
+        for block in blocks:
+            yield (*(factor for _, factor in block), *ambient)
 
 
 def _contractions(interpreter: Interpreter) -> Iterator[tuple[tuple[Factor, ...], set[Node]]]:
     for contraction in interpreter.contractions:
         depth = len(contraction.summed)
         ambient = set(_nodes(resolve(contraction.ambient)))
-        for pairs in itertools.islice(expand((*contraction.summed, *contraction.batch)), LIMIT):
+        blocks = _blocks((*contraction.summed, *contraction.batch))
+        if blocks is None:
+            yield _every(contraction.summed), ambient
+            continue
+        for pairs in blocks:
             together = ambient | set(_nodes(factor for _, factor in pairs))
             yield tuple(factor for axis, factor in pairs if axis < depth), together
 
@@ -115,9 +118,23 @@ def _contractions(interpreter: Interpreter) -> Iterator[tuple[tuple[Factor, ...]
 def _eliminations(interpreter: Interpreter) -> Iterator[tuple[set[Node], tuple[Factor, ...]]]:
     for elimination in interpreter.eliminations:
         depth = len(elimination.gone)
-        for pairs in itertools.islice(expand((*elimination.gone, *elimination.kept)), LIMIT):
+        blocks = _blocks((*elimination.gone, *elimination.kept))
+        if blocks is None:
+            yield set(_nodes(_every(elimination.gone))), _every(elimination.kept)
+            continue
+        for pairs in blocks:
             gone = set(_nodes(factor for axis, factor in pairs if axis < depth))
             yield gone, tuple(factor for axis, factor in pairs if axis >= depth)
+
+
+def _blocks(labels: tuple[Label, ...]) -> list[tuple[tuple[int, Factor], ...]] | None:
+    """The blocks of an array; None where there are too many, and everything is to be taken as occurring together."""
+    blocks = list(itertools.islice(expand(labels), LIMIT + 1))
+    return blocks if len(blocks) <= LIMIT else None
+
+
+def _every(labels: tuple[Label, ...]) -> tuple[Factor, ...]:
+    return tuple(factor for label in labels for factor in terminals(label))
 
 
 def _nodes(factors: Iterable[Factor]) -> Iterator[Node]:

@@ -14,8 +14,7 @@ from geojax.symmetry.dimension import jacobian, orbit_dimension
 from geojax.symmetry.rotations import drop_half_turns, propose
 from geojax.symmetry.spec import SymmetrySpec
 from geojax.symmetry.tracing import is_array, trace
-from geojax.symmetry.verify import Probe
-from geojax.symmetry.verify import verify as check
+from geojax.symmetry.verify import Probe, check
 from geojax.typing import Params
 
 SMALL = 256
@@ -95,13 +94,15 @@ def _verified(
     if not doubtful:
         return spec
     checked = spec.without(*(name for name, _ in spec.members if name not in doubtful))
-    result = check(checked, apply, params, *inputs, key=jax.random.key(0))
-    failed = (*result.failed, *rotations) if math.isnan(result.change) else result.failed
-    spec = drop_half_turns(spec.without(*failed), rotations)
+    result = check(checked, apply, params, inputs, jax.random.key(0), doubtful=rotations)
+    # What the program does not imply is kept only where the outputs would have shown that it is wrong.
+    blind = rotations if math.isnan(result.change) else [name for name in rotations if name in result.blind]
+    spec = drop_half_turns(spec.without(*result.failed, *blind), rotations)
     if not verify:
         return spec
     surprises = tuple(name for name in result.failed if name not in rotations)
-    verification = dataclasses.replace(result, failed=surprises)
+    unseen = tuple(name for name in result.blind if name not in rotations)
+    verification = dataclasses.replace(result, failed=surprises, blind=unseen)
     return dataclasses.replace(spec, verification=verification, reach=_reach(spec, apply, params, inputs))
 
 

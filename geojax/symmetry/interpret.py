@@ -14,7 +14,17 @@ from jax.core import Tracer
 
 from geojax.symmetry import jaxprs
 from geojax.symmetry.algebra import Algebra
-from geojax.symmetry.axes import Label, Node, Reason, is_stacked, is_uniform, resolve, uniform
+from geojax.symmetry.axes import (
+    Label,
+    Node,
+    Reason,
+    is_stacked,
+    is_uniform,
+    multiplicity,
+    resolve,
+    stack_roots,
+    uniform,
+)
 
 
 @dataclasses.dataclass
@@ -113,6 +123,8 @@ class Interpreter(Algebra):
         eliminations: Every array that loses axes while others stay.
         products: Every matrix product and convolution outside of while loops and branches.
         unknown: Primitives without a rule, with their source lines.
+        seen: The labels of every array that an equation read.
+        wanted: Which outputs of the equation at hand the program uses.
     """
 
     def __init__(self, enumerate_keys: frozenset = frozenset()):
@@ -121,7 +133,9 @@ class Interpreter(Algebra):
         self.contractions: list[Contraction] = []
         self.eliminations: list[Elimination] = []
         self.products: list[Product] = []
+        self.seen: list[tuple[Label, ...]] = []
         self.place: tuple[int, ...] = ()
+        self.wanted: Sequence[bool] = ()
         self.unknown: dict[str, None] = {}
         self.ambient: Label = ()
         self.loops: list[list[tuple[Label, ...]]] = []
@@ -143,6 +157,7 @@ class Interpreter(Algebra):
             ]
             body = jaxprs.call(eqn)
             if body is None:
+                self.wanted = wanted
                 outputs = self.step(eqn, inputs)
             else:
                 outputs = self.inside(
@@ -175,6 +190,7 @@ class Interpreter(Algebra):
                 self.products.append(Product((*self.place, id(eqn)), eqn, tuple(inputs), self.ambient))
             result = handler(self, eqn, *inputs)
             outputs = result if isinstance(result, list) else [result]
+        self.seen += (value.axes for value in inputs)
         data = any(value.data for value in inputs)
         steady = all(value.steady for value in inputs)
         finite = all(value.finite for value in inputs)
@@ -231,6 +247,36 @@ class Interpreter(Algebra):
                     count[factor] = count.get(factor, 0) + 1
         keep = frozenset((node,) for node, times in count.items() if times == 1)
         return tuple(self.collapse(label, why, keep) for label in axes)
+
+    def disentangle(self, leaves: Sequence[Value]) -> None:
+        """Merges the choices of every stack whose index stands on two axes of some array.
+
+        Which of the two axes the stack means is lost there. To be called when the program has run: an axis may have
+        been refined into a stack and its index long after arrays with that axis were made.
+        """
+        why = Reason("slice", "has its entries read one by one along an axis that an array carries twice")
+        merged: set[Node] = set()
+        while self.stacks:
+            arrays = [*(value.axes for value in leaves), *(o.axes for o in self.occurrences), *self.seen]
+            roots = {root for axes in arrays for label in axes for root in stack_roots(label)}
+            twice = {
+                root
+                for root in roots - merged
+                if any(sum(multiplicity(root, label) for label in axes) > 1 for axes in arrays)
+            }
+            if not twice:
+                break
+            merged |= twice
+            keep = frozenset((root,) for root in roots - merged)
+            for axes in arrays:
+                for label in axes:
+                    self.collapse(label, why, keep)
+            for value in leaves:
+                value.axes = tuple(self.collapse(label, why, keep) for label in value.axes)
+            self.loops = [
+                [tuple(self.collapse(label, why, keep) for label in axes) for axes in carry]
+                for carry in self.loops
+            ]
 
     # -- making values ------------------------------------------------------------------------------------------
 

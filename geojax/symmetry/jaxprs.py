@@ -13,7 +13,6 @@ from jax.extend import core as jex
 from geojax._core.loops import vary_with
 
 Literal = jex.Literal
-DropVar = jex.DropVar
 
 
 @dataclasses.dataclass(frozen=True)

@@ -20,7 +20,11 @@ def propose(spec: SymmetrySpec) -> tuple[SymmetrySpec, list[str]]:
             continue
         name = f"{group.axis}:{ORTHOGONAL}"
         layouts = [_pair(leaf.layout, scaling, name) for leaf in spec.leaves]
-        if any(layout is None for layout in layouts) or name in spec.groups:
+        fits = all(
+            layout is not None and _fits(layout, leaf.shape)
+            for layout, leaf in zip(layouts, spec.leaves, strict=True)
+        )
+        if not fits or name in spec.groups:
             continue
         rotation = Group(
             ORTHOGONAL,
@@ -62,6 +66,16 @@ def _pair(layout: Layout, scaling: str, rotation: str) -> Layout | None:
     return (
         None if any(piece is None for piece in pieces) else dataclasses.replace(layout, pieces=tuple(pieces))
     )
+
+
+def _fits(layout: Layout, shape: tuple[int, ...]) -> bool:
+    """Whether the parts of an undivided leaf multiply to its axes: the halves were halves of the axis that moves."""
+    if not isinstance(layout, Block):
+        return True
+    sizes = [1] * len(shape)
+    for part in layout.parts:
+        sizes[part.axis] *= part.size
+    return tuple(sizes) == shape
 
 
 def _joined(cut: Cut, half: Block, scaling: str, rotation: str) -> Block | None:

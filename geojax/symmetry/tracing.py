@@ -142,6 +142,7 @@ def run(interpreter: Interpreter, program: jaxprs.Body, leaves: list[Value]) -> 
         interpreter.record(value.axes)
     for value in interpreter.run(program, [*leaves, *inputs]):
         interpreter.output(value)
+    interpreter.disentangle(leaves)
 
 
 def _read_one_by_one(leaves: list[Value]) -> list[tuple]:

@@ -1,7 +1,7 @@
 """verify: is a spec right? Random parameters, random elements, and a control that must fail."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 import jax
@@ -61,6 +61,19 @@ def verify(
 
     References: [Ainsworth2022]
     """
+    return check(spec, apply, params, inputs, key)
+
+
+def check(
+    spec: SymmetrySpec,
+    apply: Callable[..., Any],
+    params: Params,
+    inputs: tuple[Any, ...],
+    key: Key,
+    *,
+    doubtful: Collection[str] = (),
+) -> VerifyResult:
+    """`verify`, with a control for each doubtful group, and for as many others as there is time for."""
     spec.check(params)
     if not spec.members:
         return VerifyResult(0.0, 0.0, float("inf"))
@@ -79,7 +92,8 @@ def verify(
         return VerifyResult(math.nan, probe.tolerance, math.nan)
     failed = _culprits(change, names, probe.tolerance)
     kept = [name for name in names if name not in failed]
-    controls = {name: probe.control(draws[0], elements[0], name) for name in kept[:CONTROLS]}
+    tried = dict.fromkeys([*(name for name in kept if name in doubtful), *kept[:CONTROLS]])
+    controls = {name: probe.control(draws[0], elements[0], name) for name in tried}
     blind = tuple(name for name, value in controls.items() if value <= BLIND * probe.tolerance)
     seen = [value for name, value in controls.items() if name not in blind]
     return VerifyResult(

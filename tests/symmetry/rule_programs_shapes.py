@@ -188,7 +188,14 @@ def reductions() -> list[Program]:
         program("fft of numbers", lambda x: x * jnp.fft.fft(jnp.ones((3, 4))), n(3, 4), free=((0, 0),)),
         program("rfft2", lambda x: jnp.fft.rfft2(x), n(3, 4, 4), free=((0, 0),)),
         program("irfft", lambda x: jnp.fft.irfft(x), Draw((3, 4), "complex"), free=((0, 0),)),
-        program("sort", lambda x: lax.sort(x, dimension=1), n(3, 4), free=((0, 0),)),
+        program("sort", lambda x: lax.sort(x, dimension=1), n(3, 4), free=BOTH),
+        program(
+            "sort rows by all columns",
+            lambda x, y: lax.sort((jnp.round(x), y), dimension=1, num_keys=2),
+            n(3, 4),
+            n(3, 4),
+            free=((0, 0), (0, 1), (1, 0), (1, 1)),
+        ),
         program("sort rows", keys, n(3, 4), n(3, 4), free=((0, 0), (1, 0))),
         program(
             "sort a uniform payload",
@@ -206,6 +213,7 @@ def reductions() -> list[Program]:
         ),
         program("argsort", lambda x: jnp.argsort(x, axis=1), n(3, 4), free=((0, 0),)),
         program("top k", lambda x: lax.top_k(x, 2), n(3, 4), free=((0, 0),)),
+        program("the largest k", lambda x: lax.top_k(x, 2)[0], n(3, 4), free=BOTH),
         program("approximate top k", lambda x: lax.approx_max_k(x, 2), n(3, 4), free=((0, 0),)),
         program(
             "pool",

@@ -185,3 +185,15 @@ def test_twelve_blocks_are_read_in_seconds():
     spec = gj.symmetry.infer(apply, params, x)
     assert time.process_time() - start < 30, "an order of magnitude above what it takes"
     assert sum(group.kind == PERMUTATION for group in spec.groups.values()) == 1 + 12 * 4
+
+
+def test_a_rotation_that_the_outputs_cannot_show_is_not_kept(key):
+    """Halves of one axis that scale along another are no frequency pairs, and a step function hides the difference."""
+
+    def apply(params, x):
+        size = jnp.sqrt(jnp.sum(jnp.stack([params["a"], params["a"]]) ** 2, 2) + 1e-3)
+        return jnp.einsum("ab,az->zb", size, params["b"]) > 0
+
+    params = {"a": jax.random.normal(key, (2, 6)), "b": jax.random.normal(jax.random.fold_in(key, 1), (2, 4))}
+    spec = gj.symmetry.infer(apply, params, jnp.ones(()), verify=False)
+    assert not [name for name, group in spec.groups.items() if group.kind == "orthogonal" and group.size == 2]

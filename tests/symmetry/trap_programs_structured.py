@@ -323,4 +323,24 @@ def heads() -> list[Trap]:
             ),
             (3, 4, 5),
         ),
+        # An index that stands on two axes of an array does not say which of them a stack over it means.
+        trap(
+            "every other entry after a loop",
+            lambda p, x: lax.fori_loop(0, 2, lambda _, y: y @ p[1], p[0])[:, ::2] * jnp.sum(x),
+            (3, 6),
+            (6, 6),
+        ),
+        trap(
+            "rows of a matrix met by its turn",
+            lambda p, x: jnp.einsum("abc,bz->acz", jnp.minimum(x, x.swapaxes(0, 1)), p[0])[1:2],
+            (2, 3),
+            inputs=((2, 2, 3),),
+            groups=[],
+        ),
+        trap(
+            "rows read at positions that move with them",
+            lambda p, x: p[0][jnp.argmax(p[1] @ jnp.concatenate([p[0][:1], p[0][1:]]), 0) % 2][1:] * jnp.sum(x),
+            (2, 3),
+            (5, 2),
+        ),
     ]

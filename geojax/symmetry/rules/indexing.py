@@ -94,6 +94,9 @@ def gather(interpreter: Interpreter, eqn: Any, value: Value, indices: Value) -> 
         [label for label, full in zip(value.axes, whole, strict=True) if not full],
         [label for label, full in zip(value.axes, whole, strict=True) if full],
     )
+    # Rows come from the indices: a stack over an axis that was read at positions must not meet its namesake there.
+    ours = tuple(label for label, full in zip(value.axes, whole, strict=True) if full)
+    interpreter.settle(ours, why)
     shape = jaxprs.shape(eqn.outvars[0])
     waiting, offsets = iter(rows), iter(window)
     axes = tuple(next(offsets) if i in numbers.offset_dims else next(waiting) for i in range(len(shape)))

@@ -84,26 +84,43 @@ def mixed(interpreter: Interpreter, eqn: Any, value: Value, dims: Sequence[int],
 
 @rule("sort")
 def sort(interpreter: Interpreter, eqn: Any, *values: Value) -> list[Value]:
-    """Rows move together; the sorted axis is held (its values alone would be invariant, the payload is not)."""
+    """Rows in order. Sorted by all their entries they come out the same; a payload does not, where keys tie."""
     dim = eqn.params["dimension"]
     why = interpreter.why(eqn, "is sorted")
+    shape = jaxprs.shape(eqn.invars[0])
+    how = arithmetic.HOMOGENEOUS if len(values) == 1 else arithmetic.NONLINEAR
+    if eqn.params["num_keys"] == len(values):
+        return ranked(interpreter, eqn, values, dim, shape[dim], how)
     for value in values:
         interpreter.hold(value.axes, [dim], why)
-    shape = jaxprs.shape(eqn.invars[0])
     axes = list(interpreter.align(eqn, values, shape, why))
     axes[dim] = interpreter.fixed(shape[dim], why)
-    how = arithmetic.HOMOGENEOUS if len(values) == 1 else arithmetic.NONLINEAR
     return [interpreter.transform(eqn, Value(tuple(axes), gauge=v.gauge), how) for v in values]
 
 
 @rule("top_k", "approx_top_k")
 def top_k(interpreter: Interpreter, eqn: Any, value: Value, *_: Value) -> list[Value]:
-    """The largest entries and their positions: the axis is held."""
+    """The largest entries; where their positions are used too, the axis is held."""
     why = interpreter.why(eqn, "is ranked")
     dim = eqn.params.get("axis", eqn.params.get("reduction_dimension", -1)) % len(value.axes)
-    interpreter.hold(value.axes, [dim], why)
     size = jaxprs.shape(eqn.outvars[0])[dim]
+    if eqn.primitive.name == "top_k" and not interpreter.wanted[1]:
+        return [*ranked(interpreter, eqn, [value], dim, size, arithmetic.HOMOGENEOUS), Value(())]
+    interpreter.hold(value.axes, [dim], why)
     axes = (*value.axes[:dim], interpreter.fixed(size, why), *value.axes[dim + 1 :])
     ranks = Value(axes, gauge=value.gauge)
     kept = interpreter.transform(eqn, ranks, arithmetic.HOMOGENEOUS)
     return [kept, interpreter.transform(eqn, Value(kept.axes, gauge=value.gauge), arithmetic.NONLINEAR)]
+
+
+def ranked(
+    interpreter: Interpreter, eqn: Any, values: Sequence[Value], dim: int, size: int, how: Any
+) -> list[Value]:
+    """Rows of arrays in order of size along an axis: a symmetric function of it, with a fixed axis in its place."""
+    why = interpreter.why(eqn, "is sorted")
+    axes = interpreter.align(eqn, values, jaxprs.shape(eqn.invars[0]), why)
+    interpreter.total(eqn, axes[dim], how)
+    kept = (*axes[:dim], *axes[dim + 1 :])
+    interpreter.eliminate([axes[dim]], kept)
+    ordered = (*axes[:dim], interpreter.fixed(size, why), *axes[dim + 1 :])
+    return [interpreter.transform(eqn, Value(ordered, gauge=value.gauge), how) for value in values]
