@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from geojax import symmetry
 from geojax.symmetry.groups import PERMUTATION, SCALING
-from tests.conformance import symmetry_alignment, symmetry_matching, symmetry_models
+from tests.conformance import symmetry_alignment, symmetry_matching, symmetry_models, symmetry_rankings
 from tests.conformance.case import Case, exempt_all
 
 SHAPES = {"w": (3, 5), "b": (5,), "q": (5, 2, 3), "k": (5, 2, 3), "v": (5, 2, 3), "o": (2, 3, 2)}
@@ -139,6 +139,20 @@ CASES = [
         exemptions={"nan_is_honest": DISCRETE, **CHOICE},
     ),
     Case(
+        "symmetry_dimension",
+        symmetry.symmetry_dimension,
+        lambda key, dtype: (draw(key, dtype), X.astype(dtype)),
+        call=lambda params, x: symmetry.symmetry_dimension(network, params, x),
+        exemptions={"nan_is_honest": DISCRETE, **CHOICE},
+    ),
+    Case(
+        "hidden_symmetry_defect",
+        symmetry.hidden_symmetry_defect,
+        lambda key, dtype: (draw(key, dtype), X.astype(dtype)),
+        call=lambda params, x: symmetry.hidden_symmetry_defect(spec(), network, params, x),
+        exemptions={"nan_is_honest": DISCRETE, **CHOICE},
+    ),
+    Case(
         "orbit_dimension",
         symmetry.orbit_dimension,
         lambda key, dtype: (draw(key, dtype),),
@@ -151,9 +165,12 @@ CASES = [
     *symmetry_alignment.CASES,
     *symmetry_matching.CASES,
     *symmetry_models.CASES,
+    *symmetry_rankings.CASES,
 ]
 
 DATA = {
+    "AsymmetricMask": "what asymmetric_mask returns",
+    "BreakdownResult": "what breakdown returns",
     "FeatureMergingResult": "what merge_equivalent_units returns",
     "Group": "static data: a kind, a size and parents",
     "MatchingResult": "what the matchers return",

@@ -6,10 +6,18 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from geojax.symmetry.asymmetry import (
+    AsymmetricMask,
+    apply_asymmetric,
+    asymmetric_mask,
+    automorphism_count,
+)
 from geojax.symmetry.feature_merging import feature_complexity, merge_equivalent_units
 from geojax.symmetry.infer import infer
+from geojax.symmetry.interpolated_experts import interpolated_experts
+from geojax.symmetry.singular_alignment import singular_alignment
 from geojax.symmetry.teleport import teleport, with_teleportation
-from tests.conformance.case import Case
+from tests.conformance.case import Case, exempt_all
 
 SMOOTH = ("gradient_matches_differences", "forward_equals_reverse", "gradient_finite_at_edges")
 X = jnp.linspace(-1.0, 1.0, 8).reshape(4, 2)
@@ -43,6 +51,7 @@ def one_update(params):
     return optimizer.update(jax.grad(loss)(params), optimizer.init(params), params, value_fn=loss)[0]
 
 
+MARKS = jnp.array([[True, False, False], [True, True, False]])
 SEARCH = dict.fromkeys(SMOOTH, "documented as not differentiated: it searches with gradients of its own")
 COUNT = dict.fromkeys(("nan_is_honest", *SMOOTH), "the answer is an integer without a status")
 
@@ -79,5 +88,49 @@ CASES = [
         call=one_update,
         exemptions=SEARCH,
         tolerance=1e-9,
+    ),
+    Case(
+        "singular_alignment",
+        singular_alignment,
+        lambda key, dtype: (
+            jax.random.normal(key, (3, 2), dtype),
+            jnp.ones((3, 2), dtype) + jnp.eye(3, 2, dtype=dtype),
+        ),
+        differentiable=(0,),
+        edges={"a matrix against itself": lambda dtype: (jnp.eye(3, 2, dtype=dtype),) * 2},
+    ),
+    Case(
+        "asymmetric_mask",
+        asymmetric_mask,
+        lambda key, dtype: (key, jnp.asarray(0.5, dtype)),
+        call=lambda key, scale: asymmetric_mask(spec(), key=key, scale=scale),
+        differentiable=(1,),
+        output=lambda mask: mask.values,
+        edges={"no scale": lambda dtype: (jax.random.key(0), jnp.zeros((), dtype))},
+    ),
+    Case(
+        "apply_asymmetric",
+        apply_asymmetric,
+        lambda key, dtype: (draw(key, dtype), jax.random.normal(key, (2, 3), dtype)),
+        call=lambda params, values: apply_asymmetric(params, AsymmetricMask({"w": MARKS}, {"w": values})),
+        differentiable=(0, 1),
+        edges={"zero parameters": lambda dtype: (zeros(dtype), jnp.zeros((2, 3), dtype))},
+        nan_arguments=(1,),
+    ),
+    Case(
+        "automorphism_count",
+        automorphism_count,
+        lambda key, dtype: (),
+        exemptions=exempt_all("counts on the host; it is not a function of arrays"),
+    ),
+    Case(
+        "interpolated_experts",
+        interpolated_experts,
+        lambda key, dtype: (
+            jax.random.uniform(key, (2,), dtype),
+            {"w": jax.random.normal(key, (2, 3), dtype)},
+        ),
+        differentiable=(0, 1),
+        edges={"no gate": lambda dtype: (jnp.zeros(2, dtype), {"w": jnp.ones((2, 3), dtype)})},
     ),
 ]
