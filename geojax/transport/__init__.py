@@ -3,6 +3,7 @@
 from geojax.transport.assignment import assignment, assignment_cost
 from geojax.transport.barycenter import BarycenterResult, barycenter
 from geojax.transport.bottleneck import bottleneck_assignment
+from geojax.transport.circular import circular_wasserstein
 from geojax.transport.control_variates import lower_control, upper_control
 from geojax.transport.directions import orthogonal_directions, random_directions, simplex_directions
 from geojax.transport.divergence import sinkhorn_divergence
@@ -37,6 +38,7 @@ __all__ = [
     "barycentric_map",
     "bottleneck_assignment",
     "bures_wasserstein",
+    "circular_wasserstein",
     "entropic_map",
     "free_support_barycenter",
     "fused_gromov_wasserstein",

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.experimental.buffer_callback import buffer_callback
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, Num
 
 from geojax._core.loops import vary_with
 
@@ -30,7 +30,7 @@ def _(primals, tangents):
     return gathered(values), gathered(change)
 
 
-def argsort(values: Float[Array, "*batch n"]) -> Int[Array, "*batch n"]:
+def argsort(values: Num[Array, "*batch n"]) -> Int[Array, "*batch n"]:
     """Positions of the values in ascending order; ties in some fixed order."""
     return _argsort(jax.lax.stop_gradient(values))
 

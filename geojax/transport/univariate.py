@@ -56,7 +56,7 @@ def wasserstein_1d(
         gaps, widths = uniform_gaps(x, y)
     else:
         gaps, widths = _weighted_gaps(x, y, a, b)
-    return jnp.where(jnp.asarray(p) >= 1, _mean_norm(gaps, widths, p), jnp.nan)
+    return jnp.where(jnp.asarray(p) >= 1, mean_norm(gaps, widths, p), jnp.nan)
 
 
 def line_points(where: str, **points: Array) -> tuple[Array, ...]:
@@ -114,7 +114,7 @@ def powers(gaps: Array, p: Scalar) -> Array:
     return jnp.power(jnp.abs(gaps), jnp.asarray(p, gaps.dtype))
 
 
-def _mean_norm(gaps: Array, widths: Array, p: Scalar) -> Float[Array, ""]:
+def mean_norm(gaps: Array, widths: Array, p: Scalar) -> Float[Array, ""]:
     """(sum widths |gaps|^p)^(1/p), with derivative 0 at 0; neither overflows nor underflows on the way."""
     largest = jax.lax.stop_gradient(jnp.max(jnp.abs(gaps)))
     scale = jnp.where(largest > 0, largest, 1)

@@ -96,6 +96,14 @@ CASES = [
         edges={"equal clouds": equal_clouds},
     ),
     Case(
+        "circular_wasserstein",
+        transport.circular_wasserstein,
+        lambda key, dtype: (*line(key, dtype)[:2], jnp.asarray(1.0, dtype)),
+        call=lambda x, y, period: transport.circular_wasserstein(x, y, period=period),
+        differentiable=(0, 1, 2),
+        edges={"equal measures": lambda dtype: (*equal_lines(dtype)[:2], jnp.asarray(1.0, dtype))},
+    ),
+    Case(
         "max_sliced_wasserstein",
         transport.max_sliced_wasserstein,
         distant_clouds,

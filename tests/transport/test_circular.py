@@ -1,0 +1,112 @@
+"""Transport on the circle against POT, brute-force assignment and a linear program."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import ot
+import pytest
+from scipy.optimize import linear_sum_assignment
+
+from geojax.transport import circular_wasserstein, wasserstein_1d
+
+N, M = 7, 5
+
+
+def points(seed, n=N, m=M):
+    rng = np.random.default_rng(seed)
+    return jnp.asarray(rng.uniform(size=n)), jnp.asarray(rng.vonmises(0, 2, size=m) / (2 * np.pi))
+
+
+def arc(x, y, period=1.0):
+    d = np.abs(np.asarray(x)[:, None] - np.asarray(y)) % period
+    return np.minimum(d, period - d)
+
+
+@pytest.mark.parametrize("p", [1, 2, 3.5])
+def test_matches_the_assignment(p):
+    distance = jax.jit(lambda x, y: circular_wasserstein(x, y, p=p))
+    for seed in range(8):
+        x, y = points(seed, N, N)
+        cost = arc(x, y) ** p
+        rows, columns = linear_sum_assignment(cost)
+        np.testing.assert_allclose(distance(x, y) ** p, cost[rows, columns].mean(), rtol=1e-9)
+
+
+@pytest.mark.parametrize("p", [1, 2, 3])
+def test_matches_the_linear_program_for_unequal_sizes(p):
+    distance = jax.jit(lambda x, y: circular_wasserstein(x, y, p=p))
+    for seed in range(8):
+        x, y = points(seed)
+        want = ot.emd2([], [], arc(x, y) ** p)
+        np.testing.assert_allclose(distance(x, y) ** p, want, rtol=1e-9)
+
+
+@pytest.mark.parametrize("p", [1, 2])
+def test_matches_pot(p):
+    x, y = points(20, 60, 40)
+    want = ot.wasserstein_circle(np.asarray(x) % 1, np.asarray(y) % 1, p=p)
+    np.testing.assert_allclose(circular_wasserstein(x, y, p=p) ** p, want, rtol=1e-6)
+
+
+def test_law_metric():
+    """A metric; rotations of both measures change nothing; the line is no shorter."""
+
+    def law(key):
+        k1, k2, k3 = jax.random.split(key, 3)
+        x, y, z = jax.random.uniform(k1, (3, N))
+        p = 1 + 3 * jax.random.uniform(k2)
+        turn = 5 * jax.random.normal(k3)
+        d = lambda u, v: circular_wasserstein(u, v, p=p)
+        radians = circular_wasserstein(2 * jnp.pi * x, 2 * jnp.pi * y, p=p, period=2 * jnp.pi)
+        return jnp.stack(
+            [
+                jnp.abs(d(x, y) - d(y, x)),
+                d(x, x[::-1]),
+                d(x, z) - d(x, y) - d(y, z),
+                jnp.abs(d(x + turn, y + turn) - d(x, y)),
+                jnp.abs(radians / (2 * jnp.pi) - d(x, y)),
+                d(x, y) - wasserstein_1d(x, y, p=p),
+            ]
+        )
+
+    assert jnp.max(jax.jit(jax.vmap(law))(jax.random.split(jax.random.key(0), 64))) < 1e-12
+
+
+def test_diracs_are_an_arc_apart():
+    for a, b, d in [(0.1, 0.4, 0.3), (0.05, 0.95, 0.1), (0.0, 0.5, 0.5), (-0.1, 1.2, 0.3)]:
+        np.testing.assert_allclose(circular_wasserstein(jnp.array([a]), jnp.array([b])), d, atol=1e-12)
+
+
+@pytest.mark.parametrize("m", [M, N])
+def test_gradient_matches_finite_differences(m):
+    x, y = points(3, N, m)
+    value = jax.jit(lambda x, y, period: circular_wasserstein(x, y, period=period))
+    rng = np.random.default_rng(1)
+    u, v = rng.normal(size=N), rng.normal(size=m)
+    gx, gy, gl = jax.grad(value, (0, 1, 2))(x, y, 1.0)
+    h = 1e-7
+    slope = (value(x + h * u, y + h * v, 1 + h) - value(x - h * u, y - h * v, 1 - h)) / (2 * h)
+    np.testing.assert_allclose(gx @ u + gy @ v + gl, slope, rtol=1e-5)
+
+
+def test_gradient_is_finite_between_equal_measures():
+    x, _ = points(4)
+    for p in (1, 2, 1.5):
+        g = jax.grad(lambda x, y, p=p: circular_wasserstein(x, y, p=p), (0, 1))(x, x)
+        assert all(jnp.all(jnp.isfinite(v)) for v in g)
+
+
+def test_bad_input():
+    x, y = points(5)
+    for bad in (
+        circular_wasserstein(x.at[0].set(jnp.nan), y),
+        circular_wasserstein(x, y.at[0].set(jnp.inf)),
+        circular_wasserstein(x, y, p=0.5),
+        circular_wasserstein(x, y, period=-1.0),
+        circular_wasserstein(x, y, period=jnp.nan),
+    ):
+        assert jnp.isnan(bad)
+    with pytest.raises(ValueError, match="least common multiple"):
+        circular_wasserstein(jnp.zeros(40_001), jnp.zeros(40_000))
+    with pytest.raises(ValueError, match=r"x has shape \[0\]"):
+        circular_wasserstein(x[:0], y)
