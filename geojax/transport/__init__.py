@@ -5,33 +5,57 @@ from geojax.transport.barycenter import BarycenterResult, barycenter
 from geojax.transport.bottleneck import bottleneck_assignment
 from geojax.transport.circular import circular_wasserstein
 from geojax.transport.control_variates import lower_control, upper_control
+from geojax.transport.couplings import maximal_coupling, shared_randomness_coupling, total_variation
 from geojax.transport.directions import orthogonal_directions, random_directions, simplex_directions
 from geojax.transport.divergence import sinkhorn_divergence
 from geojax.transport.free_support import FreeSupportResult, free_support_barycenter
 from geojax.transport.fused_gromov import fused_gromov_wasserstein
 from geojax.transport.gaussian import bures_wasserstein, gaussian_wasserstein
 from geojax.transport.gromov import GromovResult, gromov_wasserstein
+from geojax.transport.gromov_init import gw_barycentric_init
+from geojax.transport.indistinguishability import EstimateResult, replicability, tv_indistinguishability
+from geojax.transport.linear_circular import lcot_barycenter, lcot_distance, lcot_embedding, lcot_inverse
 from geojax.transport.maps import barycentric_map, entropic_map
 from geojax.transport.max_sliced import MaxSlicedResult, max_sliced_wasserstein
+from geojax.transport.mixture import (
+    ScorePredictor,
+    SelectionResult,
+    fit_ot_predictor,
+    mixture_ot,
+    project_scale,
+    select_mixture,
+)
 from geojax.transport.multimarginal import MultimarginalResult, multimarginal_sinkhorn
 from geojax.transport.newton import sinkhorn_newton
 from geojax.transport.partial import partial_transport
 from geojax.transport.point_cloud import PointCloudResult, point_cloud_sinkhorn
+from geojax.transport.robust import WorstCase, wasserstein_ball_worst_case
 from geojax.transport.sinkhorn import SinkhornResult, sinkhorn
 from geojax.transport.sliced import SlicedResult, sliced_wasserstein
 from geojax.transport.sliced_flow import sliced_flow
+from geojax.transport.sorted_gromov import (
+    coactivation_graph,
+    graph_on_logits_loss,
+    graph_row_means,
+    graph_row_norms,
+    sorted_gromov_wasserstein,
+)
 from geojax.transport.unbalanced import unbalanced_sinkhorn
 from geojax.transport.univariate import wasserstein_1d
 
 __all__ = [
     "BarycenterResult",
+    "EstimateResult",
     "FreeSupportResult",
     "GromovResult",
     "MaxSlicedResult",
     "MultimarginalResult",
     "PointCloudResult",
+    "ScorePredictor",
+    "SelectionResult",
     "SinkhornResult",
     "SlicedResult",
+    "WorstCase",
     "assignment",
     "assignment_cost",
     "barycenter",
@@ -39,25 +63,45 @@ __all__ = [
     "bottleneck_assignment",
     "bures_wasserstein",
     "circular_wasserstein",
+    "coactivation_graph",
     "entropic_map",
+    "fit_ot_predictor",
     "free_support_barycenter",
     "fused_gromov_wasserstein",
     "gaussian_wasserstein",
+    "graph_on_logits_loss",
+    "graph_row_means",
+    "graph_row_norms",
     "gromov_wasserstein",
+    "gw_barycentric_init",
+    "lcot_barycenter",
+    "lcot_distance",
+    "lcot_embedding",
+    "lcot_inverse",
     "lower_control",
     "max_sliced_wasserstein",
+    "maximal_coupling",
+    "mixture_ot",
     "multimarginal_sinkhorn",
     "orthogonal_directions",
     "partial_transport",
     "point_cloud_sinkhorn",
+    "project_scale",
     "random_directions",
+    "replicability",
+    "select_mixture",
+    "shared_randomness_coupling",
     "simplex_directions",
     "sinkhorn",
     "sinkhorn_divergence",
     "sinkhorn_newton",
     "sliced_flow",
     "sliced_wasserstein",
+    "sorted_gromov_wasserstein",
+    "total_variation",
+    "tv_indistinguishability",
     "unbalanced_sinkhorn",
     "upper_control",
     "wasserstein_1d",
+    "wasserstein_ball_worst_case",
 ]
