@@ -49,6 +49,84 @@ def functional_dimension(apply: Callable[..., Any], params: Params, *inputs: Any
     return jnp.linalg.matrix_rank(jacobian(function, weights, arrays))
 
 
+def symmetry_dimension(apply: Callable[..., Any], params: Params, *inputs: Any) -> Int[Array, ""]:
+    """The number of directions in which the parameters change and the function, to first order, does not.
+
+    (number of floating-point parameters) - functional_dimension(apply, params, *inputs),  the dimension of the fibre of
+    params -> function. It bounds the dimension of every continuous symmetry from above.
+
+    Args:
+        apply: The function ``apply(params, *inputs)``.
+        params: Its parameters; floating-point leaves count.
+        *inputs: A batch of inputs, generic and at least as many as there are parameters for a sharp answer.
+
+    Returns:
+        An integer from 0 to the number of parameters.
+
+    Raises:
+        TypeError: If ``apply`` returns something that cannot be differentiated.
+
+    Differentiation: none; the rank is an integer.
+    Complexity: that of `functional_dimension`.
+
+    Example:
+        >>> import jax, jax.numpy as jnp
+        >>> import geojax as gj
+        >>> params = [jax.random.normal(jax.random.key(0), (2, 3)), jax.random.normal(jax.random.key(1), (3, 1))]
+        >>> x = jax.random.normal(jax.random.key(2), (40, 2))
+        >>> int(gj.symmetry.symmetry_dimension(lambda p, x: x @ p[0] @ p[1], params, x))
+        7
+
+    References: [Grigsby2023]
+    """
+    function, weights, arrays = flatten(apply, params, inputs)
+    matrix = jacobian(function, weights, arrays)
+    return matrix.shape[1] - jnp.linalg.matrix_rank(matrix)
+
+
+def hidden_symmetry_defect(
+    spec: SymmetrySpec, apply: Callable[..., Any], params: Params, *inputs: Any
+) -> Int[Array, ""]:
+    """The number of dimensions of symmetry at given parameters that no group of the spec explains.
+
+    symmetry_dimension(apply, params, *inputs) - orbit_dimension(spec, params).  A dead unit, two units that agree, or a
+    layer that sees a single linear region give a network symmetries of its own, hidden in the architecture's.
+
+    Args:
+        spec: The symmetry of the function, from `infer`.
+        apply: The function ``apply(params, *inputs)`` that the spec was inferred from.
+        params: Its parameters.
+        *inputs: A batch of inputs, generic and at least as many as there are parameters for a sharp answer: inputs that
+            do not reach a region of the network make its parameters look idle.
+
+    Returns:
+        An integer, 0 where the spec's continuous groups are all the symmetry there is.
+
+    Raises:
+        ValueError: If ``params`` does not fit the spec.
+        TypeError: If ``apply`` returns something that cannot be differentiated.
+
+    Differentiation: none; ranks are integers.
+    Complexity: that of `functional_dimension` and `orbit_dimension`.
+
+    Example:
+        >>> import jax, jax.numpy as jnp
+        >>> import geojax as gj
+        >>> relu = lambda p, x: jax.nn.relu(x @ p["in"]) @ p["out"]
+        >>> params = {"in": jnp.array([[1.0, -1.0, -0.5], [0.2, 0.4, -2.0]]), "out": jnp.array([[1.0], [2.0], [0.5]])}
+        >>> x = jax.random.normal(jax.random.key(0), (40, 2))
+        >>> spec = gj.symmetry.infer(relu, params, x)
+        >>> int(gj.symmetry.hidden_symmetry_defect(spec, relu, params, x))
+        0
+        >>> twins = {**params, "in": params["in"].at[:, 1].set(params["in"][:, 0])}
+        >>> int(gj.symmetry.hidden_symmetry_defect(spec, relu, twins, x))
+        2
+
+    References: [Grigsby2023]
+    """
+    return symmetry_dimension(apply, params, *inputs) - orbit_dimension(spec, params)
+
+
 def jacobian(
     function: Callable[..., list[Array]], weights: list[Array], arrays: list[Array]
 ) -> Float[Array, "m n"]:

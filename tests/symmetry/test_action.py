@@ -11,7 +11,6 @@ from geojax.symmetry import (
     act,
     collect,
     compose,
-    functional_dimension,
     identity,
     inverse,
     orbit_dimension,
@@ -131,24 +130,6 @@ def test_parameters_and_elements_that_do_not_fit_are_refused(model):
     name = next(iter(spec.groups))
     with pytest.raises(ValueError, match="got shape \\(7,\\)"):
         compose(spec, {name: jnp.arange(7)}, {})
-
-
-def test_a_planted_dead_or_doubled_unit_lowers_the_functional_dimension(key):
-    apply = lambda p, x: jax.nn.relu(x @ p["w"] + p["b"]) @ p["v"]
-    params = {"w": jax.random.normal(key, (2, 4)), "b": jnp.full(4, 0.1), "v": jax.random.normal(key, (4, 1))}
-    x = jax.random.normal(key, (200, 2))
-    full = int(functional_dimension(apply, params, x))
-    assert full == 16 - 4, "parameters minus hidden units, for a wide shallow net"
-    dead = {**params, "b": params["b"].at[0].set(-100.0)}
-    assert int(functional_dimension(apply, dead, x)) == full - 3, (
-        "its two weights, bias and outgoing weight, less the scaling"
-    )
-    doubled = {**params, "w": params["w"].at[:, 1].set(params["w"][:, 0])}
-    assert int(functional_dimension(apply, doubled, x)) == full - 3
-    spec = gj.symmetry.infer(apply, params, x, verify=False)
-    moved = act(spec, random_element(spec, key), params)
-    assert int(functional_dimension(apply, moved, x)) == full
-    assert int(orbit_dimension(spec, params)) == 4
 
 
 def test_compose_meets_a_scaling_named_like_its_axis():

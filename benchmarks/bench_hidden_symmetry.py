@@ -1,0 +1,83 @@
+"""How often a random ReLU network has no symmetry beyond its scalings, by depth and width.
+
+    python benchmarks/bench_hidden_symmetry.py [--out benchmarks/results/hidden_symmetry.json] [--networks 20]
+
+The experiment of Grigsby, Lindsey and Rolnick: networks as wide as their input, normal weights, one output. For each
+the rank of the Jacobian on a sample is compared with the dimension that the inferred scalings reach. More inputs can only
+raise the share: a region that no input meets makes parameters look idle.
+"""
+
+import argparse
+import itertools
+import json
+import platform
+from pathlib import Path
+
+import jax
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+import geojax as gj
+
+DEPTHS = (1, 2, 3, 4, 5)
+WIDTHS = (2, 3, 4, 5, 6, 8, 10, 12, 15)
+INPUTS = 12
+
+
+def network(params, x):
+    for w, b in params[:-1]:
+        x = jax.nn.relu(x @ w + b)
+    w, b = params[-1]
+    return x @ w + b
+
+
+def share(width, depth, count):
+    """The share of networks without hidden symmetry."""
+    sizes = (*[width] * (depth + 1), 1)
+    shapes = [((a, b), (b,)) for a, b in itertools.pairwise(sizes)]
+    number = sum(a * b + b for a, b in itertools.pairwise(sizes))
+    x = jax.random.normal(jax.random.key(1), (INPUTS * number, width))
+
+    def draw(key):
+        keys = iter(jax.random.split(key, 2 * len(shapes)))
+        return [
+            (jax.random.normal(next(keys), w) * (2 / w[0]) ** 0.5, 0.3 * jax.random.normal(next(keys), b))
+            for w, b in shapes
+        ]
+
+    spec = gj.symmetry.infer(network, jax.eval_shape(draw, jax.random.key(0)), x)
+    defect = jax.jit(lambda key: gj.symmetry.hidden_symmetry_defect(spec, network, draw(key), x))
+    return float(np.mean([defect(key) == 0 for key in jax.random.split(jax.random.key(2), count)]))
+
+
+def main():
+    """Fills the table, prints it and writes it."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/hidden_symmetry.json"))
+    parser.add_argument("--networks", type=int, default=20)
+    arguments = parser.parse_args()
+    jax.config.update("jax_enable_x64", True)
+    cells = list(itertools.product(DEPTHS, WIDTHS))
+    shares = {cell: share(*cell[::-1], arguments.networks) for cell in track(cells, description="networks")}
+    table = Table("depth", *(f"width {width}" for width in WIDTHS))
+    for depth in DEPTHS:
+        table.add_row(str(depth), *(f"{shares[depth, width]:.2f}" for width in WIDTHS))
+    Console().print(table)
+    record = {
+        "what": "share of random networks without hidden symmetry",
+        "networks": arguments.networks,
+        "inputs per parameter": INPUTS,
+        "machine": platform.machine(),
+        "jax": jax.__version__,
+        "share": {str(depth): {str(w): shares[depth, w] for w in WIDTHS} for depth in DEPTHS},
+    }
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    part = arguments.out.with_suffix(".part")
+    part.write_text(json.dumps(record, indent=1) + "\n")
+    part.replace(arguments.out)
+
+
+if __name__ == "__main__":
+    main()
