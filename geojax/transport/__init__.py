@@ -11,6 +11,7 @@ from geojax.transport.divergence import sinkhorn_divergence
 from geojax.transport.free_support import FreeSupportResult, free_support_barycenter
 from geojax.transport.fused_gromov import fused_gromov_wasserstein
 from geojax.transport.gaussian import bures_wasserstein, gaussian_wasserstein
+from geojax.transport.gaussian_mixture import gaussian_mixture_wasserstein
 from geojax.transport.gromov import GromovResult, gromov_wasserstein
 from geojax.transport.gromov_init import gw_barycentric_init
 from geojax.transport.indistinguishability import EstimateResult, replicability, tv_indistinguishability
@@ -68,6 +69,7 @@ __all__ = [
     "fit_ot_predictor",
     "free_support_barycenter",
     "fused_gromov_wasserstein",
+    "gaussian_mixture_wasserstein",
     "gaussian_wasserstein",
     "graph_on_logits_loss",
     "graph_row_means",

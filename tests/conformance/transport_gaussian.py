@@ -35,7 +35,34 @@ def of_rank_one(dtype):
     return jnp.outer(v, v), jnp.eye(D, dtype=dtype)
 
 
+def mixtures(key, dtype):
+    """m1, s1, a, m2, s2, b."""
+    k1, k2, k3 = jax.random.split(key, 3)
+    s1, s2 = jax.vmap(lambda k: covariance(k, dtype))(jax.random.split(k1, 4)).reshape(2, 2, D, D)
+    m1, m2 = jax.random.normal(k2, (2, 2, D), dtype)
+    a, b = jax.nn.softmax(jax.random.normal(k3, (2, 2), dtype), axis=1)
+    return m1, s1, a, m2, s2, b
+
+
 CASES = [
+    Case(
+        "gaussian_mixture_wasserstein",
+        transport.gaussian_mixture_wasserstein,
+        lambda key, dtype: (*mixtures(key, dtype), jnp.asarray(1.0, dtype)),
+        call=lambda *arguments: transport.gaussian_mixture_wasserstein(
+            *arguments[:-1], epsilon=arguments[-1], tol=1e-12
+        ),
+        output=lambda result: result.cost,
+        differentiable=(0, 1, 3, 4, 6),
+        edges={
+            "equal mixtures": lambda dtype: (
+                *mixtures(jax.random.key(0), dtype)[:3],
+                *mixtures(jax.random.key(0), dtype)[:3],
+                jnp.asarray(1.0, dtype),
+            )
+        },
+        tolerance=1e-9,
+    ),
     Case(
         "bures_wasserstein",
         transport.bures_wasserstein,
