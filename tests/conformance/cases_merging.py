@@ -5,7 +5,15 @@ import functools
 import jax
 import jax.numpy as jnp
 
-from geojax.merging import average, barrier, interpolate, repair
+from geojax.merging import (
+    alignment_report,
+    average,
+    barrier,
+    feature_connectivity,
+    interpolate,
+    plane,
+    repair,
+)
 from geojax.symmetry import infer
 from tests.conformance.case import Case
 
@@ -59,7 +67,47 @@ def dead_units(dtype):
     return {**merged, "w": jnp.zeros_like(merged["w"])}, a, b, x, t
 
 
+def nothing(dtype):
+    return (jax.tree.map(jnp.zeros_like, draw(jax.random.key(0), dtype)),) * 2
+
+
+def half(a, b, x):
+    return feature_connectivity(spec(), mlp, a, b, x)
+
+
+def triangle(key, dtype):
+    return (*pair(key, dtype), draw(jax.random.fold_in(key, 2), dtype))
+
+
 CASES = [
+    Case(
+        "plane",
+        plane,
+        triangle,
+        call=lambda a, b, c: plane(loss, a, b, c, num=3),
+        differentiable=(0, 1, 2),
+        edges={"three equal models": lambda dtype: (draw(jax.random.key(0), dtype),) * 3},
+        tolerance=1e-10,
+    ),
+    Case(
+        "feature_connectivity",
+        feature_connectivity,
+        lambda key, dtype: (*pair(key, dtype), jax.random.normal(jax.random.fold_in(key, 3), (5, 3), dtype)),
+        call=half,
+        differentiable=(0, 1, 2),
+        edges={"no features": lambda dtype: (*nothing(dtype), X.astype(dtype))},
+        nan_arguments=(2,),
+    ),
+    Case(
+        "alignment_report",
+        alignment_report,
+        pair,
+        call=lambda a, b: alignment_report(spec(), loss, a, b, {"w": jnp.array([1, 2, 3, 0])}, num=2),
+        differentiable=(0, 1),
+        output=lambda report: (report.barrier, report.distance),  # singular_alignment has a case of its own
+        edges={"equal models": lambda dtype: (draw(jax.random.key(0), dtype),) * 2},
+        tolerance=1e-10,
+    ),
     Case(
         "interpolate",
         interpolate,
@@ -97,4 +145,8 @@ CASES = [
     ),
 ]
 
-DATA = {"BarrierResult": "what barrier returns"}
+DATA = {
+    "AlignmentReport": "what alignment_report returns",
+    "BarrierResult": "what barrier returns",
+    "PlaneResult": "what plane returns",
+}
