@@ -127,11 +127,13 @@ def test_moving_one_leaf_alone_changes_the_outputs(example):
 
 @gallery
 def test_planted_permutation_is_recovered(example):
+    """The continuous groups rest, so that what comes back is the same to the last bit."""
     it = inferred(example)
+    spec = it.spec.without(*(name for name, group in it.spec.groups.items() if group.kind != "permutation"))
     planted = oracle.random_element(it.spec, np.random.default_rng(4), kinds=("permutation",))
     moved = it.act(planted, it.arrays)
     match = jax.jit(
-        lambda key, moved: gj.symmetry.weight_matching(it.spec, it.params, it.rebuild(moved), key=key).element
+        lambda key, moved: gj.symmetry.weight_matching(spec, it.params, it.rebuild(moved), key=key).element
     )
     # Coordinate descent may stop in a local optimum: several orders, of which one must reach the global one.
     for key in jax.random.split(jax.random.key(5), 12):
