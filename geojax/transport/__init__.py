@@ -30,7 +30,9 @@ from geojax.transport.multimarginal import MultimarginalResult, multimarginal_si
 from geojax.transport.newton import sinkhorn_newton
 from geojax.transport.partial import partial_transport
 from geojax.transport.point_cloud import PointCloudResult, point_cloud_sinkhorn
+from geojax.transport.polymeans import PolymeanResult, polymean
 from geojax.transport.robust import WorstCase, wasserstein_ball_worst_case
+from geojax.transport.sample_spaces import orbit_type, sample_space_distance
 from geojax.transport.sinkhorn import SinkhornResult, sinkhorn
 from geojax.transport.sliced import SlicedResult, sliced_wasserstein
 from geojax.transport.sliced_flow import sliced_flow
@@ -52,6 +54,7 @@ __all__ = [
     "MaxSlicedResult",
     "MultimarginalResult",
     "PointCloudResult",
+    "PolymeanResult",
     "ScorePredictor",
     "SelectionResult",
     "SinkhornResult",
@@ -85,12 +88,15 @@ __all__ = [
     "maximal_coupling",
     "mixture_ot",
     "multimarginal_sinkhorn",
+    "orbit_type",
     "orthogonal_directions",
     "partial_transport",
     "point_cloud_sinkhorn",
+    "polymean",
     "project_scale",
     "random_directions",
     "replicability",
+    "sample_space_distance",
     "select_mixture",
     "shared_randomness_coupling",
     "simplex_directions",

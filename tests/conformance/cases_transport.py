@@ -12,11 +12,13 @@ from geojax.transport import (
     unbalanced_sinkhorn,
 )
 from tests.conformance import (
+    transport_claims,
     transport_clouds,
     transport_gaussian,
     transport_gromov,
     transport_line,
     transport_measures,
+    transport_samples,
 )
 from tests.conformance.case import Case
 
@@ -165,13 +167,17 @@ CASES = [
     *transport_clouds.CASES,
     *transport_measures.CASES,
     *transport_gaussian.CASES,
+    *transport_claims.CASES,
     *transport_line.CASES,
+    *transport_samples.CASES,
 ]
 
 DATA = {
     "SinkhornResult": "what entropic solvers return",
     **transport_line.DATA,
+    **transport_samples.DATA,
     **transport_gromov.DATA,
     **transport_clouds.DATA,
     **transport_measures.DATA,
+    **transport_claims.DATA,
 }

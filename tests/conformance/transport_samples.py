@@ -1,0 +1,57 @@
+"""Cases of samples without order, species, and functions of covariates."""
+
+import jax
+import jax.numpy as jnp
+
+from geojax import transport
+from geojax._core import safe
+from tests.conformance.case import Case
+
+N, D = 6, 2
+SMOOTH = ("gradient_matches_differences", "forward_equals_reverse", "gradient_finite_at_edges")
+
+
+def dist(p, q):
+    return safe.norm(p - q)
+
+
+def samples(key, dtype):
+    return tuple(jax.random.normal(key, (2, N, D), dtype))
+
+
+def equal_samples(dtype):
+    x, _ = samples(jax.random.key(0), dtype)
+    return x, x
+
+
+CASES = [
+    Case(
+        "sample_space_distance",
+        transport.sample_space_distance,
+        samples,
+        call=lambda x, y: transport.sample_space_distance(x, y, dist=dist),
+        differentiable=(0, 1),
+        edges={"equal samples": equal_samples},
+    ),
+    Case(
+        "orbit_type",
+        transport.orbit_type,
+        lambda key, dtype: samples(key, dtype)[:1],
+        call=lambda x: transport.orbit_type(x, dist=dist),
+        exemptions={
+            "nan_is_honest": "the answer is integer; test_sample_spaces tests what NaN does",
+            **dict.fromkeys(SMOOTH, "the answer is integer and piecewise constant"),
+        },
+    ),
+    Case(
+        "polymean",
+        transport.polymean,
+        lambda key, dtype: (samples(key, dtype)[0], samples(key, dtype)[1][:2]),
+        call=lambda x, init: transport.polymean(x, init=init, dist=dist, mean=lambda x, w: w @ x),
+        output=lambda result: (result.points, result.cost),
+        differentiable=(0,),
+        edges={"all points equal": lambda dtype: (jnp.ones((N, D), dtype), jnp.ones((2, D), dtype))},
+    ),
+]
+
+DATA = {"PolymeanResult": "what polymean returns"}
