@@ -31,6 +31,12 @@ from geojax.transport.newton import sinkhorn_newton
 from geojax.transport.partial import partial_transport
 from geojax.transport.point_cloud import PointCloudResult, point_cloud_sinkhorn
 from geojax.transport.polymeans import PolymeanResult, polymean
+from geojax.transport.random_features import (
+    gaussian_features,
+    gaussian_frequencies,
+    simplex_plus_frequencies,
+    softmax_features,
+)
 from geojax.transport.robust import WorstCase, wasserstein_ball_worst_case
 from geojax.transport.sample_spaces import orbit_type, sample_space_distance
 from geojax.transport.sinkhorn import SinkhornResult, sinkhorn
@@ -72,6 +78,8 @@ __all__ = [
     "fit_ot_predictor",
     "free_support_barycenter",
     "fused_gromov_wasserstein",
+    "gaussian_features",
+    "gaussian_frequencies",
     "gaussian_mixture_wasserstein",
     "gaussian_wasserstein",
     "graph_on_logits_loss",
@@ -100,11 +108,13 @@ __all__ = [
     "select_mixture",
     "shared_randomness_coupling",
     "simplex_directions",
+    "simplex_plus_frequencies",
     "sinkhorn",
     "sinkhorn_divergence",
     "sinkhorn_newton",
     "sliced_flow",
     "sliced_wasserstein",
+    "softmax_features",
     "sorted_gromov_wasserstein",
     "total_variation",
     "tv_indistinguishability",

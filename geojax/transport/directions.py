@@ -67,7 +67,7 @@ def orthogonal_directions(key: Key, shape: tuple[int, int]) -> Float[Array, "k d
     References: [Yu2016]; [Mezzadri2007].
     """
     k, d = _checked("orthogonal_directions", key, shape)
-    return _rotations(key, k, d).reshape(-1, d)[:k]
+    return rotations(key, k, d).reshape(-1, d)[:k]
 
 
 def simplex_directions(key: Key, shape: tuple[int, int]) -> Float[Array, "k d"]:
@@ -100,7 +100,7 @@ def simplex_directions(key: Key, shape: tuple[int, int]) -> Float[Array, "k d"]:
     References: [Reid2023].
     """
     k, d = _checked("simplex_directions", key, shape)
-    return (simplex(d) @ _rotations(key, k, d)).reshape(-1, d)[:k]
+    return (simplex(d) @ rotations(key, k, d)).reshape(-1, d)[:k]
 
 
 def simplex(d: int) -> Float[Array, "d d"]:
@@ -113,7 +113,7 @@ def simplex(d: int) -> Float[Array, "d d"]:
     return _unit_rows(jnp.eye(d) - 1 / d)
 
 
-def _rotations(key: Key, k: int, d: int) -> Float[Array, "blocks d d"]:
+def rotations(key: Key, k: int, d: int) -> Float[Array, "blocks d d"]:
     """Haar-distributed orthogonal matrices, enough for k rows."""
     gaussian = jax.random.normal(key, (-(-k // d), d, d))
     q, r = jnp.linalg.qr(gaussian)

@@ -44,7 +44,8 @@ def polymean(
 
     Minimises  W_2^2(sum_j w_j delta_(c_j), mean_i delta_(x_i)) = mean_i min_j dist(x_i, c_j)^2,  the projection of the
     empirical measure onto the k-skeleton of Wasserstein space: its Frechet mean for k = 1, k-means in a Euclidean
-    space. Each step sends every point to the nearest c_j and moves c_j to the mean of what it got; the cost never rises.
+    space. Each step sends every point to the nearest c_j and moves c_j to the mean of what it got; the cost never
+    rises.
 
     Args:
         x: Sample, [n, ...]; an array or any tree of arrays that share the leading axis.

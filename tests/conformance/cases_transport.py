@@ -14,6 +14,7 @@ from geojax.transport import (
 from tests.conformance import (
     transport_claims,
     transport_clouds,
+    transport_features,
     transport_gaussian,
     transport_gromov,
     transport_line,
@@ -166,6 +167,7 @@ CASES = [
     *transport_gromov.CASES,
     *transport_clouds.CASES,
     *transport_measures.CASES,
+    *transport_features.CASES,
     *transport_gaussian.CASES,
     *transport_claims.CASES,
     *transport_line.CASES,
