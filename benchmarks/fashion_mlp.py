@@ -51,8 +51,12 @@ def apply(params, x):
     return x @ params[-1]["w"] + params[-1]["b"]
 
 
+def loss_of(logits, y):
+    return jnp.mean(optax.softmax_cross_entropy_with_integer_labels(logits, y))
+
+
 def cross_entropy(params, x, y):
-    return jnp.mean(optax.softmax_cross_entropy_with_integer_labels(apply(params, x), y))
+    return loss_of(apply(params, x), y)
 
 
 def train(data, seed, width, epochs=10):
@@ -86,7 +90,6 @@ def evaluate(data):
     @jax.jit
     def both(params):
         logits = apply(params, x)
-        loss = jnp.mean(optax.softmax_cross_entropy_with_integer_labels(logits, y))
-        return loss, jnp.mean(jnp.argmax(logits, axis=1) == y)
+        return loss_of(logits, y), jnp.mean(jnp.argmax(logits, axis=1) == y)
 
     return both
