@@ -79,6 +79,64 @@ def test_convergence_is_quadratic():
     assert len([e for e in small if e > 1e-12]) <= 3
 
 
+def test_hessian_of_the_dual_in_blocks_and_its_sparse_direction():
+    """In (f, g) it is -[[diag(P 1), P], [P^T, diag(P^T 1)]] / epsilon; with all entries kept, its step is Newton's."""
+    cost, a, b = clouds(jax.random.key(10), 7, 6)
+    epsilon, g = 0.3, jax.random.normal(jax.random.key(11), (6,))
+    f = -epsilon * jax.scipy.special.logsumexp((g - cost) / epsilon, axis=1, b=b)
+
+    def dual(z):
+        plan = a[:, None] * b * jnp.exp((z[:7, None] + z[7:] - cost) / epsilon)
+        return z[:7] @ a + z[7:] @ b - epsilon * jnp.sum(plan)
+
+    z = jnp.concatenate([f, g])
+    plan = a[:, None] * b * jnp.exp((f[:, None] + g - cost) / epsilon)
+    blocks = jnp.block([[jnp.diag(plan.sum(1)), plan], [plan.T, jnp.diag(plan.sum(0))]])
+    np.testing.assert_allclose(jax.hessian(dual)(z), -blocks / epsilon, atol=1e-8)
+    # The pseudo-inverse leaves the gauge (1, -1) alone.
+    full = jnp.linalg.pinv(blocks, rtol=1e-10) @ jax.grad(dual)(z)
+    step = _newton_direction(plan, a, b, 1e-12 * (b - plan.sum(0)), density=1.0) * 1e12
+    np.testing.assert_allclose(step - step[0], full[7:] - full[7], atol=1e-8)
+
+
+@pytest.mark.parametrize("density", [1.0, 0.1])
+def test_sparse_newton_matches_and_takes_few_steps(density):
+    """The plan at this epsilon has nearly all its mass in a tenth of its entries."""
+    cost, _, _ = clouds(jax.random.key(12), 100, 100)
+    uniform = jnp.full(100, 0.01)
+    epsilon = 0.003 * jnp.mean(cost)
+    solve = lambda **kept: jax.jit(
+        lambda e: sinkhorn_newton(cost, uniform, uniform, epsilon=e, tol=1e-9, num_sinkhorn=100, **kept)
+    )(epsilon)
+    sparse, dense = solve(density=density), solve()
+    assert sparse.status == dense.status == Status.CONVERGED
+    assert sparse.num_steps <= dense.num_steps + 10
+    np.testing.assert_allclose(sparse.plan, dense.plan, atol=1e-7)
+    np.testing.assert_allclose(sparse.cost, dense.cost, rtol=1e-8)
+
+
+def test_sparse_newton_converges_quadratically_with_all_entries():
+    cost, a, b = clouds(jax.random.key(3), 40, 40)
+    epsilon = 0.01 * jnp.mean(cost)
+    start = sinkhorn(cost, a, b, epsilon=epsilon, tol=0.0, max_steps=200)
+    options = {"epsilon": epsilon, "tol": 0.0, "max_steps": 1, "num_sinkhorn": 0, "density": 1.0}
+    step = jax.jit(lambda init: sinkhorn_newton(cost, a, b, init=init, **options))
+    potentials, errors = (start.f, start.g), []
+    for _ in range(8):
+        result = step(potentials)
+        potentials = result.f, result.g
+        errors.append(float(result.error))
+    assert min(errors) < 1e-12
+    assert len([e for e in errors if 1e-12 < e < 1e-3]) <= 3
+
+
+def test_density_out_of_range_is_named():
+    cost, a, b = clouds(jax.random.key(8), 5, 5)
+    for density in (0.0, 1.5):
+        with pytest.raises(ValueError, match="density"):
+            sinkhorn_newton(cost, a, b, epsilon=0.5, density=density)
+
+
 def test_large_epsilon_needs_no_newton_step():
     cost, a, b = clouds(jax.random.key(4), 20, 20)
     r = sinkhorn_newton(cost, a, b, epsilon=0.5 * jnp.mean(cost))

@@ -1,0 +1,104 @@
+"""The sorted bound against enumeration, against the entropic solver, and on factored graphs."""
+
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from ott.geometry import geometry
+from ott.problems.quadratic import quadratic_problem
+from ott.solvers.linear import sinkhorn as ott_sinkhorn
+from ott.solvers.quadratic import gromov_wasserstein as ott_gromov
+
+from geojax.transport import (
+    coactivation_graph,
+    graph_on_logits_loss,
+    graph_row_means,
+    graph_row_norms,
+    sorted_gromov_wasserstein,
+)
+
+T, V, K = 5, 6, 3
+
+
+def factors(key):
+    return coactivation_graph(jax.random.normal(key, (T, V)), K)
+
+
+def test_keeps_the_largest_of_each_row():
+    logits = np.array(jax.random.normal(jax.random.key(0), (T, V)))
+    kept = np.array(coactivation_graph(jnp.asarray(logits), K))
+    for row, left in zip(logits, kept):
+        np.testing.assert_array_equal(np.sort(left[left != 0]), np.sort(row)[-K:])
+    np.testing.assert_array_equal(coactivation_graph(jnp.ones((1, 4)), 2), [[1, 1, 0, 0]])
+
+
+def test_factored_features_are_those_of_the_dense_graph():
+    rows = factors(jax.random.key(1))
+    dense = rows.T @ rows
+    np.testing.assert_allclose(graph_row_means(rows), dense.mean(1), atol=1e-12)
+    np.testing.assert_allclose(graph_row_norms(rows), jnp.sqrt((dense**2).mean(1)), atol=1e-12)
+    single = rows.astype(jnp.float32)
+    np.testing.assert_allclose(graph_row_means(single), dense.mean(1), atol=1e-5)
+
+
+@pytest.mark.parametrize("feature", [graph_row_means, graph_row_norms])
+def test_law_never_above_the_best_relabelling(feature):
+    """The bound holds for every coupling, so for every relabelling; 50 pairs of graphs, all 720 of them."""
+    orders = np.array(list(itertools.permutations(range(V))))
+    keys = jax.random.split(jax.random.key(2), 100)
+    graphs = jax.jit(jax.vmap(factors))(keys)
+    dense, nodes = np.einsum("bti,btj->bij", graphs, graphs), jax.vmap(feature)(graphs)
+    for one, two in zip(range(0, 100, 2), range(1, 100, 2)):
+        relabelled = dense[two][orders[:, :, None], orders[:, None]]
+        best = ((dense[one] - relabelled) ** 2).mean((1, 2)).min()
+        assert sorted_gromov_wasserstein(nodes[one], nodes[two]) <= best + 1e-12
+
+
+def test_never_above_ott():
+    one, two = (factors(k) for k in jax.random.split(jax.random.key(3)))
+    weights = jnp.full(V, 1 / V)
+    problem = quadratic_problem.QuadraticProblem(
+        geometry.Geometry(one.T @ one), geometry.Geometry(two.T @ two), a=weights, b=weights
+    )
+    solver = ott_gromov.GromovWasserstein(
+        ott_sinkhorn.Sinkhorn(), epsilon=0.1, relative_epsilon=None, max_iterations=50
+    )
+    found = jax.jit(lambda p: solver(p).primal_cost)(problem)
+    for feature in (graph_row_means, graph_row_norms):
+        assert sorted_gromov_wasserstein(feature(one), feature(two)) <= found + 1e-9
+
+
+def test_law_blind_to_relabelling():
+    @jax.jit
+    @jax.vmap
+    def law(key):
+        k1, k2, k3 = jax.random.split(key, 3)
+        student, teacher = jax.random.normal(k1, (T, V)), jax.random.normal(k2, (T + 2, V))
+        order = jax.random.permutation(k3, V)
+        loss = lambda s, t: graph_on_logits_loss(s, t, k=K)
+        return loss(teacher, teacher[:, order]), loss(student, teacher[:, order]) - loss(student, teacher)
+
+    for difference in law(jax.random.split(jax.random.key(4), 32)):
+        np.testing.assert_allclose(difference, 0, atol=1e-10)
+
+
+def test_gradient_descent_matches_the_teachers_graph():
+    teacher = jax.random.normal(jax.random.key(5), (T, V))
+    loss = jax.jit(lambda s: graph_on_logits_loss(s, teacher, k=K))
+    student = jax.random.normal(jax.random.key(6), (T, V))
+    start = loss(student)
+    descend = lambda _, s: s - 0.5 * jax.grad(loss)(s)
+    student = jax.jit(lambda s: jax.lax.fori_loop(0, 1000, descend, s))(student)
+    assert loss(student) < 0.01 * start
+
+
+def test_bad_input_is_named():
+    with pytest.raises(ValueError, match="k is 7"):
+        coactivation_graph(jnp.ones((2, 6)), 7)
+    with pytest.raises(ValueError, match="teacher"):
+        graph_on_logits_loss(jnp.ones((2, 6)), jnp.ones((2, 5)), k=2)
+    with pytest.raises(ValueError, match="at least one node"):
+        sorted_gromov_wasserstein(jnp.ones(0), jnp.ones(0))
+    assert jnp.any(jnp.isnan(coactivation_graph(jnp.array([[jnp.nan, 1.0, 2.0]]), 1)))
