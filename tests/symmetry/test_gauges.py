@@ -11,7 +11,7 @@ import pytest
 
 from geojax.symmetry.dependence import Log
 from geojax.symmetry.exponents import BinaryEquations, Equations
-from geojax.symmetry.gauges import GaugeInterpreter, Gauged
+from geojax.symmetry.gauges import Gauged, GaugeInterpreter
 from geojax.symmetry.interpret import Value
 from geojax.symmetry.rules import arithmetic
 from tests.symmetry.labelling import Labelled, flat, label, pieces, program_inputs, reblock, traced

@@ -1,0 +1,115 @@
+"""How much of an ensemble's spread is symmetry: distances between networks before and after the quotient.
+
+    python benchmarks/bench_posterior_symmetry.py [--out benchmarks/results/posterior_symmetry.json] [--networks 32]
+
+ReLU networks 64-w-w-10 trained on scikit-learn's digits from different seeds stand for samples of a posterior. Reported
+are the mean squared distance of two of them, the share of their variance along the first principal axis, and the same
+for representatives modulo scalings, modulo scalings and permutations by `canonicalize`, and after weight matching of
+all to the first.
+"""
+
+import argparse
+import itertools
+import json
+import platform
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from rich.console import Console
+from rich.table import Table
+from sklearn.datasets import load_digits
+
+import geojax as gj
+
+STEPS = 600
+
+
+def network(params, x):
+    for layer in params[:-1]:
+        x = jax.nn.relu(x @ layer["w"] + layer["b"])
+    return x @ params[-1]["w"] + params[-1]["b"]
+
+
+def train(key, width, x, y):
+    """One network of two hidden layers; all of the data in each step."""
+    sizes = (x.shape[1], width, width, 10)
+    keys = jax.random.split(key, 3)
+    params = [
+        {"w": jax.random.normal(k, (n, m)) * (2 / n) ** 0.5, "b": jnp.zeros(m)}
+        for k, (n, m) in zip(keys, itertools.pairwise(sizes), strict=True)
+    ]
+    optimiser = optax.adam(3e-3)
+
+    def loss(params):
+        return jnp.mean(optax.softmax_cross_entropy_with_integer_labels(network(params, x), y))
+
+    def step(carry, _):
+        params, state = carry
+        updates, state = optimiser.update(jax.grad(loss)(params), state)
+        return (optax.apply_updates(params, updates), state), None
+
+    return jax.lax.scan(step, (params, optimiser.init(params)), length=STEPS)[0][0]
+
+
+def spread(stack):
+    """Mean squared distance of two members of a stack, and the share of the variance on its first axis."""
+    rows = np.concatenate([np.asarray(leaf).reshape(len(leaf), -1) for leaf in jax.tree.leaves(stack)], 1)
+    centred = rows - rows.mean(0)
+    values = np.linalg.eigvalsh(centred @ centred.T)
+    return 2 * values.sum() / (len(rows) - 1), values[-1] / values.sum()
+
+
+def measure(width, count, x, y):
+    """The spread of the ensemble under each quotient."""
+    stack = jax.jit(jax.vmap(lambda key: train(key, width, x, y)))(jax.random.split(jax.random.key(0), count))
+    first = jax.tree.map(lambda leaf: leaf[0], stack)
+    spec = gj.symmetry.infer(network, first, x[:8])
+
+    def least(params):
+        return gj.symmetry.act(spec, gj.symmetry.min_norm_rescaling(spec, params).element, params)
+
+    def aligned(params):
+        found = gj.symmetry.weight_matching(spec, least(first), least(params), key=jax.random.key(1))
+        return least(gj.symmetry.act(spec, found.element, least(params)))
+
+    quotients = {
+        "none": lambda params: params,
+        "scalings": least,
+        "scalings, canonical order": lambda params: gj.symmetry.canonicalize(spec, params),
+        "scalings, matched to one": aligned,
+    }
+    return {name: spread(jax.jit(jax.vmap(quotient))(stack)) for name, quotient in quotients.items()}
+
+
+def main():
+    """Measures each width, prints the table and writes it."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/posterior_symmetry.json"))
+    parser.add_argument("--networks", type=int, default=32)
+    arguments = parser.parse_args()
+    digits = load_digits()
+    x, y = jnp.asarray(digits.data / 16, jnp.float32), jnp.asarray(digits.target)
+    table = Table("width", "modulo", "mean squared distance", "of the whole", "first axis")
+    record = {}
+    for width in (8, 16, 32, 64):
+        spreads = measure(width, arguments.networks, x, y)
+        whole = spreads["none"][0]
+        record[str(width)] = {
+            name: {"distance": d, "share": d / whole, "first axis": axis}
+            for name, (d, axis) in spreads.items()
+        }
+        for name, (d, axis) in spreads.items():
+            table.add_row(str(width), name, f"{d:.1f}", f"{d / whole:.2f}", f"{axis:.2f}")
+    Console().print(table)
+    what = {"networks": arguments.networks, "machine": platform.machine(), "jax": jax.__version__}
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    part = arguments.out.with_suffix(".part")
+    part.write_text(json.dumps({**what, "widths": record}, indent=1, default=float) + "\n")
+    part.replace(arguments.out)
+
+
+if __name__ == "__main__":
+    main()
