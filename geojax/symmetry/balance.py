@@ -110,18 +110,18 @@ def _unit_norm(spec: SymmetrySpec, name: str, params: Leaves) -> Array:
     squares: dict[int, Array] = {}
     for exponent, array in _slices(spec, name, params):
         squares[exponent] = squares.get(exponent, 0) + jnp.sum(jnp.square(array), axis=-1)
-    up = {e: w for e, w in squares.items() if e > 0}
-    down = {e: w for e, w in squares.items() if e < 0}
-    if len(up) > 1 or len(down) > 1 or not squares:
+    if not squares:
         return jnp.ones(group.shape)
-    if up and down:
-        ((e, over),), ((f, under),) = up.items(), down.items()
-        ratio, power = (-f * under) / jnp.where(over > 0, e * over, 1), 1 / (2 * (e - f))
-        fine = (over > 0) & (under > 0)
+    # A power that is further from 0 than another of its sign is left out: any rule will do that moves with the units.
+    low = max((e for e in squares if e < 0), default=0)
+    high = min((e for e in squares if e > 0), default=0)
+    if low and high:
+        fine = (squares[high] > 0) & (squares[low] > 0)
+        ratio = -low * squares[low] / jnp.where(fine, high * squares[high], 1)
+        power = 1 / (2 * (high - low))
     else:
-        ((e, over),) = squares.items()
-        ratio, power = 1 / jnp.where(over > 0, over, 1), 1 / (2 * e)
-        fine = over > 0
+        fine = squares[low + high] > 0
+        ratio, power = 1 / jnp.where(fine, squares[low + high], 1), 1 / (2 * (low + high))
     return jnp.reshape(jnp.where(fine, jnp.where(fine, ratio, 1) ** power, 1), group.shape)
 
 
