@@ -8,6 +8,7 @@ from geojax.transport.control_variates import lower_control, upper_control
 from geojax.transport.couplings import maximal_coupling, shared_randomness_coupling, total_variation
 from geojax.transport.directions import orthogonal_directions, random_directions, simplex_directions
 from geojax.transport.divergence import sinkhorn_divergence
+from geojax.transport.feature_sinkhorn import FeatureSinkhornResult, feature_sinkhorn
 from geojax.transport.free_support import FreeSupportResult, free_support_barycenter
 from geojax.transport.fused_gromov import fused_gromov_wasserstein
 from geojax.transport.gaussian import bures_wasserstein, gaussian_wasserstein
@@ -55,6 +56,7 @@ from geojax.transport.univariate import wasserstein_1d
 __all__ = [
     "BarycenterResult",
     "EstimateResult",
+    "FeatureSinkhornResult",
     "FreeSupportResult",
     "GromovResult",
     "MaxSlicedResult",
@@ -75,6 +77,7 @@ __all__ = [
     "circular_wasserstein",
     "coactivation_graph",
     "entropic_map",
+    "feature_sinkhorn",
     "fit_ot_predictor",
     "free_support_barycenter",
     "fused_gromov_wasserstein",

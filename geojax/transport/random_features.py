@@ -122,7 +122,7 @@ def softmax_features(x: Float[Array, "n d"], frequencies: Float[Array, "k d"]) -
     Example:
         >>> import jax
         >>> from geojax.transport import gaussian_frequencies, softmax_features
-        >>> x = jax.random.normal(jax.random.key(0), (5, 3)) / 2
+        >>> x = jax.random.normal(jax.random.key(0), (5, 3)) / 4
         >>> phi = softmax_features(x, gaussian_frequencies(jax.random.key(1), (3000, 3)))
         >>> bool(abs(phi @ phi.T / jax.numpy.exp(x @ x.T) - 1).max() < 0.5)
         True

@@ -177,6 +177,7 @@ CASES = [
 DATA = {
     "SinkhornResult": "what entropic solvers return",
     **transport_line.DATA,
+    **transport_features.DATA,
     **transport_samples.DATA,
     **transport_gromov.DATA,
     **transport_clouds.DATA,

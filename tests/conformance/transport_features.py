@@ -39,7 +39,35 @@ def features(name):
     )
 
 
+def problem(key, dtype):
+    """phi_x, phi_y, a, b, epsilon."""
+    k1, k2, k3, k4 = jax.random.split(key, 4)
+    phi_x, phi_y = (jax.random.uniform(k, (n, K), dtype) for k, n in ((k1, N), (k2, M)))
+    a, b = (jax.nn.softmax(jax.random.normal(k, (n,), dtype)) for k, n in ((k3, N), (k4, M)))
+    return phi_x, phi_y, a, b, jnp.asarray(0.5, dtype)
+
+
+def with_zero_weights(dtype):
+    phi_x, phi_y, a, b, epsilon = problem(jax.random.key(0), dtype)
+    a = a.at[:2].set(0)
+    return phi_x, phi_y, a / jnp.sum(a), b, epsilon
+
+
 CASES = [
+    Case(
+        "feature_sinkhorn",
+        transport.feature_sinkhorn,
+        problem,
+        call=lambda phi_x, phi_y, a, b, epsilon: transport.feature_sinkhorn(
+            phi_x, phi_y, a, b, epsilon=epsilon, tol=1e-12
+        ),
+        output=lambda result: result.cost,
+        differentiable=(0, 1, 4),
+        edges={"zero weights": with_zero_weights},
+        tolerance=1e-9,
+    ),
     *map(frequencies, ("gaussian_frequencies", "simplex_plus_frequencies")),
     *map(features, ("softmax_features", "gaussian_features")),
 ]
+
+DATA = {"FeatureSinkhornResult": "what feature_sinkhorn returns"}
