@@ -50,6 +50,7 @@ from geojax.transport.sorted_gromov import (
     graph_row_norms,
     sorted_gromov_wasserstein,
 )
+from geojax.transport.species import farthest_point_sampling, log_barrier, species_wasserstein
 from geojax.transport.unbalanced import unbalanced_sinkhorn
 from geojax.transport.univariate import wasserstein_1d
 
@@ -77,6 +78,7 @@ __all__ = [
     "circular_wasserstein",
     "coactivation_graph",
     "entropic_map",
+    "farthest_point_sampling",
     "feature_sinkhorn",
     "fit_ot_predictor",
     "free_support_barycenter",
@@ -94,6 +96,7 @@ __all__ = [
     "lcot_distance",
     "lcot_embedding",
     "lcot_inverse",
+    "log_barrier",
     "lower_control",
     "max_sliced_wasserstein",
     "maximal_coupling",
@@ -119,6 +122,7 @@ __all__ = [
     "sliced_wasserstein",
     "softmax_features",
     "sorted_gromov_wasserstein",
+    "species_wasserstein",
     "total_variation",
     "tv_indistinguishability",
     "unbalanced_sinkhorn",

@@ -24,7 +24,37 @@ def equal_samples(dtype):
     return x, x
 
 
+def distances(key, dtype):
+    x, _ = samples(key, dtype)
+    return (jnp.sqrt(jnp.sum((x[:, None] - x) ** 2, axis=-1)),)
+
+
 CASES = [
+    Case(
+        "species_wasserstein",
+        transport.species_wasserstein,
+        samples,
+        call=lambda x, y: transport.species_wasserstein(x, y, (1, 1, 2, 2, 2, 3)),
+        differentiable=(0, 1),
+        edges={"equal configurations": equal_samples},
+    ),
+    Case(
+        "farthest_point_sampling",
+        transport.farthest_point_sampling,
+        distances,
+        call=lambda d: transport.farthest_point_sampling(d, 3),
+        exemptions={
+            "nan_is_honest": "the answer is integer: -1 says it, and test_species tests it",
+            **dict.fromkeys(SMOOTH, "the answer is integer and piecewise constant"),
+        },
+    ),
+    Case(
+        "log_barrier",
+        transport.log_barrier,
+        lambda key, dtype: tuple(jnp.asarray([0.3, 0.8, 1.7], dtype)),
+        differentiable=(0, 1, 2),
+        edges={"zero": lambda dtype: tuple(jnp.asarray([0.0, 1.0, 1.0], dtype))},
+    ),
     Case(
         "sample_space_distance",
         transport.sample_space_distance,
