@@ -181,8 +181,12 @@ class Interpreter(Algebra):
     def step(self, eqn: Any, inputs: list[Value]) -> list[Value]:
         """The outputs of one equation."""
         handler = RULES.get(eqn.primitive.name)
-        empty = any(0 in jaxprs.shape(v) for v in (*eqn.invars, *eqn.outvars))
-        if handler is None or empty:
+        if handler is not None and all(0 in jaxprs.shape(var) for var in eqn.outvars):
+            nothing = self.why(eqn, "has no entries")
+            return [self.fresh(var, nothing) for var in eqn.outvars]
+        if eqn.primitive.name == "concatenate":
+            inputs = [value for value in inputs if 0 not in value.shape]
+        if handler is None or any(0 in value.shape for value in inputs):
             outputs = self.give_up(eqn, inputs, known=handler is not None)
         else:
             self.picks = []

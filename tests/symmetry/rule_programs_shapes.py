@@ -140,7 +140,8 @@ def shapes() -> list[Program]:
         program("iota", lambda x: x * lax.broadcasted_iota(jnp.float64, (3, 4), 1), n(3, 4), free=((0, 0),)),
         program("eye", lambda x: x * jnp.eye(4), n(4, 4)),
         program("diagonal", lambda x: jnp.diagonal(x), n(4, 4)),
-        program("empty", lambda x: jnp.concatenate([x, x[:, :0]], 1), n(3, 4)),
+        program("empty", lambda x: jnp.concatenate([x, 2 * x[:, :0]], 1), n(3, 4), free=BOTH),
+        program("sum of nothing", lambda x: x + jnp.sum(x[:0], 0), n(3, 4)),
     ]
 
 

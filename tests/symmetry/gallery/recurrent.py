@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from tests.symmetry.gallery.example import Example, draw, normal, permutation, shaped, sign
+from tests.symmetry.gallery.example import Example, draw, normal, permutation, scaling, shaped, sign
 from tests.symmetry.gallery.frameworks import equinox, linen, nnx_module
 
 
@@ -90,6 +90,24 @@ def build_interleaved_lstm(key):
     return interleaved_lstm, draw(key, shapes), (normal(key, 5, 2, 3),)
 
 
+def selective_scan(params, x):
+    """A selective state-space layer: step, input and output maps depend on the input; scanned in parallel."""
+    u, gate = x @ params["in"], jax.nn.silu(x @ params["gate"])
+    step = jax.nn.softplus(u @ params["step"] + params["bias"])
+    decay = jnp.exp(-step[..., None] * jnp.exp(params["rate"]))
+    drive = (step * u)[..., None] * (u @ params["b"])[:, :, None, :]
+    join = lambda left, right: (left[0] * right[0], right[0] * left[1] + right[1])
+    _, h = jax.lax.associative_scan(join, (decay, drive), axis=1)
+    y = jnp.einsum("btds,bts->btd", h, u @ params["c"]) + u * params["skip"]
+    return (y * gate) @ params["out"]
+
+
+def build_selective_scan(key):
+    shapes = dict.fromkeys(("in", "gate"), shaped(4, 6)) | dict.fromkeys(("b", "c", "rate"), shaped(6, 3))
+    shapes |= {"step": shaped(6, 6), "bias": shaped(6), "skip": shaped(6), "out": shaped(6, 4)}
+    return selective_scan, draw(key, shapes), (normal(key, 2, 8, 4),)
+
+
 GATES = (
     "one permutation moves all gates, the state and the recurrent kernel's rows; flipping a unit flips its "
     "candidate (tanh) and its rows everywhere, not the sigmoid gates"
@@ -131,5 +149,12 @@ EXAMPLES = (
         (permutation(4), permutation(6), permutation(3), permutation(10)),
         "each direction of each layer has its own units, pieces of the concatenated axis above. " + GATES,
         (sign(4), sign(6), sign(3), sign(10)),
+    ),
+    Example(
+        "plain selective scan",
+        build_selective_scan,
+        (permutation(6), permutation(3)),
+        "channels and states permute; a channel and the rows that read it scale, and so do b and c per state",
+        (sign(6), sign(3), scaling(6), scaling(3), scaling(1)),
     ),
 )
