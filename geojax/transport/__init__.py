@@ -51,7 +51,9 @@ from geojax.transport.sorted_gromov import (
     sorted_gromov_wasserstein,
 )
 from geojax.transport.species import farthest_point_sampling, log_barrier, species_wasserstein
+from geojax.transport.treatment_effect import ate_ustatistic
 from geojax.transport.unbalanced import unbalanced_sinkhorn
+from geojax.transport.uniform_transform import inverse_uniform_transform, uniform_transform
 from geojax.transport.univariate import wasserstein_1d
 
 __all__ = [
@@ -71,6 +73,7 @@ __all__ = [
     "WorstCase",
     "assignment",
     "assignment_cost",
+    "ate_ustatistic",
     "barycenter",
     "barycentric_map",
     "bottleneck_assignment",
@@ -92,6 +95,7 @@ __all__ = [
     "graph_row_norms",
     "gromov_wasserstein",
     "gw_barycentric_init",
+    "inverse_uniform_transform",
     "lcot_barycenter",
     "lcot_distance",
     "lcot_embedding",
@@ -126,6 +130,7 @@ __all__ = [
     "total_variation",
     "tv_indistinguishability",
     "unbalanced_sinkhorn",
+    "uniform_transform",
     "upper_control",
     "wasserstein_1d",
     "wasserstein_ball_worst_case",

@@ -29,7 +29,43 @@ def distances(key, dtype):
     return (jnp.sqrt(jnp.sum((x[:, None] - x) ** 2, axis=-1)),)
 
 
+def covariates(key, dtype):
+    """u, y, h."""
+    u, y = samples(key, dtype)
+    return jax.nn.sigmoid(u), y[:, 0], jnp.asarray(0.9, dtype)
+
+
 CASES = [
+    Case(
+        "uniform_transform",
+        transport.uniform_transform,
+        samples,
+        call=lambda x, reference: transport.uniform_transform(x, reference, num_bins=2),
+        differentiable=(0, 1),
+        edges={"at the reference": equal_samples},
+    ),
+    Case(
+        "inverse_uniform_transform",
+        transport.inverse_uniform_transform,
+        lambda key, dtype: (covariates(key, dtype)[0], samples(key, dtype)[1]),
+        call=lambda u, reference: transport.inverse_uniform_transform(u, reference, num_bins=2),
+        differentiable=(0, 1),
+        edges={"all points equal": lambda dtype: (jnp.full((N, D), 0.5, dtype), jnp.ones((N, D), dtype))},
+    ),
+    Case(
+        "ate_ustatistic",
+        transport.ate_ustatistic,
+        covariates,
+        call=lambda u, y, h: transport.ate_ustatistic(u, y, jnp.arange(N) % 2 == 0, h=h),
+        differentiable=(0, 1, 2),
+        edges={
+            "equal covariates": lambda dtype: (
+                jnp.zeros((N, D), dtype),
+                jnp.arange(N, dtype=dtype),
+                jnp.ones((), dtype),
+            )
+        },
+    ),
     Case(
         "species_wasserstein",
         transport.species_wasserstein,
