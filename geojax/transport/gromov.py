@@ -1,5 +1,6 @@
 """Gromov-Wasserstein transport: couplings of two spaces by their inner distances alone."""
 
+import functools
 from typing import NamedTuple
 
 import jax
@@ -148,17 +149,31 @@ def solve(
             f"{where}: a and b have sizes {n} and {m}; expected at least one point in each. "
             "An empty measure has no coupling; leave the problem out."
         )
-    checks.count(where, "max_steps", max_steps)
-    checks.count(where, "max_inner_steps", max_inner_steps, minimum=1)
+    max_steps = checks.count(where, "max_steps", max_steps)
+    max_inner_steps = checks.count(where, "max_inner_steps", max_inner_steps, minimum=1)
     dtype = problem.a.dtype
     limit = jnp.asarray(max(1e-6, 1000 * float(jnp.finfo(dtype).eps)) if tol is None else tol, dtype)
     problem = Problem(*vary_with(tuple(problem), tuple(problem), limit, init))
-    fixed = jax.lax.stop_gradient(problem)
-    reference = fixed.a[:, None] * fixed.b
-    start = reference
     if init is not None:
         checks.shapes(where, a=(problem.a, "n"), b=(problem.b, "m"), init=(init, "n m"))
-        start = vary_with(jax.lax.stop_gradient(jnp.asarray(init, dtype)), reference)
+        init = vary_with(jnp.asarray(init, dtype), problem.a)
+    return _descend(problem, limit, init, max_steps=max_steps, max_inner_steps=max_inner_steps, fused=fused)
+
+
+@functools.partial(jax.jit, static_argnames=("max_steps", "max_inner_steps", "fused"))
+def _descend(
+    problem: Problem,
+    limit: Array,
+    init: Array | None,
+    *,
+    max_steps: int,
+    max_inner_steps: int,
+    fused: bool,
+) -> GromovResult:
+    """The whole descent, compiled once a shape, also when called eagerly."""
+    fixed = jax.lax.stop_gradient(problem)
+    reference = fixed.a[:, None] * fixed.b
+    start = reference if init is None else jax.lax.stop_gradient(init)
     step = _step(fixed, limit, max_inner_steps, fused)
     found = iterate(step, _start(start, reference), tol=limit, max_steps=max_steps)
     end = _uncentred(found.state, fixed)

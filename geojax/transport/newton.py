@@ -1,5 +1,6 @@
 """Entropic transport by Newton's method on the dual, for small epsilon."""
 
+import functools
 import math
 from collections.abc import Callable
 from typing import NamedTuple
@@ -95,17 +96,34 @@ def sinkhorn_newton(
     cost_matrix, a, b = problem(where, cost_matrix, a, b)
     dtype = cost_matrix.dtype
     data = cost_matrix, a, b, jnp.asarray(epsilon, dtype), jnp.asarray(tol, dtype)
-    cost_matrix, a, b, strength, limit = vary_with(data, *data, init)
+    data = vary_with(data, *data, init)
+    start = None if init is None else start_potential(where, init, data[0])
     max_steps = checks.count(where, "max_steps", max_steps)
     num_sinkhorn = checks.count(where, "num_sinkhorn", num_sinkhorn)
     if density is not None and not 0 < density <= 1:
         raise ValueError(
             f"{where}: density is {density}; expected a share in (0, 1], or None to keep all entries."
         )
-    fixed = jax.lax.stop_gradient((cost_matrix, a, b, strength))
-    start = None if init is None else jax.lax.stop_gradient(start_potential(where, init, cost_matrix))
-    found = scaling(*fixed, start, tol=limit, max_steps=num_sinkhorn, start_epsilon=None)
-    return conclude(_ascend(*fixed, found, limit, max_steps, density), cost_matrix, a, b, strength, limit)
+    return _solve(*data, start, max_steps=max_steps, num_sinkhorn=num_sinkhorn, density=density)
+
+
+@functools.partial(jax.jit, static_argnames=("max_steps", "num_sinkhorn", "density"))
+def _solve(
+    cost_matrix: Array,
+    a: Array,
+    b: Array,
+    epsilon: Array,
+    tol: Array,
+    g: Array | None,
+    *,
+    max_steps: int,
+    num_sinkhorn: int,
+    density: float | None,
+) -> SinkhornResult:
+    """Both stages, compiled once a shape, also when called eagerly."""
+    fixed = jax.lax.stop_gradient((cost_matrix, a, b, epsilon))
+    found = scaling(*fixed, jax.lax.stop_gradient(g), tol=tol, max_steps=num_sinkhorn, start_epsilon=None)
+    return conclude(_ascend(*fixed, found, tol, max_steps, density), cost_matrix, a, b, epsilon, tol)
 
 
 def _ascend(

@@ -1,5 +1,7 @@
 """Entropic optimal transport between discrete measures by Sinkhorn's algorithm."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
@@ -94,19 +96,29 @@ def sinkhorn(
     dtype = cost_matrix.dtype
     data = cost_matrix, a, b, jnp.asarray(epsilon, dtype), jnp.asarray(tol, dtype)
     # On a mesh the loops want everything to vary as the most varying does.
-    cost_matrix, a, b, strength, limit = vary_with(data, *data, init, start_epsilon)
-    checks.count("sinkhorn", "max_steps", max_steps)
-    fixed = jax.lax.stop_gradient((cost_matrix, a, b, strength))
-    found = scaling(
-        *fixed,
-        None if init is None else jax.lax.stop_gradient(start_potential("sinkhorn", init, cost_matrix)),
-        tol=limit,
-        max_steps=max_steps,
-        start_epsilon=None
-        if start_epsilon is None
-        else jax.lax.stop_gradient(jnp.asarray(start_epsilon, dtype)),
-    )
-    return conclude(found, cost_matrix, a, b, strength, limit)
+    data = vary_with(data, *data, init, start_epsilon)
+    start = None if init is None else start_potential("sinkhorn", init, data[0])
+    first = None if start_epsilon is None else jnp.asarray(start_epsilon, dtype)
+    return _solve(*data, start, first, max_steps=checks.count("sinkhorn", "max_steps", max_steps))
+
+
+@functools.partial(jax.jit, static_argnames="max_steps")
+def _solve(
+    cost_matrix: Array,
+    a: Array,
+    b: Array,
+    epsilon: Array,
+    tol: Array,
+    g: Array | None,
+    start_epsilon: Array | None,
+    *,
+    max_steps: int,
+) -> SinkhornResult:
+    """The whole of it, compiled once a shape, also when called eagerly."""
+    fixed = jax.lax.stop_gradient((cost_matrix, a, b, epsilon))
+    start, first = jax.lax.stop_gradient((g, start_epsilon))
+    found = scaling(*fixed, start, tol=tol, max_steps=max_steps, start_epsilon=first)
+    return conclude(found, cost_matrix, a, b, epsilon, tol)
 
 
 def problem(where: str, cost_matrix: Array, a: Array, b: Array) -> tuple[Array, Array, Array]:
