@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array
 
 from geojax._core import checks
@@ -85,7 +84,7 @@ def width_matching(
     problem, (a,) = read_leaves(where, spec_a, movers_of(spec_a), params_a=params_a)
     _, (b,) = read_leaves(where, spec_b, movers_of(spec_b), params_b=params_b)
     dtype = jnp.result_type(*a, *b) if a else jnp.dtype(jnp.float32)
-    shapes = [tuple(np.maximum(x.shape, y.shape)) for x, y in zip(a, b, strict=True)]
+    shapes = [_larger(x.shape, y.shape) for x, y in zip(a, b, strict=True)]
     x, y = ([_padded(z, shape, dtype) for z, shape in zip(each, shapes, strict=True)] for each in (a, b))
     start = {
         name: rest(PERMUTATION, shape, jnp.int32) for name, shape in _common_sizes(spec_a, spec_b).items()
@@ -109,8 +108,11 @@ def _shape_free(layout: Layout) -> tuple:
 
 def _common_sizes(spec_a: SymmetrySpec, spec_b: SymmetrySpec) -> dict[str, tuple[int, ...]]:
     """The shape of each group's permutations at the larger of two widths."""
-    shapes = {name: (group.shape, spec_b.groups[name].shape) for name, group in spec_a.members}
-    return {name: tuple(int(n) for n in np.maximum(*pair)) for name, pair in shapes.items()}
+    return {name: _larger(group.shape, spec_b.groups[name].shape) for name, group in spec_a.members}
+
+
+def _larger(one: tuple[int, ...], two: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(max(n, m) for n, m in zip(one, two, strict=True))
 
 
 def _padded(x: Array, shape: tuple[int, ...], dtype) -> Array:
