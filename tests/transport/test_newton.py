@@ -1,5 +1,7 @@
 """Laws of the Newton solver for entropic transport: its Hessian, its rate, and Sinkhorn's answers."""
 
+import importlib
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -173,6 +175,16 @@ def test_many_columns_use_conjugate_gradients():
     )
     assert r.status == Status.CONVERGED
     assert 0 < r.num_steps <= 25
+
+
+@pytest.mark.parametrize("solve", [sinkhorn, sinkhorn_newton])
+def test_eager_calls_of_one_shape_compile_once(solve):
+    compiled = importlib.import_module(solve.__module__)._solve
+    sizes = []
+    for seed in (20, 21, 22):
+        solve(*clouds(jax.random.key(seed), 7, 6), epsilon=0.3 + 0.1 * seed, tol=1e-6 * seed)
+        sizes.append(compiled._cache_size())
+    assert sizes[0] == sizes[-1]
 
 
 def test_bad_input_has_a_status():
