@@ -221,6 +221,10 @@ class GaugeInterpreter(Interpreter):
             return self.fixed(lead, why), self.fixed(factor.size // lead, why)
         return super().cut(factor, lead, why)
 
+    def _cut_sum(self, factor: Sum, lead: int, trail: int, why: Reason) -> tuple[Label, Label] | None:
+        """The pieces of one array get one trailing part, with equal exponents, whatever the operation around it."""
+        return self.in_mode("equal", lambda: super(GaugeInterpreter, self)._cut_sum(factor, lead, trail, why))
+
     def _part_factor(self, factor: Factor, start: int, stop: int) -> Label | None:
         if isinstance(factor, Gauged) and (start, stop) != (0, factor.size):
             self._stop(factor)

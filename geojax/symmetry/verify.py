@@ -222,11 +222,16 @@ def _widen(array: Any) -> Any:
 
 
 def _random(group: Group, generator: np.random.Generator, dtype: Any) -> np.ndarray:
-    """An element of a group that moves far but stays well conditioned."""
+    """An element of a group that is not the identity, and well conditioned."""
     if group.kind == PERMUTATION:
-        return np.argsort(generator.random(group.shape), axis=-1).astype(np.int32)
+        drawn = np.argsort(generator.random(group.shape), axis=-1)
+        rest = np.arange(group.size)
+        still = np.all(drawn == rest, axis=-1, keepdims=True)
+        return np.where(still, np.roll(rest, 1), drawn).astype(np.int32)
     if group.kind == SIGN:
-        return generator.choice([-1.0, 1.0], group.shape).astype(dtype)
+        drawn = generator.choice([-1.0, 1.0], group.shape)
+        drawn[..., 0] = np.where(np.all(drawn > 0, axis=-1), -1.0, drawn[..., 0])
+        return drawn.astype(dtype)
     if group.kind == SCALING:
         return np.exp(generator.uniform(-1, 1, group.shape)).astype(dtype)
     turn = np.linalg.qr(generator.normal(size=group.shape))[0]

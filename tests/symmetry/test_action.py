@@ -13,7 +13,6 @@ from geojax.symmetry import (
     compose,
     identity,
     inverse,
-    orbit_dimension,
     random_element,
 )
 

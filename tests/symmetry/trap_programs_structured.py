@@ -339,8 +339,18 @@ def heads() -> list[Trap]:
         ),
         trap(
             "rows read at positions that move with them",
-            lambda p, x: p[0][jnp.argmax(p[1] @ jnp.concatenate([p[0][:1], p[0][1:]]), 0) % 2][1:] * jnp.sum(x),
+            lambda p, x: (
+                p[0][jnp.argmax(p[1] @ jnp.concatenate([p[0][:1], p[0][1:]]), 0) % 2][1:] * jnp.sum(x)
+            ),
             (2, 3),
             (5, 2),
+        ),
+        trap(
+            "pieces of different length met by rows of pairs",
+            lambda p, x: jnp.concatenate([(p[0] @ x).reshape(3, 2).reshape(6) @ p[1], p[2]]) @ p[0],
+            (6, 2),
+            (6, 4),
+            (2,),
+            inputs=((2,),),
         ),
     ]
