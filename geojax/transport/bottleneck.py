@@ -52,7 +52,7 @@ def bottleneck_assignment(cost_matrix: Num[Array, "n m"]) -> Int[Array, " n"]:
         perm = assignment(blocked)
         return jnp.sum(jnp.take_along_axis(blocked, perm[:, None], axis=1)) == 0
 
-    def halve(_: int, bounds: tuple[Array, Array]) -> tuple[Array, Array]:
+    def halve(_: Array, bounds: tuple[Array, Array]) -> tuple[Array, Array]:
         low, high = bounds
         middle = (low + high) // 2
         enough = reachable(levels[middle])

@@ -96,7 +96,7 @@ def _worst_moves(v: Array, p: Array, costs: Array, radius: Array) -> tuple[Array
     gap = jnp.min(jnp.where(costs > cheapest, costs - cheapest, jnp.inf))
     highest = jnp.where(jnp.isfinite(gap), 2 * (jnp.max(v) - jnp.min(v)) / gap, 0) + 1
 
-    def halve(_: int, ends: tuple[_End, _End]) -> tuple[_End, _End]:
+    def halve(_: Array, ends: tuple[_End, _End]) -> tuple[_End, _End]:
         low, high = ends
         middle = (low.multiplier + high.multiplier) / 2
         choice = moves(middle)
