@@ -10,10 +10,10 @@ from geojax.symmetry.dependence import Log, close, parents
 from geojax.symmetry.exponents import BinaryEquations, Equations
 from geojax.symmetry.gauges import Gauged, GaugeInterpreter
 from geojax.symmetry.groups import GENERAL_LINEAR, ORTHOGONAL, PERMUTATION, SCALING, SIGN, Group
-from geojax.symmetry.interpret import Value
 from geojax.symmetry.layout import Block, Cut, Layout, Part
 from geojax.symmetry.spec import Leaf, Pin, SymmetrySpec
 from geojax.symmetry.tracing import Trace, run
+from geojax.symmetry.values import Value
 
 Moves = dict[int, list[tuple[str, int]]]
 

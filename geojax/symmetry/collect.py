@@ -15,10 +15,10 @@ from geojax.symmetry.build import Builder, divide
 from geojax.symmetry.dependence import node_of
 from geojax.symmetry.evaluation import observe
 from geojax.symmetry.groups import PERMUTATION, Group
-from geojax.symmetry.interpret import Product
 from geojax.symmetry.layout import Block, Layout, Part, blocks, split
 from geojax.symmetry.spec import SymmetrySpec
 from geojax.symmetry.tracing import Trace, flatten, is_array, trace
+from geojax.symmetry.values import Product
 from geojax.typing import Params
 
 

@@ -25,8 +25,9 @@ from geojax.symmetry.axes import (
     resolve,
 )
 from geojax.symmetry.exponents import ONE, BinaryEquations, Equations, Form, plus
-from geojax.symmetry.interpret import Interpreter, Value
+from geojax.symmetry.interpret import Interpreter
 from geojax.symmetry.rules.arithmetic import GONE, ZERO, Arithmetic
+from geojax.symmetry.values import Value
 
 
 @dataclasses.dataclass(frozen=True)

@@ -4,13 +4,10 @@
 array and under which contraction; the log decides what may depend on what.
 """
 
-import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-import jax
 import numpy as np
-from jax.core import Tracer
 
 from geojax.symmetry import jaxprs
 from geojax.symmetry.algebra import Algebra
@@ -25,77 +22,7 @@ from geojax.symmetry.axes import (
     stack_roots,
     uniform,
 )
-
-
-@dataclasses.dataclass
-class Value:
-    """What is known of one array of the program.
-
-    Attributes:
-        axes: A label for each axis.
-        scalar: The number that every entry equals, where that is known; else None.
-        data: Whether the array depends on the inputs (and not on parameters and constants alone).
-        gauge: How the array as a whole scales; None while only permutations are looked for.
-        steady: Whether the array is computed from constants alone.
-        finite: Whether no constant that it is computed from holds an infinity or NaN.
-    """
-
-    axes: tuple[Label, ...]
-    scalar: Any = None
-    data: bool = False
-    gauge: Any = None
-    steady: bool = False
-    finite: bool = True
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape of the array."""
-        return tuple(int(np.prod([factor.size for factor in label], dtype=int)) for label in self.axes)
-
-    def axis(self, number: int, size: int) -> Label:
-        """Label of an axis of the array once broadcast: uniform where it has no such axis, or one of length one."""
-        return self.axes[number] if self.axes and self.axes[number] else uniform(size)
-
-    @property
-    def uniform(self) -> bool:
-        """Whether all entries are equal."""
-        return all(is_uniform(label) for label in self.axes)
-
-
-@dataclasses.dataclass(frozen=True)
-class Contraction:
-    """A sum of products: the labels summed over, and those of the axes that both factors keep in step."""
-
-    summed: tuple[Label, ...]
-    batch: tuple[Label, ...]
-    ambient: Label
-
-
-@dataclasses.dataclass(frozen=True)
-class Elimination:
-    """Axes of an array that a result does not have any more, and those that it keeps."""
-
-    gone: tuple[Label, ...]
-    kept: tuple[Label, ...]
-
-
-@dataclasses.dataclass(frozen=True)
-class Product:
-    """A matrix product or convolution of the program: where it is, its equation, its factors' values."""
-
-    place: tuple[int, ...]
-    eqn: Any
-    factors: tuple["Value", ...]
-    ambient: Label
-
-
-@dataclasses.dataclass(frozen=True)
-class Occurrence:
-    """The labels of one array of the program, and the loop indices it depends on."""
-
-    axes: tuple[Label, ...]
-    ambient: Label
-
+from geojax.symmetry.values import Contraction, Elimination, Occurrence, Product, Value, numbers_of
 
 PRODUCTS = ("dot_general", "conv_general_dilated")
 
@@ -286,7 +213,7 @@ class Interpreter(Algebra):
 
     def constant(self, array: Any) -> Value:
         """The value of an array of known numbers: uniform where they do not change along an axis, else held."""
-        numbers = _numbers(array)
+        numbers = numbers_of(array)
         if numbers is None:
             why = Reason("constant", "is a constant of the program that cannot be read")
             return Value(tuple(self.fixed(n, why) for n in np.shape(array)))
@@ -405,24 +332,3 @@ class Interpreter(Algebra):
         axes = tuple(self.unify(a, b, why) for a, b in zip(first.axes, second.axes, strict=True))
         same = first.scalar is not None and first.scalar == second.scalar
         return Value(axes, scalar=first.scalar if same else None, data=first.data or second.data)
-
-
-def _numbers(array: Any) -> np.ndarray | None:
-    """The array as numpy numbers, or None where it holds something else or is not known."""
-    if isinstance(array, Tracer) or not jax.dtypes.issubdtype(jax.dtypes.result_type(array), np.generic):
-        return None
-    numbers = np.asarray(array)
-    if numbers.dtype.kind in "fiubc":
-        return numbers
-    return numbers.astype(np.float32) if jax.dtypes.issubdtype(numbers.dtype, np.number) else None
-
-
-def vanishes(values: Sequence[Value]) -> bool:
-    """Whether a product is zero: some factor is, and the others are finite numbers that are not known."""
-    others = [value for value in values if value.scalar is None or value.scalar != 0]
-    return len(others) < len(values) and all(value.finite and not value.steady for value in others)
-
-
-def zeros(eqn: Any) -> Value:
-    """The value of an equation whose result is known to be zero."""
-    return Value(tuple(uniform(n) for n in jaxprs.shape(eqn.outvars[0])), scalar=0)

@@ -9,9 +9,10 @@ import numpy as np
 
 from geojax.symmetry import jaxprs
 from geojax.symmetry.axes import Label, Node, Reason, Sum, terminals
-from geojax.symmetry.interpret import Interpreter, Value
+from geojax.symmetry.interpret import Interpreter
 from geojax.symmetry.rules import load
 from geojax.symmetry.spec import array_leaves
+from geojax.symmetry.values import Value
 
 NEVER = 1 << 60
 

@@ -11,8 +11,9 @@ from geojax.symmetry import jaxprs
 from geojax.symmetry.axes import Factor, Node, Uniform, resolve
 from geojax.symmetry.build import divide
 from geojax.symmetry.dependence import Log, node_of, parents
-from geojax.symmetry.interpret import Interpreter, Value
+from geojax.symmetry.interpret import Interpreter
 from geojax.symmetry.layout import Part, blocks, join, split
+from geojax.symmetry.values import Value
 from tests.symmetry.rule_programs import Program
 
 

@@ -134,7 +134,9 @@ def test_parameters_and_elements_that_do_not_fit_are_refused(model):
 def test_compose_meets_a_scaling_named_like_its_axis():
     """A layer of one unit has no permutations, and its scaling may have the name that they would have had."""
     product = lambda p, x: jax.nn.relu(x @ p["u"]) @ p["v"]
-    spec = gj.symmetry.infer(product, {"u": jnp.ones((1, 1)), "v": jnp.ones((1, 1))}, jnp.ones((2, 1)), verify=False)
+    spec = gj.symmetry.infer(
+        product, {"u": jnp.ones((1, 1)), "v": jnp.ones((1, 1))}, jnp.ones((2, 1)), verify=False
+    )
     (name,) = spec.groups
     two = {name: 2 * identity(spec)[name]}
     np.testing.assert_array_equal(compose(spec, two, inverse(spec, two))[name], identity(spec)[name])

@@ -12,8 +12,8 @@ import pytest
 from geojax.symmetry.dependence import Log
 from geojax.symmetry.exponents import BinaryEquations, Equations
 from geojax.symmetry.gauges import Gauged, GaugeInterpreter
-from geojax.symmetry.interpret import Value
 from geojax.symmetry.rules import arithmetic
+from geojax.symmetry.values import Value
 from tests.symmetry.labelling import Labelled, flat, label, pieces, program_inputs, reblock, traced
 from tests.symmetry.test_rules import PROGRAMS, same
 

@@ -4,8 +4,9 @@ from typing import Any
 
 from geojax.symmetry import jaxprs
 from geojax.symmetry.axes import Label
-from geojax.symmetry.interpret import Interpreter, Value, rule
+from geojax.symmetry.interpret import Interpreter, rule
 from geojax.symmetry.rules import arithmetic
+from geojax.symmetry.values import Value
 
 
 @rule("scan")

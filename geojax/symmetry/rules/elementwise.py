@@ -9,8 +9,9 @@ import numpy as np
 
 from geojax.symmetry import jaxprs
 from geojax.symmetry.axes import uniform
-from geojax.symmetry.interpret import Interpreter, Value, rule, vanishes, zeros
+from geojax.symmetry.interpret import Interpreter, rule
 from geojax.symmetry.rules import arithmetic
+from geojax.symmetry.values import Value, vanishes, zeros
 
 FOLD = {
     "add": operator.add,

@@ -4,9 +4,10 @@ from typing import Any
 
 from geojax.symmetry import jaxprs
 from geojax.symmetry.axes import Label, Sum, length
-from geojax.symmetry.interpret import Interpreter, Value, rule
+from geojax.symmetry.interpret import Interpreter, rule
 from geojax.symmetry.rules import arithmetic
 from geojax.symmetry.rules.shapes import take
+from geojax.symmetry.values import Value
 
 
 @rule("dynamic_slice")

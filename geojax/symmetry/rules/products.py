@@ -4,8 +4,9 @@ from typing import Any
 
 from geojax.symmetry import jaxprs
 from geojax.symmetry.axes import Label, length
-from geojax.symmetry.interpret import Interpreter, Value, rule, vanishes, zeros
+from geojax.symmetry.interpret import Interpreter, rule
 from geojax.symmetry.rules import arithmetic
+from geojax.symmetry.values import Value, vanishes, zeros
 
 
 @rule("dot_general")

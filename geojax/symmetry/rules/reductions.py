@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from geojax.symmetry import jaxprs
-from geojax.symmetry.interpret import Interpreter, Value, rule
+from geojax.symmetry.interpret import Interpreter, rule
 from geojax.symmetry.rules import arithmetic
+from geojax.symmetry.values import Value
 
 REDUCTIONS = {
     "reduce_sum": (arithmetic.LINEAR, "is summed"),

@@ -6,7 +6,8 @@ from typing import Any
 
 from geojax.symmetry import jaxprs
 from geojax.symmetry.axes import STACK_LIMIT, Label, Reason, Stack, Sum, length, resolve, uniform
-from geojax.symmetry.interpret import Interpreter, Value, rule
+from geojax.symmetry.interpret import Interpreter, rule
+from geojax.symmetry.values import Value
 
 
 @rule("broadcast_in_dim")
