@@ -1,0 +1,22 @@
+"""What the README and the guides print runs as printed; the blocks of a page share their names."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+CODE = {page.name: re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL) for page in PAGES}
+
+
+@pytest.mark.x32
+@pytest.mark.parametrize("page", [name for name, blocks in CODE.items() if blocks])
+def test_code_runs(page, capsys):
+    names: dict = {}
+    for block in CODE[page]:
+        exec(compile(block, page, "exec"), names)
+
+
+def test_the_readme_has_code():
+    assert CODE["README.md"]
