@@ -158,7 +158,9 @@ def test_law_the_match_does_not_depend_on_the_gauge_that_models_come_in(name):
     np.testing.assert_allclose(middles[0][same], middles[1][same], rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", [n for n in MODELS if "residual" not in n and "norms" not in n and "tanh" not in n])
+@pytest.mark.parametrize(
+    "name", [n for n in MODELS if "residual" not in n and "norms" not in n and "tanh" not in n]
+)
 def test_law_the_objective_never_falls_from_a_start(name):
     spec = model(name)[-1]
     a, b = planted(name)
