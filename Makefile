@@ -42,7 +42,7 @@ notebooks: $(DEV) $(NOTEBOOKS)
 # Executed again only when the notebook or the library has changed; renamed into place when it is whole.
 .cache/notebooks/%.ipynb: notebooks/%.py $(shell find geojax -name '*.py') | $(DEV)
 	@mkdir -p .cache/notebooks
-	MPLBACKEND=agg $(BIN)/jupytext --to ipynb --set-kernel python3 --execute --output $@.part.ipynb $<
+	$(BIN)/jupytext --to ipynb --set-kernel python3 --execute --output $@.part.ipynb $<
 	@mv $@.part.ipynb $@
 
 papers: $(DEV)

@@ -94,15 +94,27 @@ def gaussian_wasserstein(
 def _squared_distance(a: Matrix, b: Matrix) -> Float[Array, ""]:
     """B^2 of symmetric matrices, not below zero; the derivative knows nothing of that bound."""
     fidelity, _, _ = _maps(a, b)
-    return jnp.maximum(jnp.trace(a) + jnp.trace(b) - 2 * fidelity, 0)
+    return _not_negative(jnp.trace(a) + jnp.trace(b) - 2 * fidelity)
 
 
 @_squared_distance.defjvp
 def _(primals, tangents):
     (a, b), (a_dot, b_dot) = primals, tangents
-    _, to_b, to_a = _maps(a, b)
+    fidelity, to_b, to_a = _maps(a, b)
     eye = jnp.eye(a.shape[0], dtype=a.dtype)
-    return _squared_distance(a, b), jnp.vdot(eye - to_b, a_dot) + jnp.vdot(eye - to_a, b_dot)
+    value = _not_negative(jnp.trace(a) + jnp.trace(b) - 2 * fidelity)
+    return value, jnp.vdot(eye - to_b, a_dot) + jnp.vdot(eye - to_a, b_dot)
+
+
+@jax.custom_jvp
+def _not_negative(x: Float[Array, ""]) -> Float[Array, ""]:
+    """What rounding made negative is zero; derivatives pass."""
+    return jnp.maximum(x, 0)
+
+
+@_not_negative.defjvp
+def _(primals, tangents):
+    return _not_negative(*primals), tangents[0]
 
 
 @jax.custom_jvp
