@@ -75,7 +75,7 @@ def polymean(
         ...     dist=lambda p, q: abs(p - q),
         ...     mean=lambda x, weights: weights @ x,
         ... )
-        >>> gj.unwrap(found).points.tolist(), found.assignment.tolist()
+        >>> gj.unwrap(found).points.round(1).tolist(), found.assignment.tolist()
         ([0.5, 11.0], [0, 0, 1, 1, 1])
 
     References: [Harms2020]; [Lloyd1982].
