@@ -10,14 +10,13 @@ import argparse
 import json
 import os
 import platform
-import statistics
-import time
 from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from scipy.optimize import linear_sum_assignment
+from timing import interleaved
 
 from geojax.transport import assignment
 from geojax.transport.augmenting_path import shortest_augmenting_path
@@ -36,24 +35,6 @@ def families(n):
     }
 
 
-def interleaved(calls, repeats):
-    """First call apart, then median and minimum in milliseconds of `repeats` rounds over all calls."""
-    first, times = {}, {name: [] for name in calls}
-    for name, call in calls.items():
-        start = time.perf_counter()
-        jax.block_until_ready(call())
-        first[name] = 1e3 * (time.perf_counter() - start)
-    for _ in range(repeats):
-        for name, call in calls.items():
-            start = time.perf_counter()
-            jax.block_until_ready(call())
-            times[name].append(1e3 * (time.perf_counter() - start))
-    return {
-        name: {"first_ms": first[name], "median_ms": statistics.median(t), "min_ms": min(t)}
-        for name, t in times.items()
-    }
-
-
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--quick", action="store_true", help="sizes up to 256 only")
@@ -64,7 +45,7 @@ def main():
         for name, cost in families(n).items():
             cost = cost.astype(np.float32)
             array = jnp.asarray(cost)
-            timing = interleaved(
+            timing, _ = interleaved(
                 {
                     "scipy": lambda cost=cost: linear_sum_assignment(cost)[1],
                     "geojax": lambda array=array: host(array),
@@ -83,7 +64,7 @@ def main():
     stack = np.random.default_rng(1).normal(size=(1000, 16, 16)).astype(np.float32)
     array = jnp.asarray(stack)
     mapped, scanned = jax.jit(jax.vmap(assignment)), jax.jit(lambda x: jax.lax.map(assignment, x))
-    timing = interleaved(
+    timing, _ = interleaved(
         {
             "scipy loop": lambda: np.stack([linear_sum_assignment(c)[1] for c in stack]),
             "geojax vmap": lambda: mapped(array),

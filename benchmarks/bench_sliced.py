@@ -11,14 +11,13 @@ import argparse
 import json
 import os
 import platform
-import statistics
-import time
 from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from ott.tools import sliced as ott_sliced
+from timing import interleaved
 
 from geojax.transport import lower_control, random_directions, sliced_wasserstein, upper_control
 
@@ -29,25 +28,6 @@ def clouds(n, d, dtype=jnp.float32):
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(n, d)), rng.normal(size=(n, d)) * np.linspace(0.5, 1.5, d) + 0.3
     return jnp.asarray(x, dtype), jnp.asarray(y, dtype)
-
-
-def interleaved(calls, repeats):
-    """First call apart, then median and minimum in milliseconds of `repeats` rounds over all calls."""
-    first, times, last = {}, {name: [] for name in calls}, {}
-    for name, call in calls.items():
-        start = time.perf_counter()
-        last[name] = jax.block_until_ready(call())
-        first[name] = 1e3 * (time.perf_counter() - start)
-    for _ in range(repeats):
-        for name, call in calls.items():
-            start = time.perf_counter()
-            jax.block_until_ready(call())
-            times[name].append(1e3 * (time.perf_counter() - start))
-    timing = {
-        name: {"first_ms": first[name], "median_ms": statistics.median(t), "min_ms": min(t)}
-        for name, t in times.items()
-    }
-    return timing, last
 
 
 def ours(x, y, theta):

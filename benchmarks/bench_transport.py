@@ -11,8 +11,6 @@ import argparse
 import json
 import os
 import platform
-import statistics
-import time
 from pathlib import Path
 
 import jax
@@ -21,6 +19,7 @@ import numpy as np
 from ott.geometry import geometry
 from ott.problems.linear import linear_problem
 from ott.solvers.linear import sinkhorn as ott_sinkhorn
+from timing import interleaved
 
 from geojax.transport import sinkhorn, sinkhorn_newton
 
@@ -39,25 +38,6 @@ def measured_error(f, g, cost, weights, epsilon):
     f, g, cost, w = (np.asarray(v, np.float64) for v in (f, g, cost, weights))
     plan = w[:, None] * w * np.exp((f[:, None] + g - cost) / float(epsilon))
     return float(np.abs(plan.sum(0) - w).sum() + np.abs(plan.sum(1) - w).sum())
-
-
-def interleaved(calls, repeats):
-    """First call apart, then median and minimum in milliseconds of `repeats` rounds over all calls."""
-    first, times, last = {}, {name: [] for name in calls}, {}
-    for name, call in calls.items():
-        start = time.perf_counter()
-        last[name] = jax.block_until_ready(call())
-        first[name] = 1e3 * (time.perf_counter() - start)
-    for _ in range(repeats):
-        for name, call in calls.items():
-            start = time.perf_counter()
-            jax.block_until_ready(call())
-            times[name].append(1e3 * (time.perf_counter() - start))
-    timing = {
-        name: {"first_ms": first[name], "median_ms": statistics.median(t), "min_ms": min(t)}
-        for name, t in times.items()
-    }
-    return timing, last
 
 
 def compare(n, ratio, tol, dtype, repeats):

@@ -9,6 +9,7 @@ bound to products and sums, everywhere at once. What cannot be solved is pinned,
 import dataclasses
 import itertools
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator
 
 STACK_LIMIT = 64
@@ -151,16 +152,18 @@ def stack_roots(label: Label) -> Iterator[Node]:
                 yield from stack_roots(piece)
 
 
-def multiplicity(root: Node, label: Label) -> int:
-    """How often a node stands in a label, at most, in one block of it."""
-    total = 0
+def node_counts(label: Label) -> Counter[Node]:
+    """How often each node stands in a label, at most, in one block of it."""
+    total: Counter[Node] = Counter()
     for factor in resolve(label):
-        if isinstance(factor, Sum):
-            total += max((multiplicity(root, piece) for piece in factor.pieces), default=0)
-        elif isinstance(factor, Stack):
-            total += max((multiplicity(root, choice) for choice in factor.choices), default=0)
-        elif factor is root:
-            total += 1
+        if isinstance(factor, Sum | Stack):
+            parts = factor.pieces if isinstance(factor, Sum) else factor.choices
+            most: Counter[Node] = Counter()
+            for part in parts:
+                most |= node_counts(part)
+            total += most
+        elif isinstance(factor, Node):
+            total[factor] += 1
     return total
 
 

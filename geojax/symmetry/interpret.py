@@ -4,6 +4,7 @@
 array and under which contraction; the log decides what may depend on what.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -17,7 +18,7 @@ from geojax.symmetry.axes import (
     Reason,
     is_stacked,
     is_uniform,
-    multiplicity,
+    node_counts,
     resolve,
     stack_roots,
     uniform,
@@ -190,11 +191,9 @@ class Interpreter(Algebra):
         while self.stacks:
             arrays = [*(value.axes for value in leaves), *(o.axes for o in self.occurrences), *self.seen]
             roots = {root for axes in arrays for label in axes for root in stack_roots(label)}
-            twice = {
-                root
-                for root in roots - merged
-                if any(sum(multiplicity(root, label) for label in axes) > 1 for axes in arrays)
-            }
+            counts = (sum((node_counts(label) for label in axes), Counter()) for axes in arrays)
+            twice = {node for count in counts for node, times in count.items() if times > 1}
+            twice &= roots - merged
             if not twice:
                 break
             merged |= twice
