@@ -10,11 +10,21 @@ from geojax._core.bib import cite
 from geojax.results import Status, unwrap
 
 if TYPE_CHECKING:
-    from geojax import merging, symmetry, transport
+    from geojax import manifolds, merging, optim, symmetry, transport
 
 __version__ = "0.1.0"
 
-__all__ = ["Status", "__version__", "cite", "merging", "symmetry", "transport", "unwrap"]
+__all__ = [
+    "Status",
+    "__version__",
+    "cite",
+    "manifolds",
+    "merging",
+    "optim",
+    "symmetry",
+    "transport",
+    "unwrap",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -79,6 +79,49 @@ def log1pc(x: Numbers) -> Numbers:
     return _spliced(x, jnp.abs(x) < 0.25, lambda s: _polynomial(series, s), lambda s: jnp.log1p(s) / s, 1.0)
 
 
+# Even functions of x, as functions of s = x^2 >= 0 -------------------------------------------------------------------
+#
+# sinc(norm(u)) has the wrong second derivative at u = 0, since the norm has none there; sinc_sqrt(vdot(u, u)) is right.
+
+
+def cos_sqrt(s: Numbers) -> Numbers:
+    """cos(sqrt(s)), analytic at 0."""
+    return _even(s, jnp.cos, tuple((-1.0) ** k / math.factorial(2 * k) for k in range(11)))
+
+
+def sinc_sqrt(s: Numbers) -> Numbers:
+    """sin(sqrt(s)) / sqrt(s), analytic at 0."""
+    return _even(
+        s, lambda x: jnp.sin(x) / x, tuple((-1.0) ** k / math.factorial(2 * k + 1) for k in range(11))
+    )
+
+
+def cosh_sqrt(s: Numbers) -> Numbers:
+    """cosh(sqrt(s)), analytic at 0."""
+    return _even(s, jnp.cosh, tuple(1.0 / math.factorial(2 * k) for k in range(11)))
+
+
+def sinhc_sqrt(s: Numbers) -> Numbers:
+    """sinh(sqrt(s)) / sqrt(s), analytic at 0."""
+    return _even(s, lambda x: jnp.sinh(x) / x, tuple(1.0 / math.factorial(2 * k + 1) for k in range(11)))
+
+
+def tanhc_sqrt(s: Numbers) -> Numbers:
+    """tanh(sqrt(s)) / sqrt(s), analytic at 0."""
+    return _even(s, lambda x: jnp.tanh(x) / x, _TANHC, below=0.25)
+
+
+def arctanhc_sqrt(s: Numbers) -> Numbers:
+    """arctanh(sqrt(s)) / sqrt(s) for s < 1, analytic at 0."""
+    return _even(s, lambda x: jnp.arctanh(x) / x, tuple(1.0 / (2 * k + 1) for k in range(28)), below=0.25)
+
+
+def _even(
+    s: Numbers, f: Callable[[Numbers], Numbers], series: tuple[float, ...], below: float = 1.0
+) -> Numbers:
+    return _spliced(s, s < below, lambda s: _polynomial(series, s), lambda s: f(jnp.sqrt(s)), below)
+
+
 # Roots: derivative 0 at the end of the domain ------------------------------------------------------------------------
 
 
@@ -138,10 +181,44 @@ def squared_arccos1m(z: Numbers) -> Numbers:
     return _spliced(z, jnp.abs(z) < 0.25, lambda s: s * _polynomial(_ARCCOS, s), _squared_angle, 1.0)
 
 
+def squared_angle(apart: Numbers, together: Numbers) -> Numbers:
+    """Squared angle between unit vectors x and y from |x - y|^2 and |x + y|^2, accurate at both ends.
+
+    Analytic at x = y; at x = -y, where the angle has a cone, its derivative by `together` is 0.
+    """
+    near = apart < 0.5
+    close, wide = jnp.where(near, apart, 0), jnp.where(near, 1, apart)
+    far = jnp.square(2 * jnp.arctan2(jnp.sqrt(wide), sqrt(together)))
+    return jnp.where(near, squared_arccos1m(close / 2), far)
+
+
 def squared_arccosh1p(z: Numbers) -> Numbers:
     """arccosh(1 + z)^2 for z >= 0, analytic at z = 0, where its derivative is 2."""
     return _spliced(
         z, jnp.abs(z) < 0.25, lambda s: s * _polynomial(_ARCCOS, -s), lambda s: jnp.square(arccosh1p(s)), 1.0
+    )
+
+
+def angle_over_sine1m(z: Numbers) -> Numbers:
+    """T over its sine, t / sin(t), with cos(t) = 1 - z for 0 <= z < 2, analytic at z = 0."""
+    near = z < 0.25
+    return _spliced(
+        z,
+        near,
+        lambda s: jnp.sqrt(_polynomial(_ARCCOS, s) / (2 - s)),
+        lambda s: 2 * jnp.arctan2(sqrt(s), sqrt(2 - s)) / sqrt(s * (2 - s)),
+        1.0,
+    )
+
+
+def length_over_sinh1p(z: Numbers) -> Numbers:
+    """T over its hyperbolic sine, t / sinh(t), with cosh(t) = 1 + z for z >= 0, analytic at z = 0."""
+    return _spliced(
+        z,
+        z < 0.25,
+        lambda s: jnp.sqrt(_polynomial(_ARCCOS, -s) / (2 + s)),
+        lambda s: arccosh1p(s) / (jnp.sqrt(s) * jnp.sqrt(s + 2)),
+        1.0,
     )
 
 

@@ -11,7 +11,9 @@ CASES = [
 DATA = {
     "Status": "an enumeration of integer codes",
     "__version__": "a string of text",
+    "manifolds": "a sub-package with cases of its own",
     "merging": "a sub-package with cases of its own",
+    "optim": "a sub-package with cases of its own",
     "symmetry": "a sub-package with cases of its own",
     "transport": "a sub-package with cases of its own",
 }

@@ -21,6 +21,26 @@ ANALYTIC = {
     "expm1c": (safe.expm1c, lambda x: mpmath.expm1(x) / x, [*BOTH, 0.99, 1.01, -4.0, 4.0]),
     "log1pc": (safe.log1pc, lambda x: mpmath.log1p(x) / x, [*BOTH, 5.0]),
     "squared_arccos1m": (safe.squared_arccos1m, lambda z: mpmath.acos(1 - z) ** 2, [*SMALL, 1.0, 1.7]),
+    "cos_sqrt": (safe.cos_sqrt, lambda s: mpmath.cos(mpmath.sqrt(s)), [*SMALL, 1.1, 20.0]),
+    "sinc_sqrt": (safe.sinc_sqrt, lambda s: mpmath.sinc(mpmath.sqrt(s)), [*SMALL, 1.1, 20.0]),
+    "cosh_sqrt": (safe.cosh_sqrt, lambda s: mpmath.cosh(mpmath.sqrt(s)), [*SMALL, 1.1, 20.0]),
+    "sinhc_sqrt": (
+        safe.sinhc_sqrt,
+        lambda s: mpmath.sinh(mpmath.sqrt(s)) / mpmath.sqrt(s),
+        [*SMALL, 1.1, 20.0],
+    ),
+    "tanhc_sqrt": (safe.tanhc_sqrt, lambda s: mpmath.tanh(mpmath.sqrt(s)) / mpmath.sqrt(s), [*SMALL, 1.1]),
+    "arctanhc_sqrt": (safe.arctanhc_sqrt, lambda s: mpmath.atanh(mpmath.sqrt(s)) / mpmath.sqrt(s), SMALL),
+    "angle_over_sine1m": (
+        safe.angle_over_sine1m,
+        lambda z: mpmath.acos(1 - z) / mpmath.sqrt(z * (2 - z)),
+        [*SMALL, 1.0, 1.7],
+    ),
+    "length_over_sinh1p": (
+        safe.length_over_sinh1p,
+        lambda z: mpmath.acosh(1 + z) / mpmath.sqrt(z * (2 + z)),
+        [*SMALL, 1.0, 1e3],
+    ),
     "squared_arccosh1p": (safe.squared_arccosh1p, lambda z: mpmath.acosh(1 + z) ** 2, [*SMALL, 1.0, 1e3]),
 }
 
