@@ -244,7 +244,7 @@ class Manifold:
         return _compiled(f"_{operation}")(self, *arrays, *others)
 
     def _judge(
-        self, operation: str, name: str, place: str, mend: str, value: PyTree, error: ArrayLike
+        self, operation: str, name: str, place: str, mend: str, value: PyTree, error: Array
     ) -> None:
         where = f"{self._name}.{operation}"
         if isinstance(error, Tracer):
