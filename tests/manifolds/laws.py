@@ -1,8 +1,8 @@
 """The laws that every manifold obeys, and the grid on which nothing may be NaN. Each space's test module calls these.
 
 `check_laws(manifold, shape, radius=...)` checks what the mathematics says of exp, log, dist, transports, retraction,
-gradient and geodesics at random points; `check_finite` differentiates everything at points chosen to be awkward. Neither
-knows how a space computes. Points within `radius` of each other have unique logarithms.
+gradient and geodesics at random points; `check_finite` differentiates everything at points chosen to be awkward.
+Neither knows how a space computes. Points within `radius` of each other have unique logarithms.
 """
 
 import jax
