@@ -1,5 +1,9 @@
 """Cases of the optimisers; each family has a module of its own, gathered here."""
 
-CASES = []
+from tests.conformance import optim_transforms
 
-DATA = {}
+CASES = [*optim_transforms.CASES]
+
+DATA = {
+    "RiemannianAdamState": "the state of riemannian_adam",
+}
