@@ -63,7 +63,8 @@ def _series(coefficients: tuple[float, ...], eye: Array, s: Array, square: Array
 
     def piece(k: int) -> Array:
         powers = (eye, s, square)
-        return sum(jnp.asarray(c, s.dtype) * p for c, p in zip(coefficients[k : k + 3], powers))
+        terms = [jnp.asarray(c, s.dtype) * p for c, p in zip(coefficients[k : k + 3], powers)]
+        return sum(terms[1:], start=terms[0])
 
     total = piece(9)
     for k in (6, 3, 0):
