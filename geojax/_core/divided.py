@@ -13,6 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from geojax._core import safe
+
 Difference = Callable[[Array, Array], Array]
 
 
@@ -66,3 +68,13 @@ def second(difference: Difference) -> Callable[[Array, Array, Array], Array]:
         return first(slice_, slope)(high, low)
 
     return second_difference
+
+
+def log(a: Array, b: Array) -> Array:
+    """Divided difference of the logarithm, (log a - log b) / (a - b): one over the logarithmic mean of a and b."""
+    # log a - log b = 2 arctanh((a - b) / (a + b)); where the quotient is far from 0, logarithms are exact enough.
+    ratio = (a - b) / (a + b)
+    near = jnp.abs(ratio) < 0.5
+    apart = jnp.where(near, 1, a - b)
+    far = (jnp.log(jnp.where(near, 1, a)) - jnp.log(jnp.where(near, 1, b))) / apart
+    return jnp.where(near, 2 * safe.arctanhc(jnp.where(near, ratio, 0)) / (a + b), far)

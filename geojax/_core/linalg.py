@@ -42,7 +42,7 @@ def sym_fn(
     def _(primals: tuple[Matrix], tangents: tuple[Matrix]) -> tuple[Matrix, Matrix]:
         return function(*primals), _derivative(primals[0], tangents[0], difference)
 
-    return function((matrix + matrix.T) / 2)
+    return function(symmetric(matrix))
 
 
 def _derivative(a: Matrix, direction: Matrix, difference: divided.Difference) -> Matrix:
@@ -109,16 +109,7 @@ def inv_sqrtm(matrix: Matrix) -> Matrix:
 
 def logm(matrix: Matrix) -> Matrix:
     """Logarithm of a symmetric positive definite matrix; NaN or infinite if it is not definite."""
-
-    def difference(a: Array, b: Array) -> Array:
-        # log a - log b = 2 arctanh((a - b) / (a + b)); where the quotient is far from 0, logarithms are exact enough.
-        ratio = (a - b) / (a + b)
-        near = jnp.abs(ratio) < 0.5
-        apart = jnp.where(near, 1, a - b)
-        far = (jnp.log(jnp.where(near, 1, a)) - jnp.log(jnp.where(near, 1, b))) / apart
-        return jnp.where(near, 2 * safe.arctanhc(jnp.where(near, ratio, 0)) / (a + b), far)
-
-    return sym_fn(matrix, jnp.log, lambda s: 1 / s, difference=difference)
+    return sym_fn(matrix, jnp.log, lambda s: 1 / s, difference=divided.log)
 
 
 def expm(matrix: Matrix) -> Matrix:
@@ -159,11 +150,11 @@ def _polar_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Ar
     p = (p + p.T) / 2
     inside = q.T @ a_dot
     outside = a_dot - q @ inside
-    skew = _lyapunov(p, inside - inside.T)
+    skew = lyapunov(p, inside - inside.T)
     return q, q @ skew + jnp.linalg.solve(p, outside.T).T
 
 
-def _lyapunov(p: Matrix, right: Matrix) -> Matrix:
+def lyapunov(p: Matrix, right: Matrix) -> Matrix:
     """The solution x of x p + p x = right for symmetric positive p, differentiable to any order."""
 
     def solve(_: Callable, right: Matrix) -> Matrix:
@@ -171,6 +162,36 @@ def _lyapunov(p: Matrix, right: Matrix) -> Matrix:
         return vectors @ ((vectors.T @ right @ vectors) / (values[:, None] + values[None, :])) @ vectors.T
 
     return jax.lax.custom_linear_solve(lambda x: x @ p + p @ x, right, solve, symmetric=True)
+
+
+@jax.custom_jvp
+def triangular_inverse(lower: Matrix) -> Matrix:
+    """Inverse of a lower triangular matrix by products of matrices alone, doubling the blocks that are done.
+
+    The inverse of [[A, 0], [B, C]] has -C^-1 B A^-1 below its diagonal blocks. On CPU this is faster than a triangular
+    solve of a batch, by far where cores are busy.
+    """
+    n = lower.shape[0]
+    places = jnp.arange(n)
+    inverse = jnp.diag(1 / jnp.diagonal(lower))
+    size = 1
+    while size < n:
+        block = places // size
+        joined = (block[:, None] // 2 == block // 2) & (block[:, None] > block)
+        inverse = inverse - inverse @ jnp.where(joined, lower, 0) @ inverse
+        size *= 2
+    return inverse
+
+
+@triangular_inverse.defjvp
+def _(primals: tuple[Matrix], tangents: tuple[Matrix]) -> tuple[Matrix, Matrix]:
+    inverse = triangular_inverse(*primals)
+    return inverse, -inverse @ jnp.tril(tangents[0]) @ inverse
+
+
+def symmetric(matrix: Matrix) -> Matrix:
+    """The symmetric part of a matrix."""
+    return (matrix + matrix.T) / 2
 
 
 def _clipped(f: Elementwise) -> Elementwise:

@@ -4,8 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from geojax._core import checks, linalg
-from geojax._core.loops import iterate
+from geojax._core import bures, checks
 
 Matrix = Float[Array, "d d"]
 
@@ -93,14 +92,14 @@ def gaussian_wasserstein(
 @jax.custom_jvp
 def _squared_distance(a: Matrix, b: Matrix) -> Float[Array, ""]:
     """B^2 of symmetric matrices, not below zero; the derivative knows nothing of that bound."""
-    fidelity, _, _ = _maps(a, b)
+    fidelity, *_ = bures.maps(a, b)
     return _not_negative(jnp.trace(a) + jnp.trace(b) - 2 * fidelity)
 
 
 @_squared_distance.defjvp
 def _(primals, tangents):
     (a, b), (a_dot, b_dot) = primals, tangents
-    fidelity, to_b, to_a = _maps(a, b)
+    fidelity, to_b, to_a, _ = bures.maps(a, b)
     eye = jnp.eye(a.shape[0], dtype=a.dtype)
     value = _not_negative(jnp.trace(a) + jnp.trace(b) - 2 * fidelity)
     return value, jnp.vdot(eye - to_b, a_dot) + jnp.vdot(eye - to_a, b_dot)
@@ -115,84 +114,3 @@ def _not_negative(x: Float[Array, ""]) -> Float[Array, ""]:
 @_not_negative.defjvp
 def _(primals, tangents):
     return _not_negative(*primals), tangents[0]
-
-
-@jax.custom_jvp
-def _maps(a: Matrix, b: Matrix) -> tuple[Float[Array, ""], Matrix, Matrix]:
-    """The fidelity tr (A^(1/2) B A^(1/2))^(1/2), and the optimal maps from A to B and back."""
-    return _assembled(a, b, _polar)
-
-
-@_maps.defjvp
-def _(primals, tangents):
-    # The polar factor of the core has derivatives of every order.
-    return jax.jvp(lambda a, b: _assembled(a, b, lambda m, _: linalg.polar(m)), primals, tangents)
-
-
-def _assembled(a: Matrix, b: Matrix, polar) -> tuple[Float[Array, ""], Matrix, Matrix]:
-    """Fidelity and maps from A = L L^T, B = R R^T and the orthogonal polar factor Q of M = L^T R.
-
-    The fidelity is <Q, M>, to second order in an error of Q; the maps are T = R Q^T L^-1 and its inverse L Q R^-1. In
-    units of its trace each matrix gets a ridge, so that a singular one has a factor; what the ridges add to the
-    fidelity is taken off to first order.
-    """
-    d = a.shape[0]
-    eye = jnp.eye(d, dtype=a.dtype)
-    ridge = d * jnp.finfo(a.dtype).eps
-    sizes = jnp.stack([jnp.trace(a), jnp.trace(b)])
-    both = jnp.all(sizes > 0)
-    unit_a, unit_b = units = jnp.where(sizes > 0, sizes, 1)
-    # Both at once: factorisations that run side by side share threads of the linear algebra library on CPU.
-    factors = jnp.linalg.cholesky(jnp.stack([a, b]) / units[:, None, None] + ridge * eye)
-    left, right = factors
-    left_inverse, right_inverse = jax.vmap(_triangular_inverse)(factors)
-    m = left.T @ right
-    q = polar(m, right_inverse @ left_inverse.T)
-    to_b, to_a = right @ q.T @ left_inverse, left @ q @ right_inverse
-    fidelity = jnp.vdot(q, m) - ridge / 2 * (jnp.trace(to_b) + jnp.trace(to_a))
-    stretch = jnp.sqrt(unit_b / unit_a)
-    return (
-        jnp.where(both, jnp.sqrt(unit_a) * jnp.sqrt(unit_b), 0) * fidelity,
-        jnp.where(both, stretch, 0) * (to_b + to_b.T) / 2,
-        jnp.where(both, 1 / stretch, 0) * (to_a + to_a.T) / 2,
-    )
-
-
-def _triangular_inverse(lower: Matrix) -> Matrix:
-    """Inverse of a lower triangular matrix by products of matrices alone, doubling the blocks that are done.
-
-    The inverse of [[A, 0], [B, C]] has -C^-1 B A^-1 below its diagonal blocks. On CPU this is faster than a triangular
-    solve of a batch, by far where cores are busy.
-    """
-    d = lower.shape[0]
-    places = jnp.arange(d)
-    inverse = jnp.diag(1 / jnp.diagonal(lower))
-    size = 1
-    while size < d:
-        block = places // size
-        joined = (block[:, None] // 2 == block // 2) & (block[:, None] > block)
-        inverse = inverse - inverse @ jnp.where(joined, lower, 0) @ inverse
-        size *= 2
-    return inverse
-
-
-def _polar(m: Matrix, inverse: Matrix) -> Matrix:
-    """Orthogonal polar factor by the scaled Newton-Schulz iteration, given the inverse.
-
-    With the singular values of X in [l, 1] the step  X <- rho X (3 I - rho^2 X^T X) / 2,  rho^2 = 3 / (1 + l + l^2),
-    brings them into [l', 1] with l' = rho l (3 - rho^2 l^2) / 2; no cubic does better. It begins with
-    l = 1 / (|M| |M^-1|) in Frobenius norms.
-    """
-    size = jnp.linalg.norm(m)
-    least = 1 / (size * jnp.linalg.norm(inverse))
-
-    def step(state: tuple[Array, Array]) -> tuple[tuple[Array, Array], Array]:
-        x, low = state
-        square = 3 / (1 + low + low * low)
-        scale = jnp.sqrt(square) / 2
-        x = (3 * scale) * x - (scale * square) * (x @ (x.T @ x))
-        low = scale * low * (3 - square * low * low)
-        return (x, low), 1 - low
-
-    tol = 4 * float(jnp.finfo(m.dtype).eps)
-    return iterate(step, (m / size, least), tol=tol, max_steps=60).state[0]

@@ -194,3 +194,26 @@ def test_polar_matches_scipy_and_its_derivatives(shape, tied):
 def test_polar_refuses_wide():
     with pytest.raises(ValueError, match=r"polar: matrix has shape \[2, 3\].*m >= n"):
         linalg.polar(jnp.ones((2, 3)))
+
+
+def test_lyapunov_matches_scipy():
+    p, right = spd(SPECTRA["wide"]), sym(4)
+    want = scipy.linalg.solve_continuous_lyapunov(np.asarray(p), np.asarray(right))
+    np.testing.assert_allclose(linalg.lyapunov(p, right), want, rtol=1e-10, atol=1e-9)
+
+
+@pytest.mark.parametrize("n", [1, 3, 8])
+def test_triangular_inverse_matches_scipy_and_its_derivative(n):
+    rng = np.random.default_rng(n)
+    lower = jnp.asarray(np.tril(rng.normal(size=(n, n)), -1) + np.diag(rng.uniform(1, 2, n)))
+    want = scipy.linalg.solve_triangular(np.asarray(lower), np.eye(n), lower=True)
+    np.testing.assert_allclose(linalg.triangular_inverse(lower), want, atol=1e-12)
+    e = jnp.tril(jnp.asarray(rng.normal(size=(n, n))))
+    step = 1e-6
+    ahead, back = (linalg.triangular_inverse(lower + s * e) for s in (step, -step))
+    tangent = jax.jvp(linalg.triangular_inverse, (lower,), (e,))[1]
+    np.testing.assert_allclose(tangent, (ahead - back) / (2 * step), atol=1e-7)
+
+
+def test_symmetric_is_the_symmetric_part():
+    np.testing.assert_array_equal(linalg.symmetric(jnp.asarray([[1.0, 2.0], [4.0, 3.0]])), [[1, 3], [3, 3]])

@@ -1,0 +1,83 @@
+"""The optimal maps between two covariance matrices, which the Bures-Wasserstein geometry is made of.
+
+Between centred Gaussians of covariances A and B the optimal map is the symmetric T with T A T = B [Bhatia2019]. It
+comes from two Cholesky factors and the orthogonal polar factor of their product, for which Newton-Schulz needs
+products of matrices only [ChenChow2014].
+"""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from geojax._core import linalg
+from geojax._core.loops import iterate
+
+Matrix = Float[Array, "d d"]
+
+
+@jax.custom_jvp
+def maps(a: Matrix, b: Matrix) -> tuple[Float[Array, ""], Matrix, Matrix, Matrix]:
+    """The fidelity tr (A^(1/2) B A^(1/2))^(1/2), the optimal maps from A to B and back, and the gap of the factors.
+
+    The gap is L - R Q^T for A = L L^T and B = R R^T and the orthogonal Q that makes it least: its squared norm is the
+    squared distance, without the cancellation of  tr A + tr B - 2 fidelity.
+    """
+    return _assembled(a, b, _polar)
+
+
+@maps.defjvp
+def _(primals, tangents):
+    # The polar factor of the core has derivatives of every order.
+    return jax.jvp(lambda a, b: _assembled(a, b, lambda m, _: linalg.polar(m)), primals, tangents)
+
+
+def _assembled(a: Matrix, b: Matrix, polar) -> tuple[Float[Array, ""], Matrix, Matrix, Matrix]:
+    """Fidelity, maps and gap from A = L L^T, B = R R^T and the orthogonal polar factor Q of M = L^T R.
+
+    The fidelity is <Q, M>, to second order in an error of Q; the maps are T = R Q^T L^-1 and its inverse L Q R^-1. In
+    units of its trace each matrix gets a ridge, so that a singular one has a factor; what the ridges add to the
+    fidelity is taken off to first order.
+    """
+    d = a.shape[0]
+    eye = jnp.eye(d, dtype=a.dtype)
+    ridge = d * jnp.finfo(a.dtype).eps
+    sizes = jnp.stack([jnp.trace(a), jnp.trace(b)])
+    both = jnp.all(sizes > 0)
+    unit_a, unit_b = units = jnp.where(sizes > 0, sizes, 1)
+    # Both at once: factorisations that run side by side share threads of the linear algebra library on CPU.
+    factors = jnp.linalg.cholesky(jnp.stack([a, b]) / units[:, None, None] + ridge * eye)
+    left, right = factors
+    left_inverse, right_inverse = jax.vmap(linalg.triangular_inverse)(factors)
+    m = left.T @ right
+    q = polar(m, right_inverse @ left_inverse.T)
+    to_b, to_a = right @ q.T @ left_inverse, left @ q @ right_inverse
+    fidelity = jnp.vdot(q, m) - ridge / 2 * (jnp.trace(to_b) + jnp.trace(to_a))
+    stretch = jnp.sqrt(unit_b / unit_a)
+    return (
+        jnp.where(both, jnp.sqrt(unit_a) * jnp.sqrt(unit_b), 0) * fidelity,
+        jnp.where(both, stretch, 0) * (to_b + to_b.T) / 2,
+        jnp.where(both, 1 / stretch, 0) * (to_a + to_a.T) / 2,
+        jnp.sqrt(unit_a) * left - jnp.sqrt(unit_b) * (right @ q.T),
+    )
+
+
+def _polar(m: Matrix, inverse: Matrix) -> Matrix:
+    """Orthogonal polar factor by the scaled Newton-Schulz iteration, given the inverse.
+
+    With the singular values of X in [l, 1] the step  X <- rho X (3 I - rho^2 X^T X) / 2,  rho^2 = 3 / (1 + l + l^2),
+    brings them into [l', 1] with l' = rho l (3 - rho^2 l^2) / 2; no cubic does better. It begins with
+    l = 1 / (|M| |M^-1|) in Frobenius norms.
+    """
+    size = jnp.linalg.norm(m)
+    least = 1 / (size * jnp.linalg.norm(inverse))
+
+    def step(state: tuple[Array, Array]) -> tuple[tuple[Array, Array], Array]:
+        x, low = state
+        square = 3 / (1 + low + low * low)
+        scale = jnp.sqrt(square) / 2
+        x = (3 * scale) * x - (scale * square) * (x @ (x.T @ x))
+        low = scale * low * (3 - square * low * low)
+        return (x, low), 1 - low
+
+    tol = 4 * float(jnp.finfo(m.dtype).eps)
+    return iterate(step, (m / size, least), tol=tol, max_steps=60).state[0]
