@@ -2,11 +2,14 @@
 
 from geojax.manifolds.base import LogResult, Manifold
 from geojax.manifolds.euclidean import Euclidean
+from geojax.manifolds.mean import MeanResult, frechet_mean
 from geojax.manifolds.sphere import Sphere
 
 __all__ = [
     "Euclidean",
     "LogResult",
     "Manifold",
+    "MeanResult",
     "Sphere",
+    "frechet_mean",
 ]

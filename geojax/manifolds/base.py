@@ -209,6 +209,11 @@ class Manifold:
         """Right for the metric that the ambient space induces."""
         return self._to_tangent(x, gradient)
 
+    def _mean_log(self, x, points, shares):
+        """Sum of log_x(x_i) times their shares: what gradients of means are made of."""
+        logs = jax.vmap(lambda point: self._log(x, point))(points)
+        return jax.tree.map(lambda leaf: jnp.tensordot(shares.astype(leaf.dtype), leaf, axes=1), logs)
+
     def _geodesic(self, x, y, t):
         return self._exp(x, jax.tree.map(lambda u: t.astype(u.dtype) * u, self._log(x, y)))
 
@@ -243,9 +248,7 @@ class Manifold:
         arrays = self._arrays(operation, **values)
         return _compiled(f"_{operation}")(self, *arrays, *others)
 
-    def _judge(
-        self, operation: str, name: str, place: str, mend: str, value: PyTree, error: Array
-    ) -> None:
+    def _judge(self, operation: str, name: str, place: str, mend: str, value: PyTree, error: Array) -> None:
         where = f"{self._name}.{operation}"
         if isinstance(error, Tracer):
             raise TypeError(f"{where}: {name} is traced; expected concrete values. Call it outside jit.")

@@ -67,6 +67,18 @@ class Sphere(Manifold):
         far = angle * across / safe.norm(jnp.where(z < 1, x, across))
         return jnp.where(z < 1, safe.angle_over_sine1m(jnp.where(z < 1, z, 0)) * across, far)
 
+    def _mean_log(self, x, points, shares):
+        # sum_i s_i t_i / sin(t_i) (x_i - cos(t_i) x) by two passes over the points and one product.
+        apart, together = jnp.sum(jnp.square(points - x), axis=1), jnp.sum(jnp.square(points + x), axis=1)
+        cut = together <= 16 * x.size * jnp.finfo(x.dtype).eps ** 2
+        near = apart <= together
+        z = jnp.where(near, apart / 2, 2 - together / 2)
+        wide = jnp.where(near | cut, 1, apart * together)
+        far = 2 * safe.sqrt(safe.squared_angle(apart, together)) / jnp.sqrt(wide)
+        ratio = shares * jnp.where(near, safe.angle_over_sine1m(jnp.where(near, z, 0)), far)
+        ratio = jnp.where(cut, 0, ratio)  # one of the shortest ways is as good as its opposite
+        return ratio @ points + jnp.sum(ratio * (z - 1)) * x
+
     def _squared_dist(self, x, y):
         return safe.squared_angle(jnp.sum(jnp.square(x - y)), jnp.sum(jnp.square(x + y)))
 
