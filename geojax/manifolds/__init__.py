@@ -3,6 +3,10 @@
 from geojax.manifolds.base import LogResult, Manifold
 from geojax.manifolds.euclidean import Euclidean
 from geojax.manifolds.mean import MeanResult, frechet_mean
+from geojax.manifolds.median import frechet_median
+from geojax.manifolds.power import Power
+from geojax.manifolds.product import Product
+from geojax.manifolds.spd_affine_invariant import SPDAffineInvariant
 from geojax.manifolds.sphere import Sphere
 
 __all__ = [
@@ -10,6 +14,10 @@ __all__ = [
     "LogResult",
     "Manifold",
     "MeanResult",
+    "Power",
+    "Product",
+    "SPDAffineInvariant",
     "Sphere",
     "frechet_mean",
+    "frechet_median",
 ]

@@ -1,17 +1,20 @@
 """Cases of the manifolds; each family of spaces has a module of its own, gathered here."""
 
 from geojax.manifolds import Euclidean, Sphere
-from tests.conformance import manifolds_algorithms
+from tests.conformance import manifolds_algorithms, manifolds_curved, manifolds_spd
 from tests.conformance.manifold_case import case
 
 CASES = [
     case(Euclidean(), (3,)),
     case(Sphere(), (4,)),
     *manifolds_algorithms.CASES,
+    *manifolds_spd.CASES,
+    *manifolds_curved.CASES,
 ]
 
 DATA = {
     "LogResult": "what log_with_info returns",
     "Manifold": "the base class, whose operations the spaces fill in",
     **manifolds_algorithms.DATA,
+    **manifolds_spd.DATA,
 }
