@@ -1,0 +1,9 @@
+"""Cases of products, powers, quotients and the spaces of constant curvature."""
+
+from geojax.manifolds import Euclidean, Power, Product, Sphere
+from tests.conformance.manifold_case import case
+
+CASES = [
+    case(Product({"a": Sphere(), "b": (Euclidean(), Euclidean())}), {"a": (3,), "b": ((2,), (2,))}),
+    case(Power(Sphere()), (2, 3)),
+]
