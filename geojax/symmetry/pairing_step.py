@@ -61,7 +61,7 @@ def step(
         b: The arrays moved, each as given, not moved yet.
         element: The current element of every group of the problem.
         constant: Gains of the pairs that no other group moves, from `constant_gains`.
-        include: A weight for each pair, 1 or 0; all count where it is not given.
+        include: A weight for each pair, from 0 to 1; all count in full where it is not given.
     """
     family = problem.family(name)
     others = [other for other in problem.parents if other != name and other not in family]

@@ -18,6 +18,9 @@ from geojax.symmetry.weight_matching import MatchingResult
 from geojax.typing import Key, Params
 
 
+SWEEPS = 100  # most of one model's matching; it stops long before
+
+
 def universe_matching(
     spec: SymmetrySpec, models: Sequence[Params], *, key: Key, max_sweeps: int = 100
 ) -> MatchingResult:
@@ -102,7 +105,7 @@ def _agree(problem: Problem, thetas: list[Array], start: Moves, key: Key, max_sw
         theta = [x[k] for x in thetas]
         at_rest = {name: array[k] for name, array in element.items()}
         sub = jax.random.fold_in(first_key, k)
-        found, *_ = ascend(problem, before, theta, at_rest, sub, settled=(), max_sweeps=max_sweeps)
+        found, *_ = ascend(problem, before, theta, at_rest, sub, settled=(), max_sweeps=SWEEPS)
         return {name: element[name].at[k].set(found[name]) for name in element}
 
     def sweep(state):
@@ -118,7 +121,7 @@ def _agree(problem: Problem, thetas: list[Array], start: Moves, key: Key, max_sw
             others = [jnp.sum(x, axis=0) - x[k] for x in moved(element)]
             sub = jax.random.fold_in(round_key, k)
             found, _, _, status = ascend(
-                problem, others, theta, current, sub, settled=tuple(sorted(element)), max_sweeps=max_sweeps
+                problem, others, theta, current, sub, settled=tuple(sorted(element)), max_sweeps=SWEEPS
             )
             rise = objective(problem, others, theta, found) - objective(problem, others, theta, current)
             rise = jnp.where(status == Status.NONFINITE, jnp.nan, rise)

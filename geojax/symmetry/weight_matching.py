@@ -57,7 +57,8 @@ def weight_matching(
     Coordinate ascent: each sweep visits the groups in a random order and solves each exactly while the others stay:
     permutations by assignment, together with signs on the same axis; signs alone; rotations by a singular value
     decomposition. The first sweep goes from the groups with most weights on held axes (inputs, outputs) to the rest,
-    and each counts only the leaves whose other groups have had their turn; it is undone if the start was better. A
+    and each counts only the leaves whose other groups have had their turn; it goes back and there again, thrice, with
+    leaves whose groups have yet to have their next turn counting for less; it is undone if the start was better. A
     group with parents is one problem for each index of its parents; a group that others depend on is solved together
     with them, in two levels; a group on two axes of one leaf (a recurrent kernel) is quadratic, climbed by
     Frank-Wolfe. J never falls, and a group is visited again only if a group it shares a leaf with has moved.
