@@ -2,8 +2,10 @@
 
 from geojax.manifolds.base import LogResult, Manifold
 from geojax.manifolds.euclidean import Euclidean
+from geojax.manifolds.lorentz import Lorentz
 from geojax.manifolds.mean import MeanResult, frechet_mean
 from geojax.manifolds.median import frechet_median
+from geojax.manifolds.poincare import PoincareBall
 from geojax.manifolds.power import Power
 from geojax.manifolds.product import Product
 from geojax.manifolds.spd_affine_invariant import SPDAffineInvariant
@@ -12,8 +14,10 @@ from geojax.manifolds.sphere import Sphere
 __all__ = [
     "Euclidean",
     "LogResult",
+    "Lorentz",
     "Manifold",
     "MeanResult",
+    "PoincareBall",
     "Power",
     "Product",
     "SPDAffineInvariant",
