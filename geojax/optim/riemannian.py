@@ -145,12 +145,17 @@ def is_flat(manifold: Manifold | None) -> bool:
 def map_curved(
     function: Callable[..., Any], manifolds: PyTree, params: PyTree, values: PyTree, *rest: PyTree
 ) -> Any:
-    """function(manifold, point, value, *rest) at every curved place; `values` as they are at the flat ones."""
+    """Apply function(manifold, point, value, *rest) at every curved place; `values` as they are at the flat ones."""
 
     def at(manifold: Manifold | None, point: Any, value: Any, *others: Any) -> Any:
         return value if is_flat(manifold) else function(manifold, point, value, *others)
 
-    return jax.tree.map(at, manifolds, params, values, *rest, is_leaf=_is_place)
+    return over_places(at, manifolds, params, values, *rest)
+
+
+def over_places(function: Callable[..., Any], manifolds: PyTree, *values: PyTree) -> Any:
+    """Apply function(manifold or None, *subtrees) at every place of the prefix tree."""
+    return jax.tree.map(function, manifolds, *values, is_leaf=_is_place)
 
 
 def check_prefix(where: str, manifolds: PyTree, params: PyTree) -> None:
@@ -160,7 +165,7 @@ def check_prefix(where: str, manifolds: PyTree, params: PyTree) -> None:
             hint = " Make an instance: Sphere() rather than Sphere." if isinstance(place, type) else ""
             raise TypeError(f"{where}: manifolds holds {place!r}; expected manifolds and None.{hint}")
     try:
-        jax.tree.map(lambda place, point: None, manifolds, params, is_leaf=_is_place)
+        over_places(lambda place, point: None, manifolds, params)
     except ValueError as error:
         raise ValueError(
             f"{where}: manifolds is no prefix of the parameters: {error} Give it the same containers down to the "

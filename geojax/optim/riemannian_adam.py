@@ -5,10 +5,12 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, ArrayLike
+from jaxtyping import ArrayLike
 
 from geojax.manifolds.base import Manifold
-from geojax.optim.riemannian import map_curved, riemannian
+from geojax.manifolds.power import Power
+from geojax.manifolds.product import Product
+from geojax.optim.riemannian import is_flat, over_places, riemannian
 from geojax.typing import PyTree, Scalar
 
 
@@ -42,8 +44,8 @@ def riemannian_adam(
 
     Args:
         learning_rate: Step, in units of length on the manifolds; a number or an optax schedule.
-        manifolds: Prefix tree of manifolds and None, as for `riemannian`. A `Product` counts as one point; give its
-            parts places of their own for a moment each.
+        manifolds: Prefix tree of manifolds and None, as for `riemannian`. Each part of a `Product` and each row of a
+            `Power` counts as a point.
         b1: Decay of the first moment.
         b2: Decay of the second moment.
         eps: Added to the root of the second moment.
@@ -79,33 +81,43 @@ def riemannian_adam(
 
 
 def _scale_by_adam(
-    manifolds: PyTree, b1: Any, b2: Any, eps: Any, eps_root: Any
+    manifolds: PyTree, b1: Scalar, b2: Scalar, eps: Scalar, eps_root: Scalar
 ) -> optax.GradientTransformation:
     def init(params: PyTree) -> RiemannianAdamState:
         moments = jax.tree.map(jnp.zeros_like, params)
-        scalars = map_curved(lambda m, p, _: jnp.zeros((), _dtype(p)), manifolds, params, moments)
-        return RiemannianAdamState(jnp.zeros((), jnp.int32), moments, scalars)
+        squares = over_places(_square, manifolds, params, moments)
+        return RiemannianAdamState(jnp.zeros((), jnp.int32), moments, squares)
 
     def update(updates: PyTree, state: Any, params: PyTree | None = None) -> tuple[Any, Any]:
-        flat = jax.tree.map(jnp.square, updates)
-        squares = map_curved(_squared_length, manifolds, params, flat, updates)
         mu = optax.tree.update_moment(updates, state.mu, b1, 1)
+        squares = over_places(_square, manifolds, params, updates)
         nu = optax.tree.update_moment(squares, state.nu, b2, 1)
         count = optax.safe_increment(state.count)
         mu_hat, nu_hat = optax.tree.bias_correction(mu, b1, count), optax.tree.bias_correction(nu, b2, count)
-        scales = jax.tree.map(lambda v: 1 / (jnp.sqrt(v + eps_root) + eps), nu_hat)
-        everywhere = map_curved(
-            lambda _, p, scale: jax.tree.map(lambda __: scale, p), manifolds, params, scales
-        )
-        scaled = jax.tree.map(lambda m, scale: (m * scale).astype(m.dtype), mu_hat, everywhere)
-        return scaled, RiemannianAdamState(count, mu, nu)
+        scales = jax.tree.map(lambda v: jnp.sqrt(v + eps_root) + eps, nu_hat)
+        return over_places(_divide, manifolds, mu_hat, scales), RiemannianAdamState(count, mu, nu)
 
     return optax.GradientTransformation(init, update)
 
 
-def _squared_length(manifold: Manifold, point: Any, _: Any, gradient: Any) -> Array:
+def _square(manifold: Manifold | None, point: Any, gradient: Any) -> Any:
+    """Squared lengths, one for each part of a product and each row of a power; elementwise where it is flat."""
+    if is_flat(manifold):
+        return jax.tree.map(jnp.square, gradient)
+    if isinstance(manifold, Product):
+        return over_places(_square, manifold.tree, point, gradient)
+    if isinstance(manifold, Power):
+        return jax.vmap(lambda p, g: _square(manifold.manifold, p, g))(point, gradient)
+    assert manifold is not None
     return manifold.inner(point, gradient, gradient)
 
 
-def _dtype(point: Any) -> Any:
-    return jnp.result_type(*jax.tree.leaves(point))
+def _divide(manifold: Manifold | None, moment: Any, scale: Any) -> Any:
+    """Each part of a moment by its scale."""
+    if is_flat(manifold):
+        return jax.tree.map(lambda m, s: (m / s).astype(m.dtype), moment, scale)
+    if isinstance(manifold, Product):
+        return over_places(_divide, manifold.tree, moment, scale)
+    if isinstance(manifold, Power):
+        return jax.vmap(lambda m, s: _divide(manifold.manifold, m, s))(moment, scale)
+    return jax.tree.map(lambda m: (m / scale).astype(m.dtype), moment)

@@ -1,9 +1,10 @@
 """Cases of the optimisers; each family has a module of its own, gathered here."""
 
-from tests.conformance import optim_transforms
+from tests.conformance import optim_minimize, optim_transforms
 
-CASES = [*optim_transforms.CASES]
+CASES = [*optim_minimize.CASES, *optim_transforms.CASES]
 
 DATA = {
+    "MinimizeResult": "what minimize returns",
     "RiemannianAdamState": "the state of riemannian_adam",
 }

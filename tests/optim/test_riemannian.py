@@ -7,7 +7,7 @@ import numpy as np
 import optax
 import pytest
 
-from geojax.manifolds import Euclidean, Sphere
+from geojax.manifolds import Euclidean, Power, Product, Sphere
 from geojax.optim import riemannian, riemannian_adam, riemannian_sgd
 
 SPHERE = Sphere()
@@ -113,6 +113,21 @@ def test_law_rotations_carry_the_iterates_of_riemannian_adam_along():
 
     assert apart(riemannian_adam(0.02, SPHERE)) < 1e-12
     assert apart(riemannian(SPHERE, optax.adam(0.02))) > 1e-3
+
+
+def test_law_powers_and_products_are_their_points_side_by_side():
+    """One second moment for each row of a power and each part of a product."""
+    params = mixed(jax.random.key(5), jnp.float64)
+    rows = jnp.stack([params["axis"], -params["axis"][::-1]])
+    together, _ = run(riemannian_adam(0.05, Power(SPHERE)), rows, bowl, 20)
+    weights = jnp.arange(1.0, 9.0).reshape(2, 4)
+    for row, weight, want in zip(rows, weights, together):
+        got, _ = run(riemannian_adam(0.05, SPHERE), row, lambda x, w=weight: 4 * w * (x - 0.3) ** 3, 20)
+        np.testing.assert_allclose(got, want, atol=1e-12)
+    tree = Product({"axis": SPHERE, "kernel": Euclidean(), "other": SPHERE})
+    got, want = (run(riemannian_adam(0.05, places), params, bowl, 20)[0] for places in (tree, MIXED))
+    for name in params:
+        np.testing.assert_allclose(got[name], want[name], atol=1e-12)
 
 
 def test_squares_are_not_carried_along():
