@@ -1,13 +1,14 @@
 """Cases of the manifolds; each family of spaces has a module of its own, gathered here."""
 
 from geojax.manifolds import Euclidean, Sphere
-from tests.conformance import manifolds_algorithms, manifolds_curved, manifolds_spd
+from tests.conformance import manifolds_algorithms, manifolds_curved, manifolds_matrices, manifolds_spd
 from tests.conformance.manifold_case import case
 
 CASES = [
     case(Euclidean(), (3,)),
     case(Sphere(), (4,)),
     *manifolds_algorithms.CASES,
+    *manifolds_matrices.CASES,
     *manifolds_spd.CASES,
     *manifolds_curved.CASES,
 ]
