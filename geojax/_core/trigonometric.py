@@ -52,10 +52,15 @@ def cos1m_sinc_sqrtm(s: Square) -> tuple[Square, Square]:
     return cosine + outside, sinc + outside
 
 
-def exp_skew(a: Square) -> Square:
-    """Exponential of a matrix that is skew, or similar to a skew one: rotations by up to a thousand radians."""
+def exp1m_skew(a: Square) -> Square:
+    """exp(a) - 1 of a matrix that is skew, or similar to a skew one: rotations by up to a thousand radians."""
     cosine, sinc = cos1m_sinc_sqrtm(-(a @ a))
-    return jnp.eye(a.shape[0], dtype=a.dtype) + (cosine + a @ sinc)
+    return cosine + a @ sinc
+
+
+def exp_skew(a: Square) -> Square:
+    """Exponential of such a matrix."""
+    return jnp.eye(a.shape[0], dtype=a.dtype) + exp1m_skew(a)
 
 
 def _series(coefficients: tuple[float, ...], eye: Array, s: Array, square: Array, cube: Array) -> Array:
