@@ -24,7 +24,7 @@ def _gap(a, b):
     return jnp.max(jnp.abs(_flat(a) - _flat(b)))
 
 
-def at_random(manifold, shape, radius):
+def at_random(manifold, shape, radius, transports=True):
     """The law's terms as a function of a key: each is zero up to rounding, or at most zero."""
 
     def terms(key):
@@ -34,10 +34,9 @@ def at_random(manifold, shape, radius):
         u = _scaled(radius * jax.random.uniform(k5, minval=0.1) / manifold.norm(x, u), u)
         y = manifold.exp(x, u)
         dist, log = manifold.dist(x, y), manifold.log(x, y)
-        moved_v, moved_w = manifold.parallel_transport(x, y, v), manifold.parallel_transport(x, y, w)
         length = manifold.norm(x, v) * manifold.norm(x, w)
         half = manifold.geodesic(x, y, 0.5)
-        return {
+        found = {
             "exp stays on the manifold": manifold.constraint_error(y),
             "log undoes exp": _gap(log, u),
             "exp undoes log": _gap(manifold.exp(x, log), y),
@@ -45,6 +44,16 @@ def at_random(manifold, shape, radius):
             "dist is the length of log": jnp.abs(dist - manifold.norm(x, u)),
             "dist is symmetric": jnp.abs(dist - manifold.dist(y, x)),
             "squared_dist is dist squared": jnp.abs(dist**2 - manifold.squared_dist(x, y)),
+            "half way is half way": jnp.abs(manifold.dist(x, half) - dist / 2),
+            "inner is symmetric": jnp.abs(manifold.inner(x, v, w) - manifold.inner(x, w, v)) / length,
+            "norm squared is inner": jnp.abs(manifold.norm(x, v) ** 2 - manifold.inner(x, v, v))
+            / manifold.inner(x, v, v),
+            "projections change nothing": manifold.tangent_error(x, v) + manifold.constraint_error(x),
+        }
+        if not transports:
+            return found
+        moved_v, moved_w = manifold.parallel_transport(x, y, v), manifold.parallel_transport(x, y, w)
+        return found | {
             "parallel transport keeps inner products": jnp.abs(
                 manifold.inner(y, moved_v, moved_w) - manifold.inner(x, v, w)
             )
@@ -53,19 +62,18 @@ def at_random(manifold, shape, radius):
             "parallel transport carries the velocity": _gap(
                 manifold.parallel_transport(x, y, u), _scaled(-1, manifold.log(y, x))
             ),
-            "half way is half way": jnp.abs(manifold.dist(x, half) - dist / 2),
-            "inner is symmetric": jnp.abs(manifold.inner(x, v, w) - manifold.inner(x, w, v)) / length,
-            "norm squared is inner": jnp.abs(manifold.norm(x, v) ** 2 - manifold.inner(x, v, v))
-            / manifold.inner(x, v, v),
-            "projections change nothing": manifold.tangent_error(x, v) + manifold.constraint_error(x),
         }
 
     return terms
 
 
-def check_laws(manifold, shape, *, radius, tolerance=1e-9, without=()):
-    """Assert the laws at 16 random pairs; `without` names those that a space states it does not have."""
-    found = jax.jit(jax.vmap(at_random(manifold, shape, radius)))(jax.random.split(jax.random.key(0), KEYS))
+def check_laws(manifold, shape, *, radius, tolerance=1e-9, without=(), transports=True):
+    """Assert the laws at 16 random pairs; `without` names those that a space states it does not have.
+
+    A space that has no parallel transport says `transports=False`.
+    """
+    terms = at_random(manifold, shape, radius, transports)
+    found = jax.jit(jax.vmap(terms))(jax.random.split(jax.random.key(0), KEYS))
     assert set(without) <= set(found)
     worst = {name: float(jnp.max(values)) for name, values in found.items() if name not in without}
     # A comparison with NaN is false, so this asks for what holds.

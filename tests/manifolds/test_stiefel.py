@@ -1,0 +1,116 @@
+"""Frames: the laws for both metrics, scipy's exponential, spheres and rotations as special cases, awkward points."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.linalg
+
+from geojax.manifolds import Sphere, Stiefel
+from geojax.results import Status
+from tests.manifolds import laws
+
+SHAPE = (5, 2)
+EUCLIDEAN, CANONICAL = Stiefel(), Stiefel(beta=0.5)
+
+
+def test_law_manifold():
+    laws.check_laws(CANONICAL, SHAPE, radius=1.5, transports=False)
+
+
+def test_law_first_order():
+    laws.check_first_order(EUCLIDEAN, SHAPE)
+    laws.check_gradient(CANONICAL, SHAPE)
+    laws.check_hessian_of_squared_dist(EUCLIDEAN, SHAPE)
+
+
+def test_nothing_is_nan_at_awkward_points():
+    def points(dtype):
+        x = jnp.eye(*SHAPE, dtype=dtype)
+        across = jnp.zeros(SHAPE, dtype).at[2, 0].set(1).at[3, 1].set(1)
+        within = jnp.zeros(SHAPE, dtype).at[0, 1].set(-1).at[1, 0].set(1)
+        grid = {"x = y": (x, x, 0 * x)}
+        for gap in (0, 1e-12, 1e-6, 1e-3):
+            u = across.at[3, 1].set(1 + gap)
+            grid[f"angles with gap {gap}"] = (x, EUCLIDEAN.exp(x, u), u)
+            grid[f"{gap} along all"] = (x, EUCLIDEAN.exp(x, gap * (within + across)), gap * u)
+        grid["turned within its span"] = (x, EUCLIDEAN.exp(x, within), within)
+        grid["right angles"] = (x, EUCLIDEAN.exp(x, jnp.pi / 2 * across), across)
+        return grid
+
+    laws.check_finite(EUCLIDEAN, points, operations=("exp", "squared_dist"))
+
+
+@pytest.mark.parametrize("beta", [1.0, 0.5, 0.8])
+def test_matches_scipy_expm(beta):
+    """The geodesic through exponentials of n x n matrices, that of the homogeneous space SO(n) x SO(p)."""
+    manifold = Stiefel(beta)
+    x = manifold.random_point(jax.random.key(0), SHAPE)
+    u = manifold.random_tangent(jax.random.key(1), x)
+    within = np.asarray(x.T @ u)
+    generator = np.asarray(u @ x.T - x @ u.T) - (2 - 2 * beta) * np.asarray(x) @ within @ np.asarray(x).T
+    want = scipy.linalg.expm(generator) @ np.asarray(x) @ scipy.linalg.expm((1 - 2 * beta) * within)
+    np.testing.assert_allclose(manifold.exp(x, u), want, atol=1e-13)
+
+
+def test_one_column_is_the_sphere_and_a_square_turns():
+    x = Sphere().random_point(jax.random.key(0), (5,))
+    u = Sphere().random_tangent(jax.random.key(1), x)
+    y = Sphere().exp(x, u)
+    np.testing.assert_allclose(EUCLIDEAN.exp(x[:, None], u[:, None])[:, 0], y, atol=1e-14)
+    np.testing.assert_allclose(EUCLIDEAN.log(x[:, None], y[:, None])[:, 0], Sphere().log(x, y), atol=1e-13)
+    turn = jnp.asarray([[np.cos(2.0), -np.sin(2.0)], [np.sin(2.0), np.cos(2.0)]])
+    np.testing.assert_allclose(EUCLIDEAN.dist(jnp.eye(2), turn), 2 * np.sqrt(2), rtol=1e-13)
+    np.testing.assert_allclose(CANONICAL.dist(jnp.eye(2), turn), 2.0, rtol=1e-13)
+
+
+@pytest.mark.parametrize("dtype, rtol", [(jnp.float64, 1e-13), (jnp.float32, 1e-6)])
+def test_small_and_large_angles_in_a_plane(dtype, rtol):
+    """One column turns by the angle between the very vectors in memory, out of the frame's span."""
+    for angle in (*(10.0**-k for k in range(9)), 3.0):
+        y = np.eye(*SHAPE, dtype=dtype)
+        y[0, 0], y[2, 0] = np.cos(angle), np.sin(angle)
+        want = np.arctan2(float(y[2, 0]), float(y[0, 0]))
+        np.testing.assert_allclose(EUCLIDEAN.dist(np.eye(*SHAPE, dtype=dtype), y), want, rtol=rtol)
+
+
+def test_law_info_tells_how_the_log_ended():
+    x = jnp.eye(*SHAPE)
+    u = CANONICAL.random_tangent(jax.random.key(1), x)
+    u = 2.5 * u / CANONICAL.norm(x, u)
+    result = CANONICAL.log_with_info(x, CANONICAL.exp(x, u))
+    assert result.unique and result.status == Status.CONVERGED and result.num_steps < 20
+    np.testing.assert_allclose(result.tangent, u, atol=1e-12)
+    bad = CANONICAL.log_with_info(x, x.at[0, 0].set(jnp.nan))
+    assert bad.status == Status.NONFINITE and not bad.unique
+    opposite = CANONICAL.log_with_info(x, x.at[0, 0].set(-1))
+    assert not opposite.unique
+
+
+def test_law_log_of_a_wide_frame():
+    """Beyond eight columns the linear systems are solved by GMRES."""
+    x = EUCLIDEAN.random_point(jax.random.key(0), (10, 9))
+    u = EUCLIDEAN.random_tangent(jax.random.key(1), x)
+    u = u / EUCLIDEAN.norm(x, u)
+    np.testing.assert_allclose(EUCLIDEAN.log(x, EUCLIDEAN.exp(x, u)), u, atol=1e-13)
+
+
+def test_retraction_is_the_nearest_frame():
+    x = EUCLIDEAN.random_point(jax.random.key(0), SHAPE)
+    u = EUCLIDEAN.random_tangent(jax.random.key(1), x)
+    want = scipy.linalg.polar(np.asarray(x + u))[0]
+    np.testing.assert_allclose(EUCLIDEAN.retract(x, u), want, atol=1e-13)
+    np.testing.assert_allclose(EUCLIDEAN.project(x + u), want, atol=1e-13)
+
+
+def test_bad_input_says_what_is_wrong():
+    with pytest.raises(ValueError, match=r"Stiefel.exp: x has shape \[2, 3\].*Transpose x"):
+        EUCLIDEAN.exp(jnp.ones((2, 3)), jnp.ones((2, 3)))
+    with pytest.raises(ValueError, match="rank 1"):
+        EUCLIDEAN.project(jnp.ones(3))
+    with pytest.raises(ValueError, match=r"off the manifold.*project"):
+        EUCLIDEAN.check_point(jnp.ones(SHAPE))
+    with pytest.raises(NotImplementedError, match="Stiefel has no parallel_transport"):
+        EUCLIDEAN.parallel_transport(jnp.eye(3, 2), jnp.eye(3, 2), jnp.zeros((3, 2)))
+    assert jnp.all(jnp.isnan(EUCLIDEAN.project(jnp.ones(SHAPE))))
+    assert jnp.all(jnp.isnan(EUCLIDEAN.project(jnp.full(SHAPE, jnp.nan))))
