@@ -181,6 +181,17 @@ class Manifold:
     def _dimension(self, x) -> int:
         raise self._lacks("dimension")
 
+    def _compose(self, x, y):
+        """Product of two points, where the space is a group and its metric invariant to products from the left."""
+        raise self._lacks("group structure")
+
+    def _inverse(self, x):
+        raise self._lacks("group structure")
+
+    def _identity(self, x):
+        """The identity of the group, of the shape of x."""
+        raise self._lacks("group structure")
+
     # What follows; a space with something better fills it in too ---------------------------------------------
 
     def _norm(self, x, u):

@@ -76,3 +76,12 @@ class Euclidean(Manifold):
 
     def _dimension(self, x):
         return x.size
+
+    def _compose(self, x, y):
+        return x + y
+
+    def _inverse(self, x):
+        return -x
+
+    def _identity(self, x):
+        return jnp.zeros_like(x)
