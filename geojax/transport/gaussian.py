@@ -92,14 +92,14 @@ def gaussian_wasserstein(
 @jax.custom_jvp
 def _squared_distance(a: Matrix, b: Matrix) -> Float[Array, ""]:
     """B^2 of symmetric matrices, not below zero; the derivative knows nothing of that bound."""
-    fidelity, *_ = bures.maps(a, b)
+    fidelity, *_ = bures.maps(a, b, True)
     return _not_negative(jnp.trace(a) + jnp.trace(b) - 2 * fidelity)
 
 
 @_squared_distance.defjvp
 def _(primals, tangents):
     (a, b), (a_dot, b_dot) = primals, tangents
-    fidelity, to_b, to_a, _ = bures.maps(a, b)
+    fidelity, to_b, to_a, _ = bures.maps(a, b, True)
     eye = jnp.eye(a.shape[0], dtype=a.dtype)
     value = _not_negative(jnp.trace(a) + jnp.trace(b) - 2 * fidelity)
     return value, jnp.vdot(eye - to_b, a_dot) + jnp.vdot(eye - to_a, b_dot)

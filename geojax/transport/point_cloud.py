@@ -1,5 +1,6 @@
 """Entropic transport between point clouds in blocks of rows: no n x m array is ever built."""
 
+import dataclasses
 from typing import Any, NamedTuple
 
 import jax
@@ -243,11 +244,18 @@ def _solve(problem: _Clouds, g: Array, tol: Array, max_steps: int, blocks: _Bloc
         )
         return following, error
 
-    infinite = jnp.full_like(epsilon, jnp.inf)
-    relaxation = Relaxation(jnp.ones_like(epsilon), infinite, infinite)
+    relaxation = Relaxation.start(epsilon)
     count = jnp.zeros_like(epsilon, dtype=jnp.int32)
     start = _State(_row_minima(g, problem, blocks), g, jnp.zeros_like(epsilon), relaxation, count)
-    return iterate(step, start, tol=tol, max_steps=max_steps)
+
+    def run(state: _State) -> tuple[_State, Array]:
+        def goes_on(now: tuple[_State, Array]) -> Array:
+            return (now[1] > tol) & (now[0].num_steps < max_steps) & ~now[0].relaxation.stalled
+
+        return jax.lax.while_loop(goes_on, lambda now: step(now[0]), step(state))
+
+    end = iterate(run, start, tol=tol, max_steps=min(max_steps, 1))
+    return dataclasses.replace(end, num_steps=end.state.num_steps)
 
 
 def _row_minima(g: Array, problem: _Clouds, blocks: _Blocks) -> Float[Array, " n"]:

@@ -5,12 +5,13 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from jax.scipy.special import logsumexp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from geojax._core.loops import Iteration, iterate
 
 ROUND = 24  # iterations after which the kernel is computed anew
 BLOCK = 8  # iterations after which the relaxation is adapted
+PATIENCE = 64  # iterations without a better error, beside the rounding error, after which there will be none
 
 
 class Relaxation(NamedTuple):
@@ -18,7 +19,19 @@ class Relaxation(NamedTuple):
 
     omega: Float[Array, ""]
     error: Float[Array, ""]  # at the beginning of the block
-    best: Float[Array, ""]  # so far
+    best: Float[Array, ""]  # so far, to a percent
+    idle: Int[Array, ""]  # iterations since an error beside the rounding error was the best
+
+    @classmethod
+    def start(cls, like: Float[Array, ""]) -> "Relaxation":
+        """Plain iterations, nothing known yet."""
+        infinite = jnp.full_like(like, jnp.inf)
+        return cls(jnp.ones_like(like), infinite, infinite, jnp.zeros_like(like, jnp.int32))
+
+    @property
+    def stalled(self) -> Bool[Array, ""]:
+        """Whether rounding keeps the error from falling any further."""
+        return self.idle >= PATIENCE
 
 
 class _Sweeps(NamedTuple):
@@ -82,7 +95,7 @@ def scaling(
             row = now.u * (kernel @ now.v)
             error = jnp.sum(a * jnp.abs(row - 1)) + now.column_error
             relaxation = adapted(now.relaxation, error, mass, now.num_steps)
-            last = (error <= tol) | (now.num_steps + 1 == max_steps)
+            last = (error <= tol) | (now.num_steps + 1 == max_steps) | relaxation.stalled
             omega = jnp.where(last, 1, relaxation.omega)
             u = now.u * jnp.clip(row, 1 / largest, largest) ** -omega
             column = now.v * ((a * u) @ kernel)
@@ -95,7 +108,8 @@ def scaling(
             low = jnp.minimum(jnp.min(now.u), jnp.min(now.v))
             high = jnp.maximum(jnp.max(now.u), jnp.max(now.v))
             within = now.num_steps < jnp.minimum(max_steps, state.num_steps + ROUND)
-            return within & (low > 1 / largest) & (high < largest) & (now.error > tol)
+            going = within & (now.error > tol) & ~now.relaxation.stalled
+            return going & (low > 1 / largest) & (high < largest)
 
         ones = (jnp.ones_like(state.f), jnp.ones_like(state.g))
         start = _Sweeps(*ones, state.column_error, infinite, state.relaxation, state.num_steps)
@@ -112,7 +126,7 @@ def scaling(
 
     def rounds_go_on(state: _Rounds) -> Array:
         annealing = (state.epsilon > epsilon) & ~jnp.isnan(state.error)
-        return (state.num_steps < max_steps) & (annealing | (state.error > tol))
+        return (state.num_steps < max_steps) & (annealing | ((state.error > tol) & ~state.relaxation.stalled))
 
     def run(state: _Rounds) -> tuple[_Rounds, Float[Array, ""]]:
         end = jax.lax.while_loop(rounds_go_on, run_round, state)
@@ -130,7 +144,7 @@ def scaling(
         epsilon=2 * first,
         column_error=jnp.zeros_like(epsilon),
         error=infinite,
-        relaxation=Relaxation(jnp.ones_like(epsilon), infinite, infinite),
+        relaxation=Relaxation.start(epsilon),
         num_steps=jnp.zeros_like(epsilon, dtype=jnp.int32),
     )
     result = iterate(run, start, tol=tol, max_steps=min(max_steps, 1))
@@ -156,16 +170,21 @@ def adapted(relaxation: Relaxation, error: Array, mass: Array, num_steps: Array)
     converge at the rate q, relaxed ones do so at the rate r with (r + omega - 1)^2 = r omega^2 q, and best, at the
     rate omega - 1, for omega = 2 / (1 + sqrt(1 - q)). A change of omega may raise the error for some iterations; when
     it is ten times the best so far, plain iterations take over, as they do while a tenth of the mass is misplaced.
+
+    An error within a thousand ulp of the mass that has not been the best for long is idle: it never will be.
     """
-    omega, best = relaxation.omega, jnp.minimum(relaxation.best, error)
+    omega, better = relaxation.omega, error < 0.99 * relaxation.best
+    best = jnp.where(better, error, relaxation.best)
+    ulp = jnp.finfo(error.dtype).eps
     reduction = error / relaxation.error
     rate = jnp.maximum(reduction ** (1 / BLOCK), omega - 1)
     plain_rate = (rate + omega - 1) ** 2 / (rate * omega**2)
     fastest = 2 / (1 + jnp.sqrt(jnp.maximum(1 - plain_rate, 1e-4)))
     # Near its floor the error is rounding and says nothing about the rate.
-    above_floor = error > 100 * jnp.finfo(error.dtype).eps
+    above_floor = error > 100 * ulp
     informative = above_floor & jnp.isfinite(reduction) & (reduction > 0) & (reduction < 1)
     far = (error > 10 * best) | (error > 0.1 * mass)
     chosen = jnp.where(far, 1, jnp.where(informative, fastest, omega))
     ended = num_steps % BLOCK == 0
-    return Relaxation(jnp.where(ended, chosen, omega), jnp.where(ended, error, relaxation.error), best)
+    idle = jnp.where(better | (error > 1000 * ulp * mass), 0, relaxation.idle + 1)
+    return Relaxation(jnp.where(ended, chosen, omega), jnp.where(ended, error, relaxation.error), best, idle)

@@ -74,7 +74,8 @@ def sinkhorn(
         ValueError: At trace time, if the shapes disagree or a measure is empty.
         TypeError: At trace time, if an argument is not real.
 
-    Status: CONVERGED, MAX_STEPS; INFEASIBLE where a weight is negative, the sums differ by more than tol, or epsilon
+    Status: CONVERGED; MAX_STEPS, also before max_steps where rounding keeps the error above tol (within a thousand
+        ulp of the mass); INFEASIBLE where a weight is negative, the sums differ by more than tol, or epsilon
         is not positive; NONFINITE where the data hold a NaN or an infinity.
 
     Differentiation: `cost`: envelope (its gradient by the costs is the plan). `f`, `g`, `plan`: implicit in

@@ -284,3 +284,17 @@ def test_errors_name_the_argument():
         sinkhorn(cost, a, b, epsilon=1.0, init=(a, a))
     with pytest.raises(TypeError, match="max_steps"):
         jax.jit(lambda k: sinkhorn(cost, a, b, epsilon=1.0, max_steps=k))(3)
+
+
+@pytest.mark.x32
+def test_an_error_that_rounding_holds_up_ends_the_loop_early():
+    """float32 cannot reach 1e-9; the loop sees that, and says that it did not converge."""
+    x = jax.random.normal(jax.random.key(0), (2, 64, 2), jnp.float32)
+    cost = jnp.sum((x[0][:, None] - x[1]) ** 2, axis=-1)
+    weights = jnp.full(64, 1 / 64, jnp.float32)
+    result = sinkhorn(cost, weights, weights, epsilon=0.5, tol=1e-9, max_steps=20000)
+    assert result.status == Status.MAX_STEPS
+    assert result.num_steps < 500
+    assert result.error < 1e-6
+    better = sinkhorn(cost, weights, weights, epsilon=0.5, tol=5e-6)
+    assert better.status == Status.CONVERGED
