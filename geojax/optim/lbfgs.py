@@ -80,14 +80,20 @@ class LBFGS:
         point = m.retract(state.point, move)
         value, gradient = problem.value_and_gradient(point)
 
-        def carried(tangents: Any) -> Any:
-            return jax.vmap(lambda v: m.vector_transport(state.point, move, v))(tangents)
+        def carried(pairs: Any) -> Any:
+            both = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *pairs)
+            moved = jax.vmap(lambda v: m.vector_transport(state.point, move, v))(both)
+            return (
+                jax.tree.map(lambda leaf: leaf[: self.memory], moved),
+                jax.tree.map(lambda leaf: leaf[self.memory :], moved),
+            )
 
         change = combined(gradient, -1, m.vector_transport(state.point, move, state.gradient))
         step = m.vector_transport(state.point, move, move)
         slope = m.inner(state.point, state.gradient, move)
         accepted = problem.change(state, slope, point, value, gradient, step) <= self.decrease * slope
-        steps, changes = _pushed(carried(state.steps), step), _pushed(carried(state.changes), change)
+        old_steps, old_changes = carried((state.steps, state.changes))
+        steps, changes = _pushed(old_steps, step), _pushed(old_changes, change)
         direction = _direction(m, point, gradient, steps, changes)
         norm = m.norm(point, gradient)
         steepest = scaled(-safe_ratio(jnp.ones_like(norm), norm, jnp.ones_like(norm)), gradient)

@@ -9,6 +9,8 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from geojax.manifolds.base import Manifold
+from geojax.manifolds.power import Power
+from geojax.manifolds.product import Product
 from geojax.typing import Scalar
 
 
@@ -47,9 +49,17 @@ class Problem:
         return jax.grad(lambda v: self.function(m.retract(x, m.to_tangent(x, v))))
 
     def hessian(self, x: Any, zero: Any) -> Callable[[Any], Any]:
-        """Hessian at x of the pullback by the retraction, as a map; linearised once, so that products are cheap."""
+        """Hessian at x as a map of tangent vectors, linearised once so that products are cheap.
+
+        On a submanifold with the metric of the space around it, the projected derivative of the gradient field; else
+        that of the pullback by the retraction, which agrees with it where the gradient vanishes.
+        """
+        m = self.manifold
+        if _is_induced(m):
+            _, along = jax.linearize(lambda y: m.to_tangent(y, jax.grad(self.function)(y)), x)
+            return lambda u: m.to_tangent(x, along(u))
         _, product = jax.linearize(self.covector_at(x), zero)
-        return lambda u: self.manifold.riemannian_gradient(x, product(u))
+        return lambda u: m.riemannian_gradient(x, product(u))
 
     def change(self, start: Any, slope: Array, point: Any, value: Array, gradient: Any, move: Any) -> Array:
         """f(point) - f(start) for a move with that slope at the start, itself carried to the point.
@@ -62,6 +72,16 @@ class Problem:
         noise = 16 * jnp.finfo(value.dtype).eps * largest
         from_slopes = (slope + self.manifold.inner(point, gradient, move)) / 2
         return jnp.where(jnp.abs(difference) <= noise, from_slopes, difference)
+
+
+def _is_induced(manifold: Manifold) -> bool:
+    """Whether the metric is that of the ambient space: then gradients are projections, the default."""
+    if isinstance(manifold, Product):
+        places = jax.tree.leaves(manifold.tree, is_leaf=lambda value: isinstance(value, Manifold))
+        return all(map(_is_induced, places))
+    if isinstance(manifold, Power):
+        return _is_induced(manifold.manifold)
+    return type(manifold)._riemannian_gradient is Manifold._riemannian_gradient
 
 
 def scaled(c: Scalar, u: Any) -> Any:

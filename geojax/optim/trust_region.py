@@ -32,9 +32,10 @@ class TrustRegion:
 
         f + <grad f, u> + <Hess f[u], u> / 2   over  |u| <= radius,
 
-    Hess f that of the pullback v -> f(retract(x, v)), which at a critical point is the Riemannian Hessian whatever the
-    retraction. A step that gives less than `decrease` of what the model promised is not taken. The radius starts at
-    eight lengths of the model's steepest descent step and is divided by four or doubled as the model proves good.
+    Hess f the Riemannian Hessian where the metric is that of the space around the manifold, and elsewhere that of the
+    pullback v -> f(retract(x, v)), which is the same at critical points, whatever the retraction. A step that gives
+    less than `decrease` of what the model promised is not taken. The radius starts at eight lengths of the model's
+    steepest descent step and is divided by four or doubled as the model proves good.
 
     Args:
         decrease: Least share of the promised decrease, in (0, 1/4). Traced.
