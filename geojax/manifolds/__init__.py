@@ -1,10 +1,36 @@
 """Riemannian manifolds: exp, log, distances, means, and what is built on them; every gradient finite."""
 
+from geojax.manifolds.barycentric_subspaces import (
+    SubspaceAnalysis,
+    SubspaceProjection,
+    accumulated_unexplained_variance,
+    barycentric_subspace_analysis,
+    barycentric_subspace_project,
+)
 from geojax.manifolds.base import LogResult, Manifold
+from geojax.manifolds.batch_norm import BatchNormResult, BatchNormState, frechet_variance
+from geojax.manifolds.bures_batch_norm import bures_batch_norm, bures_batch_norm_eval
+from geojax.manifolds.correlation import Correlation
 from geojax.manifolds.euclidean import Euclidean
+from geojax.manifolds.frechet_prediction import frechet_locus, frechet_predict, next_class
 from geojax.manifolds.gradient import riemannian_grad, riemannian_hvp
+from geojax.manifolds.grassmann import Grassmann
+from geojax.manifolds.hyperbolic import Hyperbolic
 from geojax.manifolds.interpolation import bezier_curve, interpolating_curve
+from geojax.manifolds.kernel_metrics import (
+    HamiltonianResult,
+    KernelMetric,
+    affine_invariant_kernel,
+    bogoliubov_kubo_mori_kernel,
+    bures_wasserstein_kernel,
+    euclidean_kernel,
+    hamiltonian_geodesic,
+    log_euclidean_kernel,
+    power_affine_kernel,
+    power_euclidean_kernel,
+)
 from geojax.manifolds.ladders import pole_ladder, schild_ladder
+from geojax.manifolds.lie_batch_norm import lie_batch_norm, lie_batch_norm_eval
 from geojax.manifolds.lorentz import Lorentz
 from geojax.manifolds.mean import MeanResult, frechet_mean
 from geojax.manifolds.median import frechet_median
@@ -16,12 +42,20 @@ from geojax.manifolds.spd_bures_wasserstein import SPDBuresWasserstein
 from geojax.manifolds.spd_log_cholesky import SPDLogCholesky
 from geojax.manifolds.spd_log_euclidean import SPDLogEuclidean
 from geojax.manifolds.spd_power import SPDPower
+from geojax.manifolds.special_orthogonal import SpecialOrthogonal
 from geojax.manifolds.sphere import Sphere
 from geojax.manifolds.stiefel import Stiefel
 from geojax.manifolds.tangent_pca import TangentPCA, tangent_pca
 
 __all__ = [
+    "BatchNormResult",
+    "BatchNormState",
+    "Correlation",
     "Euclidean",
+    "Grassmann",
+    "HamiltonianResult",
+    "Hyperbolic",
+    "KernelMetric",
     "LogResult",
     "Lorentz",
     "Manifold",
@@ -34,14 +68,36 @@ __all__ = [
     "SPDLogCholesky",
     "SPDLogEuclidean",
     "SPDPower",
+    "SpecialOrthogonal",
     "Sphere",
     "Stiefel",
+    "SubspaceAnalysis",
+    "SubspaceProjection",
     "TangentPCA",
+    "accumulated_unexplained_variance",
+    "affine_invariant_kernel",
+    "barycentric_subspace_analysis",
+    "barycentric_subspace_project",
     "bezier_curve",
+    "bogoliubov_kubo_mori_kernel",
+    "bures_batch_norm",
+    "bures_batch_norm_eval",
+    "bures_wasserstein_kernel",
+    "euclidean_kernel",
+    "frechet_locus",
     "frechet_mean",
     "frechet_median",
+    "frechet_predict",
+    "frechet_variance",
+    "hamiltonian_geodesic",
     "interpolating_curve",
+    "lie_batch_norm",
+    "lie_batch_norm_eval",
+    "log_euclidean_kernel",
+    "next_class",
     "pole_ladder",
+    "power_affine_kernel",
+    "power_euclidean_kernel",
     "riemannian_grad",
     "riemannian_hvp",
     "schild_ladder",
