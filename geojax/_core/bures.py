@@ -5,6 +5,8 @@ comes from two Cholesky factors and the orthogonal polar factor of their product
 products of matrices only [ChenChow2014].
 """
 
+import functools
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -15,32 +17,35 @@ from geojax._core.loops import iterate
 Matrix = Float[Array, "d d"]
 
 
-@jax.custom_jvp
-def maps(a: Matrix, b: Matrix) -> tuple[Float[Array, ""], Matrix, Matrix, Matrix]:
+@functools.partial(jax.custom_jvp, nondiff_argnums=(2,))
+def maps(a: Matrix, b: Matrix, singular: bool) -> tuple[Float[Array, ""], Matrix, Matrix, Matrix]:
     """The fidelity tr (A^(1/2) B A^(1/2))^(1/2), the optimal maps from A to B and back, and the gap of the factors.
 
     The gap is L - R Q^T for A = L L^T and B = R R^T and the orthogonal Q that makes it least: its squared norm is the
-    squared distance, without the cancellation of  tr A + tr B - 2 fidelity.
+    squared distance, without the cancellation of  tr A + tr B - 2 fidelity. Matrices that may be `singular` are kept
+    from being so by d ulp of their trace; else nothing is added, and a singular one gives NaN.
     """
-    return _assembled(a, b, _polar)
+    return _assembled(a, b, singular, _polar)
 
 
 @maps.defjvp
-def _(primals, tangents):
+def _(singular, primals, tangents):
     # The polar factor of the core has derivatives of every order.
-    return jax.jvp(lambda a, b: _assembled(a, b, lambda m, _: linalg.polar(m)), primals, tangents)
+    return jax.jvp(lambda a, b: _assembled(a, b, singular, lambda m, _: linalg.polar(m)), primals, tangents)
 
 
-def _assembled(a: Matrix, b: Matrix, polar) -> tuple[Float[Array, ""], Matrix, Matrix, Matrix]:
+def _assembled(
+    a: Matrix, b: Matrix, singular: bool, polar
+) -> tuple[Float[Array, ""], Matrix, Matrix, Matrix]:
     """Fidelity, maps and gap from A = L L^T, B = R R^T and the orthogonal polar factor Q of M = L^T R.
 
     The fidelity is <Q, M>, to second order in an error of Q; the maps are T = R Q^T L^-1 and its inverse L Q R^-1. In
-    units of its trace each matrix gets a ridge, so that a singular one has a factor; what the ridges add to the
+    units of its trace a matrix that may be singular gets a ridge, so that it has a factor; what the ridges add to the
     fidelity is taken off to first order.
     """
     d = a.shape[0]
     eye = jnp.eye(d, dtype=a.dtype)
-    ridge = d * jnp.finfo(a.dtype).eps
+    ridge = d * jnp.finfo(a.dtype).eps if singular else 0.0
     sizes = jnp.stack([jnp.trace(a), jnp.trace(b)])
     both = jnp.all(sizes > 0)
     unit_a, unit_b = units = jnp.where(sizes > 0, sizes, 1)

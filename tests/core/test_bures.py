@@ -20,7 +20,7 @@ def test_law_maps():
 
     def law(key):
         a, b = covariances(key)
-        fidelity, to_b, to_a, gap = bures.maps(a, b)
+        fidelity, to_b, to_a, gap = bures.maps(a, b, True)
         apart = jnp.trace(a) + jnp.trace(b) - 2 * fidelity
         return (
             jnp.max(jnp.abs(to_b @ a @ to_b - b)) + jnp.max(jnp.abs(to_a @ to_b - jnp.eye(N))),
@@ -36,11 +36,11 @@ def test_matches_scipy():
     a, b = covariances(jax.random.key(1))
     root = scipy.linalg.sqrtm(np.asarray(a))
     want = np.trace(scipy.linalg.sqrtm(root @ np.asarray(b) @ root))
-    np.testing.assert_allclose(bures.maps(a, b)[0], want, rtol=1e-12)
+    np.testing.assert_allclose(bures.maps(a, b, True)[0], want, rtol=1e-12)
 
 
 def test_gap_of_close_matrices_keeps_its_digits():
     """Between s^2 I and t^2 I the distance is sqrt(n) |s - t|, at 1e-9 too, where the traces cancel."""
     s, t = 2.0, 2.0 + 1e-9
-    gap = bures.maps(s**2 * jnp.eye(N), t**2 * jnp.eye(N))[3]
+    gap = bures.maps(s**2 * jnp.eye(N), t**2 * jnp.eye(N), False)[3]
     np.testing.assert_allclose(jnp.linalg.norm(gap), np.sqrt(N) * (t - s), rtol=1e-6)
