@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from geojax._core import linalg
+from geojax._core import linalg, safe
 from geojax.manifolds.base import Manifold
 
 
@@ -20,6 +20,11 @@ class SPDCone(Manifold):
 
     def _to_tangent(self, x, u):
         return linalg.symmetric(u)
+
+    def _dist(self, x, y):
+        # Rounding leaves a distance between equal points, whose derivative has a direction; 0 has none.
+        squared = self._squared_dist(x, y)
+        return safe.sqrt(jnp.where(jnp.all(x == y), 0 * squared, squared))
 
     def _vector_transport(self, x, u, v):
         return linalg.symmetric(v)

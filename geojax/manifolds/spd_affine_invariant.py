@@ -68,6 +68,22 @@ class SPDAffineInvariant(SPDCone):
         root = linalg.sqrtm(_congruence(inverse, y))
         return _congruence(lower, _congruence(root, _congruence(inverse, u)))
 
+    def _mean_log(self, x, points, shares):
+        lower, inverse = _factor(x)
+        logs = jax.vmap(lambda y: linalg.logm(_congruence(inverse, y)))(points)
+        return _congruence(lower, jnp.tensordot(shares.astype(x.dtype), logs, axes=1))
+
+    def _compose(self, x, y):
+        # The group of Cholesky factors acts on the space as on itself.
+        return _congruence(_factor(x)[0], y)
+
+    def _inverse(self, x):
+        inverse = _factor(x)[1]
+        return inverse @ inverse.T
+
+    def _identity(self, x):
+        return jnp.eye(x.shape[0], dtype=x.dtype)
+
     def _riemannian_gradient(self, x, gradient):
         return _congruence(linalg.symmetric(x), gradient)
 
