@@ -17,8 +17,8 @@ from geojax.typing import Scalar
 class Lorentz(Manifold):
     """Hyperbolic space of curvature -c on the hyperboloid <x, x> = -1 / c, x_0 > 0, of Minkowski space.
 
-    <u, v> = -u_0 v_0 + sum_i u_i v_i, and cosh(sqrt(c) dist(x, y)) = -c <x, y>. Differences of large numbers are avoided
-    throughout: distances come from  x' (1 + y_0) - y' (1 + x_0), the stereographic difference (x' is x_1 ... x_n).
+    <u, v> = -u_0 v_0 + sum_i u_i v_i, and cosh(sqrt(c) dist(x, y)) = -c <x, y>. Differences of large numbers are
+    avoided: distances come from  x' (1 + y_0) - y' (1 + x_0), the stereographic difference (x' is x_1 ... x_n).
 
     Args:
         c: Minus the curvature, > 0, in 1 / length^2; a leaf, differentiable, traced.
@@ -32,8 +32,8 @@ class Lorentz(Manifold):
     Raises:
         ValueError for a concrete c <= 0. A traced c <= 0 gives NaN.
 
-    Differentiation: exact; `dist` has derivative 0 at x = y. Functions of a point are extended off the hyperboloid in the
-    way of their formulas; Riemannian gradients do not depend on it.
+    Differentiation: exact; `dist` has derivative 0 at x = y. Functions of a point are extended off the hyperboloid in
+    the way of their formulas; Riemannian gradients do not depend on it.
 
     Complexity: O(n) an operation.
 

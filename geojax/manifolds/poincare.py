@@ -31,8 +31,8 @@ class PoincareBall(Manifold):
     Raises:
         ValueError for a concrete c <= 0. A traced c <= 0 gives NaN, and so does a point outside the ball.
 
-    Differentiation: exact; `dist` has derivative 0 at x = y. Where a point is held back at the boundary, derivatives are
-    those of the holding back.
+    Differentiation: exact; `dist` has derivative 0 at x = y. Where a point is held back at the boundary, derivatives
+    are those of the holding back.
 
     Complexity: O(n) an operation.
 
@@ -52,7 +52,7 @@ class PoincareBall(Manifold):
         curvature.check_positive("PoincareBall", self.c)
 
     def max_radius(self, dtype: Any = float) -> jax.Array:
-        """Distance from the origin to the last numbers of the given dtype before the boundary: log(4 / eps) / sqrt(c)."""
+        """Distance from the origin to the last numbers before the boundary: log(4 / eps) / sqrt(c)."""
         dtype = jax.dtypes.canonicalize_dtype(dtype)
         return math.log(4 / jnp.finfo(dtype).eps) / jnp.sqrt(curvature.positive(self.c, dtype))
 

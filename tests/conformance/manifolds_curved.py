@@ -1,6 +1,6 @@
 """Cases of products, powers, quotients and the spaces of constant curvature."""
 
-from geojax.manifolds import Euclidean, Lorentz, PoincareBall, Power, Product, Sphere
+from geojax.manifolds import Euclidean, Hyperbolic, Lorentz, PoincareBall, Power, Product, Sphere
 from tests.conformance.manifold_case import case
 
 CASES = [
@@ -8,4 +8,5 @@ CASES = [
     case(Power(Sphere()), (2, 3)),
     case(PoincareBall(), (3,)),
     case(Lorentz(), (3,)),
+    case(Hyperbolic(), (2,)),
 ]

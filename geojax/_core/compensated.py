@@ -1,0 +1,60 @@
+"""Differences as if computed with twice the digits, by splitting products into parts without rounding [Dekker1971].
+
+Two long vectors that are almost parallel differ across their direction by less than an ulp of their length, and in
+hyperbolic space that is a long way. Every partial product here is exact, so it does not matter whether a compiler
+fuses it with an addition.
+"""
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Float
+
+Numbers = Float[Array, "*shape"]
+
+
+@jax.custom_jvp
+def minus_product(y: Numbers, a: Numbers, x: Numbers) -> Numbers:
+    """Y - a x elementwise, with an error of an ulp of the result where that is much smaller than y.
+
+    Arguments broadcast. Products must not overflow, and must be larger than the smallest normal number over eps.
+    """
+    (a_high, a_low), (x_high, x_low) = _halves(a), _halves(x)
+    total, lost = _sum(y, -(a_high * x_high))
+    total, more = _sum(total, -(a_high * x_low))
+    total, most = _sum(total, -(a_low * x_high))
+    return total + (((lost + more) + most) - a_low * x_low)
+
+
+@minus_product.defjvp
+def _(primals: tuple[Array, ...], tangents: tuple[Array, ...]) -> tuple[Array, Array]:
+    (y, a, x), (y_dot, a_dot, x_dot) = primals, tangents
+    return minus_product(y, a, x), y_dot - a_dot * x - a * x_dot
+
+
+def across(x: Float[Array, " n"], y: Float[Array, " n"]) -> Float[Array, " n"]:
+    """What is left of y orthogonally to x != 0: y - (<x, y> / <x, x>) x, with an error of eps^2 |y|."""
+    squared = jnp.vdot(x, x)
+    rest = minus_product(y, jnp.vdot(x, y) / squared, x)
+    rest = minus_product(rest, jnp.vdot(x, rest) / squared, x)
+    return rest - jnp.vdot(x, rest) / squared * x
+
+
+def _halves(x: Array) -> tuple[Array, Array]:
+    """High and low half of the digits, with sum x; products of halves fit a number."""
+    integers, kept = {
+        jnp.dtype(jnp.float64): (jnp.uint64, 27),
+        jnp.dtype(jnp.float32): (jnp.uint32, 12),
+    }.get(x.dtype, (None, 0))
+    if integers is None:
+        return x, jnp.zeros_like(x)
+    mask = jnp.asarray((2 ** jnp.iinfo(integers).bits - 1) ^ (2**kept - 1), integers)
+    high = lax.bitcast_convert_type(lax.bitcast_convert_type(x, integers) & mask, x.dtype)
+    return high, x - high
+
+
+def _sum(a: Array, b: Array) -> tuple[Array, Array]:
+    """The rounded sum and what rounding took away."""
+    total = a + b
+    part = total - a
+    return total, (a - (total - part)) + (b - part)
