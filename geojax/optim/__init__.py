@@ -3,18 +3,38 @@
 from geojax.optim.barzilai_borwein import BarzilaiBorwein
 from geojax.optim.lbfgs import LBFGS
 from geojax.optim.minimize import MinimizeResult, minimize
+from geojax.optim.norms import (
+    ColumnNorm,
+    MaxNorm,
+    ModularNorm,
+    RowNorm,
+    SpectralNorm,
+    dual_norm,
+    newton_schulz,
+    steepest_step,
+)
 from geojax.optim.riemannian import riemannian, riemannian_sgd
 from geojax.optim.riemannian_adam import RiemannianAdamState, riemannian_adam
+from geojax.optim.steepest_descent import steepest_descent
 from geojax.optim.trust_region import TrustRegion
 
 __all__ = [
     "LBFGS",
     "BarzilaiBorwein",
+    "ColumnNorm",
+    "MaxNorm",
     "MinimizeResult",
+    "ModularNorm",
     "RiemannianAdamState",
+    "RowNorm",
+    "SpectralNorm",
     "TrustRegion",
+    "dual_norm",
     "minimize",
+    "newton_schulz",
     "riemannian",
     "riemannian_adam",
     "riemannian_sgd",
+    "steepest_descent",
+    "steepest_step",
 ]

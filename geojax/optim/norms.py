@@ -1,0 +1,348 @@
+"""Norms of weights, their dual norms, and the steepest directions under them."""
+
+from typing import Any, Protocol, runtime_checkable
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from geojax._core import checks, safe
+from geojax._core.struct import static, struct
+from geojax.typing import PyTree, Scalar
+
+
+@runtime_checkable
+class Norm(Protocol):
+    """A norm of an array (or a tree), and what maximises <g, t> over |t| <= 1."""
+
+    def norm(self, d: Any) -> Array:
+        """Length of a step."""
+        ...
+
+    def steepest(self, g: Any) -> Any:
+        """A step of length 1 along which g rises fastest; zero where g is."""
+        ...
+
+
+@struct
+class MaxNorm:
+    """Largest absolute entry, under which the steepest direction is the sign of the gradient.
+
+    |d| = max_i |d_i|,  dual sum_i |g_i|,  steepest sign(g): that of Adam without averages.
+
+    Args:
+        (none): It has no parameters.
+
+    Returns:
+        A norm of arrays of any shape.
+
+    Differentiation: exact where the sign does not change.
+
+    Complexity: O(number of entries).
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from geojax.optim import MaxNorm, dual_norm
+        >>> float(dual_norm(jnp.array([3.0, -4.0]), MaxNorm()))
+        7.0
+
+    References: [BernsteinNewhouse2024].
+    """
+
+    def norm(self, d):
+        """Largest absolute entry."""
+        return jnp.max(jnp.abs(d), initial=0)
+
+    def steepest(self, g):
+        """Signs."""
+        return jnp.sign(g)
+
+
+@struct
+class ColumnNorm:
+    """Largest Euclidean norm of a column, the operator norm from l1 to l2: for inputs that are one-hot.
+
+    |D| = max_j |D e_j|_2,  dual sum_j |G e_j|_2,  steepest: every column of G divided by its norm.
+
+    Args:
+        (none): It has no parameters. A table with a row for each symbol, as flax has it, wants `RowNorm`.
+
+    Returns:
+        A norm of matrices.
+
+    Differentiation: exact where no column is zero.
+
+    Complexity: O(number of entries).
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from geojax.optim import ColumnNorm, dual_norm
+        >>> float(dual_norm(jnp.array([[3.0, 0.0], [4.0, 2.0]]), ColumnNorm()))
+        7.0
+
+    References: [BernsteinNewhouse2024], embedding layers.
+    """
+
+    def norm(self, d):
+        """Norm of the longest column."""
+        return jnp.max(jax.vmap(safe.norm, in_axes=1)(_matrix("ColumnNorm", d)), initial=0)
+
+    def steepest(self, g):
+        """Columns of length 1, or 0."""
+        return jax.vmap(_unit, in_axes=1, out_axes=1)(_matrix("ColumnNorm", g))
+
+
+@struct
+class RowNorm:
+    """Largest Euclidean norm of a row: `ColumnNorm` of the transpose, for tables with a row for each symbol.
+
+    |D| = max_i |D^T e_i|_2,  dual sum_i |G^T e_i|_2,  steepest: every row of G divided by its norm.
+
+    Args:
+        (none): It has no parameters.
+
+    Returns:
+        A norm of matrices.
+
+    Differentiation: exact where no row is zero.
+
+    Complexity: O(number of entries).
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from geojax.optim import RowNorm, dual_norm
+        >>> float(dual_norm(jnp.array([[3.0, 4.0], [0.0, 2.0]]), RowNorm()))
+        7.0
+
+    References: [BernsteinNewhouse2024], embedding layers.
+    """
+
+    def norm(self, d):
+        """Norm of the longest row."""
+        return jnp.max(jax.vmap(safe.norm)(_matrix("RowNorm", d)), initial=0)
+
+    def steepest(self, g):
+        """Rows of length 1, or 0."""
+        return jax.vmap(_unit)(_matrix("RowNorm", g))
+
+
+@struct
+class SpectralNorm:
+    """Largest singular value, the operator norm from l2 to l2: for inner linear layers.
+
+    |D| = max singular value,  dual sum of the singular values of G,  steepest U V^T for G = U S V^T: that of Shampoo
+    without accumulation.
+
+    Args:
+        num_steps: Newton-Schulz steps, as in `newton_schulz`; a Python integer.
+
+    Returns:
+        A norm of matrices. Singular values of G below its Frobenius norm times 3.4^(4 - num_steps) count in part.
+
+    Differentiation: exact, through the steps.
+
+    Complexity: Three products of matrices a step.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from geojax.optim import SpectralNorm, dual_norm
+        >>> round(float(dual_norm(jnp.array([[3.0, 0.0], [0.0, -4.0]]), SpectralNorm())), 4)
+        7.0
+
+    References: [BernsteinNewhouse2024].
+    """
+
+    num_steps: int = static(default=14)
+
+    def norm(self, d):
+        """Largest singular value."""
+        return jnp.linalg.norm(_matrix("SpectralNorm", d), 2)
+
+    def steepest(self, g):
+        """Orthogonal factor."""
+        return newton_schulz(g, num_steps=self.num_steps)
+
+
+@struct
+class ModularNorm:
+    """Largest of the norms of the parts of a tree, each with a norm of its own.
+
+    |d| = max_l |d_l|_l,  dual sum_l |g_l|*_l,  steepest: every part steepest under its own norm.
+
+    Args:
+        norms: A prefix tree of norms; each takes every leaf below it.
+
+    Returns:
+        A norm of trees.
+
+    Raises:
+        TypeError: If something in `norms` is no norm.
+
+    Differentiation: as the parts.
+
+    Complexity: The sum of the parts.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from geojax.optim import MaxNorm, ModularNorm, RowNorm, dual_norm
+        >>> norm = ModularNorm({"table": RowNorm(), "bias": MaxNorm()})
+        >>> float(dual_norm({"table": jnp.array([[3.0, 4.0]]), "bias": jnp.ones(2)}, norm))
+        7.0
+
+    References: [BernsteinNewhouse2024].
+    """
+
+    norms: Any
+
+    def __post_init__(self) -> None:
+        for norm in jax.tree.leaves(self.norms, is_leaf=_is_norm):
+            if not _is_norm(norm):
+                raise TypeError(
+                    f"ModularNorm: norms holds {norm!r}; expected norms. Give every part one, as MaxNorm()."
+                )
+
+    def norm(self, d):
+        """Largest norm of a part."""
+        norms = self._each(lambda norm, leaf: norm.norm(leaf), d)
+        return jnp.max(jnp.stack(jax.tree.leaves(norms)))
+
+    def steepest(self, g):
+        """Steepest in every part."""
+        return self._each(lambda norm, leaf: norm.steepest(leaf), g)
+
+    def _each(self, function, value):
+        return jax.tree.map(
+            lambda norm, part: jax.tree.map(lambda leaf: function(norm, leaf), part),
+            self.norms,
+            value,
+            is_leaf=_is_norm,
+        )
+
+
+def dual_norm(g: PyTree, norm: Norm) -> Float[Array, ""]:
+    """Dual norm of a gradient: how fast a function can rise along a step of length 1.
+
+    |g|* = max <g, t> over |t| <= 1.
+
+    Args:
+        g: Gradient, an array or a tree as `norm` takes it.
+        norm: The norm of the steps, a value such as `SpectralNorm()`.
+
+    Returns:
+        Scalar >= 0, in units of the gradient.
+
+    Raises:
+        ValueError: At trace time, if `norm` is one of matrices and g is none.
+
+    Differentiation: as `norm.steepest`.
+
+    Complexity: That of `norm.steepest`.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from geojax.optim import MaxNorm, dual_norm
+        >>> float(dual_norm(jnp.array([1.0, -2.0]), MaxNorm()))
+        3.0
+
+    References: [BernsteinNewhouse2024].
+    """
+    g = jax.tree.map(lambda leaf: checks.floats("dual_norm", g=leaf)[0], g)
+    return _paired(g, norm.steepest(g))
+
+
+def steepest_step(g: PyTree, norm: Norm, *, sharpness: Scalar = 1.0) -> Any:
+    """The step that minimises a linear function plus the squared norm of the step.
+
+    d = argmin <g, d> + (sharpness / 2) |d|^2 = -(|g|* / sharpness) t,  t steepest for g;  <g, d> = -|g|*^2 / sharpness.
+
+    Args:
+        g: Gradient, an array or a tree as `norm` takes it.
+        norm: The norm of the steps, a value such as `SpectralNorm()`.
+        sharpness: > 0, units of gradient per unit of step; the inverse of a learning rate. Traced.
+
+    Returns:
+        The step, shaped like g; one of them where there are several.
+
+    Raises:
+        ValueError: At trace time, if `norm` is one of matrices and g is none.
+
+    Differentiation: as `norm.steepest`.
+
+    Complexity: That of `norm.steepest`.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from geojax.optim import MaxNorm, steepest_step
+        >>> steepest_step(jnp.array([1.0, -2.0]), MaxNorm(), sharpness=3.0).tolist()
+        [-1.0, 1.0]
+
+    References: [BernsteinNewhouse2024], proposition 1.
+    """
+    g = jax.tree.map(lambda leaf: checks.floats("steepest_step", g=leaf)[0], g)
+    direction = norm.steepest(g)
+    size = _paired(g, direction)
+    return jax.tree.map(lambda t: (-size / sharpness * t).astype(t.dtype), direction)
+
+
+def newton_schulz(matrix: Float[Array, "m n"], *, num_steps: int = 14) -> Float[Array, "m n"]:
+    """Approximate U V^T of a matrix U S V^T by products of matrices alone.
+
+    X <- X (a + b X^T X + c (X^T X)^2),  from X = G / |G|_F: steps that raise small singular values 3.4 times, then four
+    that converge to 1. Singular values above |G|_F 3.4^(4 - num_steps) come out as 1 to 1e-5, zero stays zero.
+
+    Args:
+        matrix: G, [m, n], of any rank.
+        num_steps: Steps, a Python integer >= 4.
+
+    Returns:
+        Matrix [m, n]; zero for zero.
+
+    Raises:
+        ValueError: At trace time, if it is no matrix or num_steps is below 4.
+
+    Differentiation: exact, through the steps.
+
+    Complexity: Three products with the smaller square a step; no factorisation, so it is fast on accelerators.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from geojax.optim import newton_schulz
+        >>> jnp.round(newton_schulz(jnp.array([[0.0, 3.0], [-2.0, 0.0]])) + 0.0, 3).tolist()
+        [[0.0, 1.0], [-1.0, 0.0]]
+
+    References: [BernsteinNewhouse2024]; [Higham2008], ch. 8.
+    """
+    num_steps = checks.count("newton_schulz", "num_steps", num_steps, minimum=4)
+    matrix = _matrix("newton_schulz", matrix)
+    wide = matrix.shape[0] < matrix.shape[1]
+    x = matrix.T if wide else matrix
+    size = safe.norm(x)
+    x = x / jnp.where(size == 0, 1, size)
+    # The first keeps (0, 1] within (0, 1.14]; the second has 1 as fixed point of order three.
+    coefficients = [(3.4445, -4.7750, 2.0315)] * (num_steps - 4) + [(1.875, -1.25, 0.375)] * 4
+
+    def step(x: Array, abc: Array) -> tuple[Array, None]:
+        square = x.T @ x
+        return abc[0] * x + x @ (abc[1] * square + abc[2] * (square @ square)), None
+
+    x, _ = jax.lax.scan(step, x, jnp.asarray(coefficients, x.dtype))
+    return x.T if wide else x
+
+
+def _paired(g: Any, t: Any) -> Array:
+    return sum(jnp.vdot(a, b) for a, b in zip(jax.tree.leaves(g), jax.tree.leaves(t)))  # type: ignore[return-value]
+
+
+def _unit(x: Array) -> Array:
+    size = safe.norm(x)
+    return x / jnp.where(size == 0, 1, size)
+
+
+def _matrix(where: str, value: Any) -> Array:
+    (value,) = checks.floats(where, matrix=value)
+    checks.shapes(where, matrix=(value, "_ _"))
+    return value
+
+
+def _is_norm(value: Any) -> bool:
+    return isinstance(value, Norm) and not isinstance(value, type)
