@@ -89,6 +89,15 @@ class SpecialOrthogonal(Manifold):
         area = jnp.vdot(u, u) * jnp.vdot(v, v) - jnp.vdot(u, v) ** 2
         return jnp.sum(jnp.square(a @ b - b @ a)) / (2 * area)
 
+    def _compose(self, x, y):
+        return x @ y
+
+    def _inverse(self, x):
+        return x.T
+
+    def _identity(self, x):
+        return jnp.eye(len(x), dtype=x.dtype)
+
     def _random_point(self, key, shape, dtype):
         return nearest_rotation(jax.random.normal(key, shape, dtype))
 
