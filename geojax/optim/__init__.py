@@ -1,5 +1,6 @@
 """Optimisers for curved parameters: optax transformations and whole solves."""
 
+from geojax.optim.adamp import project_radial, scale_by_adamp, scale_by_sgdp, weight_norm
 from geojax.optim.barzilai_borwein import BarzilaiBorwein
 from geojax.optim.lbfgs import LBFGS
 from geojax.optim.minimize import MinimizeResult, minimize
@@ -32,9 +33,13 @@ __all__ = [
     "dual_norm",
     "minimize",
     "newton_schulz",
+    "project_radial",
     "riemannian",
     "riemannian_adam",
     "riemannian_sgd",
+    "scale_by_adamp",
+    "scale_by_sgdp",
     "steepest_descent",
     "steepest_step",
+    "weight_norm",
 ]
