@@ -1,12 +1,6 @@
 """Riemannian manifolds: exp, log, distances, means, and what is built on them; every gradient finite."""
 
-from geojax.manifolds.barycentric_subspaces import (
-    SubspaceAnalysis,
-    SubspaceProjection,
-    accumulated_unexplained_variance,
-    barycentric_subspace_analysis,
-    barycentric_subspace_project,
-)
+from geojax.manifolds.barycentric_subspaces import SubspaceProjection, barycentric_subspace_project
 from geojax.manifolds.base import LogResult, Manifold
 from geojax.manifolds.batch_norm import BatchNormResult, BatchNormState, frechet_variance
 from geojax.manifolds.bures_batch_norm import bures_batch_norm, bures_batch_norm_eval
@@ -16,6 +10,7 @@ from geojax.manifolds.frechet_prediction import frechet_locus, frechet_predict, 
 from geojax.manifolds.gradient import riemannian_grad, riemannian_hvp
 from geojax.manifolds.grassmann import Grassmann
 from geojax.manifolds.hyperbolic import Hyperbolic
+from geojax.manifolds.hyperbolic_margin import hyperplane_distance, lorentz_svm_loss
 from geojax.manifolds.interpolation import bezier_curve, interpolating_curve
 from geojax.manifolds.kernel_metrics import (
     HamiltonianResult,
@@ -34,9 +29,21 @@ from geojax.manifolds.lie_batch_norm import lie_batch_norm, lie_batch_norm_eval
 from geojax.manifolds.lorentz import Lorentz
 from geojax.manifolds.mean import MeanResult, frechet_mean
 from geojax.manifolds.median import frechet_median
+from geojax.manifolds.oblique import Oblique
 from geojax.manifolds.poincare import PoincareBall
+from geojax.manifolds.pose_fitting import PoseResult, se3_gauss_newton
+from geojax.manifolds.poses import (
+    Similarity,
+    forward_kinematics,
+    pa_mpjpe,
+    procrustes_align,
+    so3_from_6d,
+    so3_geodesic,
+)
 from geojax.manifolds.power import Power
 from geojax.manifolds.product import Product
+from geojax.manifolds.rigid_motions import SpecialEuclidean, se3_exp, se3_log
+from geojax.manifolds.simplex import Simplex
 from geojax.manifolds.spd_affine_invariant import SPDAffineInvariant
 from geojax.manifolds.spd_bures_wasserstein import SPDBuresWasserstein
 from geojax.manifolds.spd_log_cholesky import SPDLogCholesky
@@ -45,7 +52,13 @@ from geojax.manifolds.spd_power import SPDPower
 from geojax.manifolds.special_orthogonal import SpecialOrthogonal
 from geojax.manifolds.sphere import Sphere
 from geojax.manifolds.stiefel import Stiefel
+from geojax.manifolds.subspace_analysis import (
+    SubspaceAnalysis,
+    accumulated_unexplained_variance,
+    barycentric_subspace_analysis,
+)
 from geojax.manifolds.tangent_pca import TangentPCA, tangent_pca
+from geojax.manifolds.torus import Torus
 
 __all__ = [
     "BatchNormResult",
@@ -60,7 +73,9 @@ __all__ = [
     "Lorentz",
     "Manifold",
     "MeanResult",
+    "Oblique",
     "PoincareBall",
+    "PoseResult",
     "Power",
     "Product",
     "SPDAffineInvariant",
@@ -68,12 +83,16 @@ __all__ = [
     "SPDLogCholesky",
     "SPDLogEuclidean",
     "SPDPower",
+    "Similarity",
+    "Simplex",
+    "SpecialEuclidean",
     "SpecialOrthogonal",
     "Sphere",
     "Stiefel",
     "SubspaceAnalysis",
     "SubspaceProjection",
     "TangentPCA",
+    "Torus",
     "accumulated_unexplained_variance",
     "affine_invariant_kernel",
     "barycentric_subspace_analysis",
@@ -84,22 +103,32 @@ __all__ = [
     "bures_batch_norm_eval",
     "bures_wasserstein_kernel",
     "euclidean_kernel",
+    "forward_kinematics",
     "frechet_locus",
     "frechet_mean",
     "frechet_median",
     "frechet_predict",
     "frechet_variance",
     "hamiltonian_geodesic",
+    "hyperplane_distance",
     "interpolating_curve",
     "lie_batch_norm",
     "lie_batch_norm_eval",
     "log_euclidean_kernel",
+    "lorentz_svm_loss",
     "next_class",
+    "pa_mpjpe",
     "pole_ladder",
     "power_affine_kernel",
     "power_euclidean_kernel",
+    "procrustes_align",
     "riemannian_grad",
     "riemannian_hvp",
     "schild_ladder",
+    "se3_exp",
+    "se3_gauss_newton",
+    "se3_log",
+    "so3_from_6d",
+    "so3_geodesic",
     "tangent_pca",
 ]

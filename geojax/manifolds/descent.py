@@ -93,7 +93,7 @@ def stationary(
         steepest = space._to_tangent(base, gradient(space._exp(base, tangent), theta))
         return flatten(jax.tree.map(lambda a, b, c: a + b - c, steepest, v, tangent))
 
-    flatten, unflatten, size = _coordinates(x)
+    flatten, unflatten, size = coordinates(x)
     linear_solve = implicit.dense if size <= DENSE else implicit.krylov
     zero = vary_with(flatten(jax.tree.map(jnp.zeros_like, x)), x, theta)
     flat, _ = implicit.root(lambda theta: (zero, ()), residual, theta, linear_solve=linear_solve)
@@ -103,7 +103,7 @@ def stationary(
     return jax.tree.map(lambda a, b: a + (b - jax.lax.stop_gradient(b)), x, moved)
 
 
-def _coordinates(x: PyTree) -> tuple[Callable[[Any], Array], Callable[[Array], Any], int]:
+def coordinates(x: PyTree) -> tuple[Callable[[Any], Array], Callable[[Array], Any], int]:
     """Real coordinates of a tree, complex leaves as pairs: derivatives of gradients are linear over the reals only."""
     leaves, structure = jax.tree.flatten(x)
     dtype = real_dtype(x)

@@ -1,7 +1,13 @@
 """Cases of the manifolds; each family of spaces has a module of its own, gathered here."""
 
 from geojax.manifolds import Euclidean, Sphere
-from tests.conformance import manifolds_algorithms, manifolds_curved, manifolds_matrices, manifolds_spd
+from tests.conformance import (
+    manifolds_algorithms,
+    manifolds_curved,
+    manifolds_matrices,
+    manifolds_spd,
+    manifolds_subspaces,
+)
 from tests.conformance.manifold_case import case
 
 CASES = [
@@ -11,6 +17,7 @@ CASES = [
     *manifolds_matrices.CASES,
     *manifolds_spd.CASES,
     *manifolds_curved.CASES,
+    *manifolds_subspaces.CASES,
 ]
 
 DATA = {
@@ -18,4 +25,5 @@ DATA = {
     "Manifold": "the base class, whose operations the spaces fill in",
     **manifolds_algorithms.DATA,
     **manifolds_spd.DATA,
+    **manifolds_subspaces.DATA,
 }
