@@ -20,9 +20,9 @@ def minus_product(y: Numbers, a: Numbers, x: Numbers) -> Numbers:
     Arguments broadcast. Products must not overflow, and must be larger than the smallest normal number over eps.
     """
     (a_high, a_low), (x_high, x_low) = _halves(a), _halves(x)
-    total, lost = _sum(y, -(a_high * x_high))
-    total, more = _sum(total, -(a_high * x_low))
-    total, most = _sum(total, -(a_low * x_high))
+    total, lost = two_sum(y, -(a_high * x_high))
+    total, more = two_sum(total, -(a_high * x_low))
+    total, most = two_sum(total, -(a_low * x_high))
     return total + (((lost + more) + most) - a_low * x_low)
 
 
@@ -30,6 +30,13 @@ def minus_product(y: Numbers, a: Numbers, x: Numbers) -> Numbers:
 def _(primals: tuple[Array, ...], tangents: tuple[Array, ...]) -> tuple[Array, Array]:
     (y, a, x), (y_dot, a_dot, x_dot) = primals, tangents
     return minus_product(y, a, x), y_dot - a_dot * x - a * x_dot
+
+
+def two_sum(a: Numbers, b: Numbers) -> tuple[Numbers, Numbers]:
+    """The rounded sum and what rounding took away; broadcasts."""
+    total = a + b
+    part = total - a
+    return total, (a - (total - part)) + (b - part)
 
 
 def across(x: Float[Array, " n"], y: Float[Array, " n"]) -> Float[Array, " n"]:
@@ -51,10 +58,3 @@ def _halves(x: Array) -> tuple[Array, Array]:
     mask = jnp.asarray((2 ** jnp.iinfo(integers).bits - 1) ^ (2**kept - 1), integers)
     high = lax.bitcast_convert_type(lax.bitcast_convert_type(x, integers) & mask, x.dtype)
     return high, x - high
-
-
-def _sum(a: Array, b: Array) -> tuple[Array, Array]:
-    """The rounded sum and what rounding took away."""
-    total = a + b
-    part = total - a
-    return total, (a - (total - part)) + (b - part)

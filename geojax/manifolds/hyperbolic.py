@@ -17,8 +17,8 @@ from geojax.manifolds.base import Manifold
 class Hyperbolic(Manifold):
     """Hyperbolic space of curvature -1 in the Euclidean parametrisation: z in R^n stands for exp_0(z).
 
-    The distance of z from the origin is |z|, and <u, v>_z = u_r v_r + (sinh|z| / |z|)^2 <u_s, v_s>, where u = u_r z / |z|
-    + u_s splits along the ray and aside. With radii a, b and the angle t between x and y,
+    The distance of z from the origin is |z|, and <u, v>_z = u_r v_r + (sinh|z| / |z|)^2 <u_s, v_s>, where
+    u = u_r z / |z| + u_s splits along the ray and aside. With radii a, b and the angle t between x and y,
     sinh(dist / 2)^2 = sinh((a - b) / 2)^2 + sinh(a) sinh(b) sin(t / 2)^2.
 
     Args:
