@@ -1,5 +1,6 @@
 """What normalisations of batches of points share: their state, their statistics, and charts undone once."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -136,8 +137,13 @@ def normalized(
     max_steps: int,
     move: Move,
 ) -> BatchNormResult:
-    """Normalise by the batch's own statistics, and update the running ones."""
-    max_steps = checks.count(where, "max_steps", max_steps)
+    """Normalise by the batch's own statistics, and update the running ones; compiled as one program."""
+    checks.count(where, "max_steps", max_steps)
+    return _normalized(where, manifold, points, state, bias, scale, momentum, epsilon, tol, max_steps, move)
+
+
+@functools.partial(jax.jit, static_argnames=("where", "max_steps", "move"))
+def _normalized(where, manifold, points, state, bias, scale, momentum, epsilon, tol, max_steps, move):
     points, bias, state, scale, momentum, epsilon = _arguments(
         where, manifold, points, state, bias, scale, momentum, epsilon
     )
@@ -153,6 +159,7 @@ def normalized(
     return BatchNormResult(outputs, after, mean.error, mean.num_steps, mean.status)
 
 
+@functools.partial(jax.jit, static_argnames=("where", "move"))
 def evaluated(
     where: str,
     manifold: Manifold,

@@ -69,7 +69,7 @@ def bures_batch_norm(
         >>> float(result.state.variance.round(4))
         1.1
 
-    References: [Wang2025].
+    References: [WangRui2025].
     """
     return normalized(
         "bures_batch_norm", manifold, points, state, bias, scale, momentum, epsilon, tol, max_steps, _move
@@ -114,7 +114,7 @@ def bures_batch_norm_eval(
         >>> bures_batch_norm_eval(SPDBuresWasserstein(), points, state, jnp.eye(1), 1.0, epsilon=0.0).tolist()
         [[[9.0]]]
 
-    References: [Wang2025].
+    References: [WangRui2025].
     """
     return evaluated("bures_batch_norm_eval", manifold, points, state, bias, scale, epsilon, _move)
 

@@ -41,7 +41,7 @@ class SPDBuresWasserstein(SPDCone):
         >>> round(float(SPDBuresWasserstein(metric=4 * jnp.eye(2)).dist(x, y)), 4)
         0.5
 
-    References: [Bhatia2019]; [Han2023] for M; [Wang2025] for learning it; [Thanwerdas2023] for transport;
+    References: [Bhatia2019]; [Han2023] for M; [WangRui2025] for learning it; [Thanwerdas2023] for transport;
         [Takatsu2011] for the curvature.
     """
 

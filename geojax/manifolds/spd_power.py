@@ -39,7 +39,7 @@ class SPDPower(Pullback, SPDCone):
         >>> round(float(space.dist(16 * jnp.eye(1), jnp.eye(1))), 4)
         2.0
 
-    References: [Thanwerdas2022]; [Wang2025].
+    References: [Thanwerdas2022]; [WangRui2025].
     """
 
     manifold: Manifold

@@ -69,7 +69,9 @@ def test_ill_conditioned_float32():
     """At condition 1e6 in float32 the normalised batch is within 1e-3 of what float64 gives."""
     space = SPDBuresWasserstein()
     wide = [1e-6, 0.3, 1.0]
-    points = jnp.stack([spd(wide), spd(wide, rotation=OTHER), spd([1e-5, 1.0, 1.0])])
+    points = jnp.stack(
+        [spd(wide), spd(wide, rotation=OTHER), spd([1e-5, 1.0, 1.0]), spd([1.0, 2.0, 3.0]), BIAS]
+    )
     exact, single = (
         bures_batch_norm(
             space,

@@ -16,6 +16,7 @@ from geojax.manifolds import (
     SPDLogCholesky,
     SPDLogEuclidean,
     SPDPower,
+    SpecialOrthogonal,
     frechet_mean,
     frechet_variance,
     lie_batch_norm,
@@ -40,6 +41,21 @@ START = BatchNormState(jnp.eye(N), jnp.ones(()))
 def batch(manifold, num=5):
     keys = jax.random.split(jax.random.key(0), num)
     return jax.vmap(lambda key: manifold.random_point(key, (N, N), dtype=jnp.float64))(keys)
+
+
+def test_rotations():
+    """The theorem on SO(3), for points within a ball in which means are unique."""
+    group, identity = SpecialOrthogonal(), jnp.eye(3)
+    keys = jax.random.split(jax.random.key(1), 6)
+    tangents = jax.vmap(lambda key: group.random_tangent(key, identity))(keys)
+    points = jax.vmap(lambda u: group.exp(identity, 0.4 * u))(tangents[:5])
+    bias = group.exp(identity, tangents[5])
+    result = lie_batch_norm(group, points, START, bias, 0.5, epsilon=0.0, tol=1e-10, momentum=1.0)
+    assert result.status == Status.CONVERGED
+    np.testing.assert_allclose(frechet_mean(group, result.points, tol=1e-9).point, bias, atol=1e-6)
+    np.testing.assert_allclose(frechet_variance(group, result.points, bias), 0.25, rtol=1e-6)
+    again = lie_batch_norm_eval(group, points, result.state, bias, 0.5, epsilon=0.0)
+    np.testing.assert_allclose(again, result.points, atol=1e-8)
 
 
 @pytest.mark.parametrize("name", GROUPS)

@@ -46,7 +46,7 @@ def test_matches_gaussian_wasserstein():
     product = scipy.linalg.sqrtm(np.asarray(x @ inverse @ y @ inverse))
     want = np.trace(inverse @ x) + np.trace(inverse @ y) - 2 * np.trace(product)
     np.testing.assert_allclose(GENERAL.squared_dist(x, y), want, rtol=1e-12)
-    for identity in (jnp.eye(N), np.eye(N, dtype=np.float32)):
+    for identity in (jnp.eye(N), jnp.eye(N, dtype=jnp.float32)):
         same = SPDBuresWasserstein(metric=identity)
         np.testing.assert_allclose(same.squared_dist(x, y), PLAIN.squared_dist(x, y), rtol=1e-13)
 
