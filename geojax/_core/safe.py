@@ -96,6 +96,15 @@ def sinc_sqrt(s: Numbers) -> Numbers:
     )
 
 
+def sinc_rest_sqrt(s: Numbers) -> Numbers:
+    """(1 - sin(sqrt(s)) / sqrt(s)) / s, analytic at 0."""
+    return _even(
+        s,
+        lambda x: (1 - jnp.sin(x) / x) / (x * x),
+        tuple((-1.0) ** k / math.factorial(2 * k + 3) for k in range(11)),
+    )
+
+
 def cosh_sqrt(s: Numbers) -> Numbers:
     """cosh(sqrt(s)), analytic at 0."""
     return _even(s, jnp.cosh, tuple(1.0 / math.factorial(2 * k) for k in range(11)))

@@ -23,6 +23,11 @@ ANALYTIC = {
     "squared_arccos1m": (safe.squared_arccos1m, lambda z: mpmath.acos(1 - z) ** 2, [*SMALL, 1.0, 1.7]),
     "cos_sqrt": (safe.cos_sqrt, lambda s: mpmath.cos(mpmath.sqrt(s)), [*SMALL, 1.1, 20.0]),
     "sinc_sqrt": (safe.sinc_sqrt, lambda s: mpmath.sinc(mpmath.sqrt(s)), [*SMALL, 1.1, 20.0]),
+    "sinc_rest_sqrt": (
+        safe.sinc_rest_sqrt,
+        lambda s: (1 - mpmath.sin(mpmath.sqrt(s)) / mpmath.sqrt(s)) / s,
+        [*SMALL, 1.1, 20.0],
+    ),
     "cosh_sqrt": (safe.cosh_sqrt, lambda s: mpmath.cosh(mpmath.sqrt(s)), [*SMALL, 1.1, 20.0]),
     "sinhc_sqrt": (
         safe.sinhc_sqrt,
