@@ -9,6 +9,8 @@ from geojax.manifolds.euclidean import Euclidean
 from geojax.manifolds.frechet_prediction import frechet_locus, frechet_predict, next_class
 from geojax.manifolds.gradient import riemannian_grad, riemannian_hvp
 from geojax.manifolds.grassmann import Grassmann
+from geojax.manifolds.grassmann_logits import grassmann_logits
+from geojax.manifolds.householder import householder_low_rank, householder_orthogonal, nearest_orthogonal
 from geojax.manifolds.hyperbolic import Hyperbolic
 from geojax.manifolds.hyperbolic_margin import hyperplane_distance, lorentz_svm_loss
 from geojax.manifolds.interpolation import bezier_curve, interpolating_curve
@@ -43,6 +45,7 @@ from geojax.manifolds.poses import (
 from geojax.manifolds.power import Power
 from geojax.manifolds.product import Product
 from geojax.manifolds.rigid_motions import SpecialEuclidean, se3_exp, se3_log
+from geojax.manifolds.shape_space import ShapeSpace
 from geojax.manifolds.simplex import Simplex
 from geojax.manifolds.spd_affine_invariant import SPDAffineInvariant
 from geojax.manifolds.spd_bures_wasserstein import SPDBuresWasserstein
@@ -57,6 +60,7 @@ from geojax.manifolds.subspace_analysis import (
     accumulated_unexplained_variance,
     barycentric_subspace_analysis,
 )
+from geojax.manifolds.symmetric_power import SymmetricPower
 from geojax.manifolds.tangent_pca import TangentPCA, tangent_pca
 from geojax.manifolds.torus import Torus
 
@@ -83,6 +87,7 @@ __all__ = [
     "SPDLogCholesky",
     "SPDLogEuclidean",
     "SPDPower",
+    "ShapeSpace",
     "Similarity",
     "Simplex",
     "SpecialEuclidean",
@@ -91,6 +96,7 @@ __all__ = [
     "Stiefel",
     "SubspaceAnalysis",
     "SubspaceProjection",
+    "SymmetricPower",
     "TangentPCA",
     "Torus",
     "accumulated_unexplained_variance",
@@ -109,13 +115,17 @@ __all__ = [
     "frechet_median",
     "frechet_predict",
     "frechet_variance",
+    "grassmann_logits",
     "hamiltonian_geodesic",
+    "householder_low_rank",
+    "householder_orthogonal",
     "hyperplane_distance",
     "interpolating_curve",
     "lie_batch_norm",
     "lie_batch_norm_eval",
     "log_euclidean_kernel",
     "lorentz_svm_loss",
+    "nearest_orthogonal",
     "next_class",
     "pa_mpjpe",
     "pole_ladder",

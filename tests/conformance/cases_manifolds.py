@@ -5,6 +5,7 @@ from tests.conformance import (
     manifolds_algorithms,
     manifolds_curved,
     manifolds_matrices,
+    manifolds_poses,
     manifolds_spd,
     manifolds_subspaces,
 )
@@ -15,6 +16,7 @@ CASES = [
     case(Sphere(), (4,)),
     *manifolds_algorithms.CASES,
     *manifolds_matrices.CASES,
+    *manifolds_poses.CASES,
     *manifolds_spd.CASES,
     *manifolds_curved.CASES,
     *manifolds_subspaces.CASES,
@@ -24,6 +26,7 @@ DATA = {
     "LogResult": "what log_with_info returns",
     "Manifold": "the base class, whose operations the spaces fill in",
     **manifolds_algorithms.DATA,
+    **manifolds_poses.DATA,
     **manifolds_spd.DATA,
     **manifolds_subspaces.DATA,
 }
