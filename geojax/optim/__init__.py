@@ -16,6 +16,7 @@ from geojax.optim.norms import (
 )
 from geojax.optim.riemannian import riemannian, riemannian_sgd
 from geojax.optim.riemannian_adam import RiemannianAdamState, riemannian_adam
+from geojax.optim.scaled_gd import scale_by_scaled_gd, scaled_gradient, small_init
 from geojax.optim.steepest_descent import steepest_descent
 from geojax.optim.trust_region import TrustRegion
 
@@ -38,7 +39,10 @@ __all__ = [
     "riemannian_adam",
     "riemannian_sgd",
     "scale_by_adamp",
+    "scale_by_scaled_gd",
     "scale_by_sgdp",
+    "scaled_gradient",
+    "small_init",
     "steepest_descent",
     "steepest_step",
     "weight_norm",

@@ -58,11 +58,11 @@ def project_radial(update: Weight, gradient: Weight, weight: Weight, *, delta: S
     if weight.ndim < 2:
         return update
     rows = (weight.shape[-1], -1)
-    views = [jnp.moveaxis(a, -1, 0).reshape(rows) for a in (update, gradient, weight)]
-    by_channel, channels = _projected(*views, delta)
-    whole, layer = _projected(*(a.reshape(1, -1) for a in views), delta)
+    u, g, w = (jnp.moveaxis(a, -1, 0).reshape(rows) for a in (update, gradient, weight))
+    by_channel, channels = _projected(u, g, w, delta)
+    whole, layer = _projected(u.reshape(1, -1), g.reshape(1, -1), w.reshape(1, -1), delta)
     # What fails neither test nor passes it is NaN.
-    flat = jnp.where(layer > 0, views[0], jnp.nan)
+    flat = jnp.where(layer > 0, u, jnp.nan)
     flat = jnp.where(layer <= 0, whole.reshape(by_channel.shape), flat)
     flat = jnp.where(channels <= 0, by_channel, flat)
     return jnp.moveaxis(flat.reshape(weight.shape[-1], *weight.shape[:-1]), 0, -1)
@@ -168,8 +168,8 @@ def weight_norm(
     Example:
         >>> import jax.numpy as jnp
         >>> from geojax.optim import weight_norm
-        >>> print(weight_norm(jnp.array([[3.0], [4.0]]), jnp.array([2.0])).round(2).ravel())
-        [1.2 1.6]
+        >>> round(float(weight_norm(jnp.array([[3.0], [4.0]]), jnp.array([2.0]))[0, 0]), 4)
+        1.2
 
     References: [SalimansKingma2016].
     """

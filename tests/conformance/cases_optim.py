@@ -1,8 +1,20 @@
 """Cases of the optimisers; each family has a module of its own, gathered here."""
 
-from tests.conformance import optim_minimize, optim_norms, optim_radial, optim_transforms
+from tests.conformance import (
+    optim_factors,
+    optim_minimize,
+    optim_norms,
+    optim_radial,
+    optim_transforms,
+)
 
-CASES = [*optim_minimize.CASES, *optim_norms.CASES, *optim_radial.CASES, *optim_transforms.CASES]
+CASES = [
+    *optim_factors.CASES,
+    *optim_minimize.CASES,
+    *optim_norms.CASES,
+    *optim_radial.CASES,
+    *optim_transforms.CASES,
+]
 
 DATA = {
     "MinimizeResult": "what minimize returns",

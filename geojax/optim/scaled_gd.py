@@ -1,0 +1,132 @@
+"""Scaled gradient descent for factors of low-rank matrices."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float
+
+from geojax._core import checks
+from geojax.typing import Key, PyTree, Scalar
+
+
+def scaled_gradient(
+    gradient: Float[Array, "n r"], factor: Float[Array, "m r"], *, damping: Scalar = 0.0
+) -> Float[Array, "n r"]:
+    """Precondition the gradient by a factor of a low-rank matrix with the Gram matrix of its partner.
+
+    G (F^T F + damping I)^-1.  For M = X X^T the partner of X is X; for M = L R^T that of L is R, and that of R is L.
+    A change of basis of the factors, X -> X Q with Q orthogonal, changes nothing in M's step; without damping nor does
+    L -> L A, R -> R A^-T for any invertible A.
+
+    Args:
+        gradient: Gradient by a factor, [n, r].
+        factor: The partner, [m, r], of full column rank or with damping > 0.
+        damping: >= 0, in units of the factor squared; small against the smallest squared singular value sought. Traced.
+
+    Returns:
+        Array [n, r]; NaN where the Gram matrix is singular.
+
+    Raises:
+        ValueError: At trace time, if the ranks differ.
+
+    Differentiation: exact.
+
+    Complexity: O((n + m) r^2 + r^3).
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from geojax.optim import scaled_gradient
+        >>> scaled_gradient(jnp.ones((1, 2)), jnp.diag(jnp.array([1.0, 2.0]))).tolist()
+        [[1.0, 0.25]]
+
+    References: [XuShenChiMa2023]; [TongMaChi2021] without damping.
+    """
+    gradient, factor = checks.floats("scaled_gradient", gradient=gradient, factor=factor)
+    checks.shapes("scaled_gradient", gradient=(gradient, "n r"), factor=(factor, "m r"))
+    gram = factor.T @ factor + jnp.asarray(damping, factor.dtype) * jnp.eye(
+        factor.shape[1], dtype=factor.dtype
+    )
+    return jax.scipy.linalg.cho_solve(jax.scipy.linalg.cho_factor(gram, lower=True), gradient.T).T
+
+
+def scale_by_scaled_gd(
+    *, damping: Scalar = 0.0, partners: Callable[[PyTree], PyTree] = lambda params: params
+) -> optax.GradientTransformation:
+    """Scaled gradient descent on factors of low-rank matrices, as an optax transformation.
+
+    update_X = gradient_X (F^T F + damping I)^-1  for every leaf X and its partner F.
+
+    Args:
+        damping: As for `scaled_gradient`. Traced.
+        partners: Maps the parameters to a tree of their shape with the partner of each: the parameters themselves for
+            M = X X^T, and for M = L R^T `lambda p: {"l": p["r"], "r": p["l"]}`.
+
+    Returns:
+        GradientTransformation without state; `update` wants `params`, whose leaves are matrices.
+
+    Raises:
+        ValueError: If `update` is called without `params`; at trace time, if a leaf is no matrix.
+
+    Differentiation: exact.
+
+    Complexity: O((n + m) r^2 + r^3) a leaf.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from geojax.optim import scale_by_scaled_gd
+        >>> optimiser, x = scale_by_scaled_gd(damping=1.0), jnp.ones((1, 1))
+        >>> updates, _ = optimiser.update(jnp.ones((1, 1)), optimiser.init(x), x)
+        >>> round(float(updates[0, 0]), 4)
+        0.5
+
+    References: [XuShenChiMa2023].
+    """
+
+    def update(updates: PyTree, state: Any, params: PyTree | None = None) -> tuple[Any, Any]:
+        if params is None:
+            raise ValueError(
+                "scale_by_scaled_gd: params is None; expected the factors, whose Gram matrices precondition. "
+                "Call update(gradients, state, params)."
+            )
+        scaled = jax.tree.map(lambda g, f: scaled_gradient(g, f, damping=damping), updates, partners(params))
+        return scaled, state
+
+    return optax.GradientTransformation(lambda params: optax.EmptyState(), update)
+
+
+def small_init(key: Key, shape: tuple[int, int], *, scale: Scalar, dtype: Any = float) -> Float[Array, "n r"]:
+    """Small random factors, from which overparametrised descent finds the lowest rank first.
+
+    X_ij ~ scale N(0, 1 / n).
+
+    Args:
+        key: Typed random key.
+        shape: (n, r).
+        scale: > 0; the smaller, the closer to the true rank, at a price in steps of its logarithm. Traced.
+        dtype: Floating dtype of the result.
+
+    Returns:
+        Array [n, r].
+
+    Raises:
+        TypeError: If key is no typed key.
+
+    Differentiation: exact in scale.
+
+    Complexity: O(n r).
+
+    Example:
+        >>> import jax
+        >>> from geojax.optim import small_init
+        >>> small_init(jax.random.key(0), (100, 3), scale=1e-3).shape
+        (100, 3)
+
+    References: [XuShenChiMa2023].
+    """
+    checks.typed_key("small_init", key)
+    dtype = jax.dtypes.canonicalize_dtype(dtype)
+    factor = jnp.asarray(scale, dtype) / jnp.sqrt(jnp.asarray(shape[0], dtype))
+    return factor * jax.random.normal(key, shape, dtype)
