@@ -10,6 +10,8 @@ from geojax.manifolds.frechet_prediction import frechet_locus, frechet_predict, 
 from geojax.manifolds.gradient import riemannian_grad, riemannian_hvp
 from geojax.manifolds.grassmann import Grassmann
 from geojax.manifolds.grassmann_logits import grassmann_logits
+from geojax.manifolds.haar import HaarSample, haar_sample, invariant_average
+from geojax.manifolds.heat_kernels import sphere_heat_kernel, su2_heat_kernel, torus_heat_kernel
 from geojax.manifolds.householder import householder_low_rank, householder_orthogonal, nearest_orthogonal
 from geojax.manifolds.hyperbolic import Hyperbolic
 from geojax.manifolds.hyperbolic_margin import hyperplane_distance, lorentz_svm_loss
@@ -28,11 +30,13 @@ from geojax.manifolds.kernel_metrics import (
 )
 from geojax.manifolds.ladders import pole_ladder, schild_ladder
 from geojax.manifolds.lie_batch_norm import lie_batch_norm, lie_batch_norm_eval
+from geojax.manifolds.linear_groups import GeneralLinear, SpecialLinear
 from geojax.manifolds.lorentz import Lorentz
 from geojax.manifolds.mean import MeanResult, frechet_mean
 from geojax.manifolds.median import frechet_median
 from geojax.manifolds.oblique import Oblique
 from geojax.manifolds.poincare import PoincareBall
+from geojax.manifolds.polar_coordinates import affine_kernel_coords, gl_exp, gl_log, gl_polar
 from geojax.manifolds.pose_fitting import PoseResult, se3_gauss_newton
 from geojax.manifolds.poses import (
     Similarity,
@@ -69,7 +73,9 @@ __all__ = [
     "BatchNormState",
     "Correlation",
     "Euclidean",
+    "GeneralLinear",
     "Grassmann",
+    "HaarSample",
     "HamiltonianResult",
     "Hyperbolic",
     "KernelMetric",
@@ -91,6 +97,7 @@ __all__ = [
     "Similarity",
     "Simplex",
     "SpecialEuclidean",
+    "SpecialLinear",
     "SpecialOrthogonal",
     "Sphere",
     "Stiefel",
@@ -101,6 +108,7 @@ __all__ = [
     "Torus",
     "accumulated_unexplained_variance",
     "affine_invariant_kernel",
+    "affine_kernel_coords",
     "barycentric_subspace_analysis",
     "barycentric_subspace_project",
     "bezier_curve",
@@ -115,12 +123,17 @@ __all__ = [
     "frechet_median",
     "frechet_predict",
     "frechet_variance",
+    "gl_exp",
+    "gl_log",
+    "gl_polar",
     "grassmann_logits",
+    "haar_sample",
     "hamiltonian_geodesic",
     "householder_low_rank",
     "householder_orthogonal",
     "hyperplane_distance",
     "interpolating_curve",
+    "invariant_average",
     "lie_batch_norm",
     "lie_batch_norm_eval",
     "log_euclidean_kernel",
@@ -140,5 +153,8 @@ __all__ = [
     "se3_log",
     "so3_from_6d",
     "so3_geodesic",
+    "sphere_heat_kernel",
+    "su2_heat_kernel",
     "tangent_pca",
+    "torus_heat_kernel",
 ]

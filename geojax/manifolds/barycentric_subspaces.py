@@ -45,6 +45,8 @@ class SubspaceProjection:
 
 
 class SubspacePoint(NamedTuple):
+    """A point and weights by which it is a mean of references, up to a factor and up to convergence."""
+
     x: Any
     weights: Float[Array, " k"]
 

@@ -4,6 +4,7 @@ from geojax.manifolds import Euclidean, Sphere
 from tests.conformance import (
     manifolds_algorithms,
     manifolds_curved,
+    manifolds_kernels,
     manifolds_matrices,
     manifolds_poses,
     manifolds_spd,
@@ -20,6 +21,7 @@ CASES = [
     *manifolds_spd.CASES,
     *manifolds_curved.CASES,
     *manifolds_subspaces.CASES,
+    *manifolds_kernels.CASES,
 ]
 
 DATA = {
@@ -29,4 +31,5 @@ DATA = {
     **manifolds_poses.DATA,
     **manifolds_spd.DATA,
     **manifolds_subspaces.DATA,
+    **manifolds_kernels.DATA,
 }
