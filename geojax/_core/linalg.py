@@ -156,10 +156,27 @@ def _polar_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Ar
 
 def lyapunov(p: Matrix, right: Matrix) -> Matrix:
     """The solution x of x p + p x = right for symmetric positive p, differentiable to any order."""
+    return _lyapunov(p, right, jnp.divide)
 
+
+def lyapunov_least(p: Matrix, right: Matrix) -> Matrix:
+    """The least x that solves x p + p x = right as far as it can be solved, for any symmetric p.
+
+    Sums of two eigenvalues within n ulp of the largest are taken as 0; `right` has no effect in their place.
+    """
+
+    def quotient(right: Matrix, sums: Matrix) -> Matrix:
+        zero = jnp.abs(sums) <= 4 * len(p) * jnp.finfo(p.dtype).eps * jnp.max(jnp.abs(sums), initial=0)
+        return jnp.where(zero, 0, right / jnp.where(zero, 1, sums))
+
+    return _lyapunov(p, right, quotient)
+
+
+def _lyapunov(p: Matrix, right: Matrix, quotient: Callable[[Matrix, Matrix], Matrix]) -> Matrix:
     def solve(_: Callable, right: Matrix) -> Matrix:
         values, vectors = jnp.linalg.eigh(p)
-        return vectors @ ((vectors.T @ right @ vectors) / (values[:, None] + values[None, :])) @ vectors.T
+        sums = values[:, None] + values[None, :]
+        return vectors @ quotient(vectors.T @ right @ vectors, sums) @ vectors.T
 
     return jax.lax.custom_linear_solve(lambda x: x @ p + p @ x, right, solve, symmetric=True)
 

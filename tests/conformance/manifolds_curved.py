@@ -12,15 +12,30 @@ from geojax.manifolds import (
     PoincareBall,
     Power,
     Product,
+    ShapeSpace,
     Simplex,
     Sphere,
+    SymmetricPower,
     Torus,
 )
+from geojax.transport import assignment
 from tests.conformance.case import Case
 from tests.conformance.manifold_case import case
 
 # What the others are made of: each of its three forms is a program of its own, and slow to compile.
 HYPERBOLIC = ("norm", "retract", "vector_transport", "exp", "squared_dist", "parallel_transport")
+
+SHAPES = (
+    "project",
+    "to_tangent",
+    "inner",
+    "norm",
+    "retract",
+    "vector_transport",
+    "exp",
+    "log",
+    "squared_dist",
+)
 
 
 def margin(key, dtype):
@@ -54,6 +69,8 @@ CASES = [
     case(Oblique(), (3, 2)),
     case(Torus(), (2,)),
     case(Simplex(), (3,), radius=0.05),
+    case(SymmetricPower(Sphere(), assignment), (2, 3), radius=0.1),
+    case(ShapeSpace(), (3, 2), operations=SHAPES, radius=0.3),
     Case(
         "hyperplane_distance",
         manifolds.hyperplane_distance,

@@ -202,6 +202,19 @@ def test_lyapunov_matches_scipy():
     np.testing.assert_allclose(linalg.lyapunov(p, right), want, rtol=1e-10, atol=1e-9)
 
 
+def test_least_lyapunov_where_the_equation_is_singular():
+    """Against the pseudo-inverse of the Kronecker sum; the derivative, where there is one, is the same function's."""
+    rng = np.random.default_rng(5)
+    q = np.linalg.qr(rng.normal(size=(4, 4)))[0]
+    p = q @ np.diag([2.0, 1.0, 0.0, 0.0]) @ q.T
+    right = rng.normal(size=(4, 4))
+    kronecker = np.kron(np.eye(4), p) + np.kron(p, np.eye(4))
+    want = (np.linalg.pinv(kronecker, rcond=1e-12) @ right.ravel()).reshape(4, 4)
+    np.testing.assert_allclose(linalg.lyapunov_least(p, right), want, atol=1e-12)
+    p = p + np.eye(4)
+    np.testing.assert_allclose(linalg.lyapunov_least(p, right), linalg.lyapunov(p, right), rtol=1e-13)
+
+
 @pytest.mark.parametrize("n", [1, 3, 8])
 def test_triangular_inverse_matches_scipy_and_its_derivative(n):
     rng = np.random.default_rng(n)
