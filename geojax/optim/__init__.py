@@ -14,6 +14,8 @@ from geojax.optim.norms import (
     newton_schulz,
     steepest_step,
 )
+from geojax.optim.preconditioner_groups import DiagonalGroup, KroneckerGroup, TriangularGroup
+from geojax.optim.psgd import PSGDState, group_step, psgd_criterion, scale_by_psgd
 from geojax.optim.riemannian import riemannian, riemannian_sgd
 from geojax.optim.riemannian_adam import RiemannianAdamState, riemannian_adam
 from geojax.optim.scaled_gd import scale_by_scaled_gd, scaled_gradient, small_init
@@ -24,21 +26,28 @@ __all__ = [
     "LBFGS",
     "BarzilaiBorwein",
     "ColumnNorm",
+    "DiagonalGroup",
+    "KroneckerGroup",
     "MaxNorm",
     "MinimizeResult",
     "ModularNorm",
+    "PSGDState",
     "RiemannianAdamState",
     "RowNorm",
     "SpectralNorm",
+    "TriangularGroup",
     "TrustRegion",
     "dual_norm",
+    "group_step",
     "minimize",
     "newton_schulz",
     "project_radial",
+    "psgd_criterion",
     "riemannian",
     "riemannian_adam",
     "riemannian_sgd",
     "scale_by_adamp",
+    "scale_by_psgd",
     "scale_by_scaled_gd",
     "scale_by_sgdp",
     "scaled_gradient",

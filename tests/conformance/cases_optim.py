@@ -4,6 +4,7 @@ from tests.conformance import (
     optim_factors,
     optim_minimize,
     optim_norms,
+    optim_psgd,
     optim_radial,
     optim_transforms,
 )
@@ -12,11 +13,13 @@ CASES = [
     *optim_factors.CASES,
     *optim_minimize.CASES,
     *optim_norms.CASES,
+    *optim_psgd.CASES,
     *optim_radial.CASES,
     *optim_transforms.CASES,
 ]
 
 DATA = {
+    "PSGDState": "the state of scale_by_psgd",
     "MinimizeResult": "what minimize returns",
     "RiemannianAdamState": "the state of riemannian_adam",
 }
