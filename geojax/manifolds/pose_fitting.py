@@ -79,7 +79,7 @@ def se3_gauss_newton(
         >>> bool(jnp.allclose(found.transform, truth, atol=1e-4))
         True
 
-    References: [Park1995] for the exponential; [Mei2025] for the use, inverting a field from a coarse pose.
+    References: [ParkRigid1995] for the exponential; [Mei2025] for the use, inverting a field from a coarse pose.
     """
     (start,) = checks.floats("se3_gauss_newton", start=start)
     checks.shapes("se3_gauss_newton", start=(start, "4 4"))

@@ -38,7 +38,7 @@ class SpecialEuclidean(Manifold):
         >>> round(float(SpecialEuclidean().dist(jnp.eye(4), moved)), 4)
         5.0
 
-    References: [Park1995] for the metrics of rigid motions.
+    References: [ParkRigid1995] for the metrics of rigid motions.
     """
 
     point_shape = "m m"
@@ -125,7 +125,7 @@ def se3_exp(xi: Float[Array, " 6"]) -> Float[Array, "4 4"]:
         >>> se3_exp(jnp.array([0.0, 0.0, 0.0, 1.0, 2.0, 3.0]))[:3, 3].tolist()
         [1.0, 2.0, 3.0]
 
-    References: [Park1995].
+    References: [ParkRigid1995].
     """
     (xi,) = checks.floats("se3_exp", xi=xi)
     checks.shapes("se3_exp", xi=(xi, "6"))
@@ -164,7 +164,7 @@ def se3_log(transform: Float[Array, "4 4"]) -> Float[Array, " 6"]:
         >>> bool(jnp.allclose(se3_log(se3_exp(xi)), xi, atol=1e-5))
         True
 
-    References: [Park1995].
+    References: [ParkRigid1995].
     """
     (transform,) = checks.floats("se3_log", transform=transform)
     checks.shapes("se3_log", transform=(transform, "4 4"))
