@@ -67,6 +67,10 @@ class KernelMetric(SPDCone):
         return multipliers.multiply(x, linalg.symmetric(gradient), self.kernel)
 
 
+_STAGES = ((0, 1 / 6), (1 / 2, 1 / 3), (1 / 2, 1 / 3), (1, 1 / 6))
+"""Of the Runge-Kutta method of order four: where each stage looks along the last one's slope, and its weight."""
+
+
 def _reciprocal(kernel, a, b):
     return 1 / kernel(a, b)
 
@@ -98,12 +102,12 @@ def bogoliubov_kubo_mori_kernel(a: Array, b: Array) -> Array:
 
 def power_euclidean_kernel(theta: Scalar) -> Partial:
     """(theta (a - b) / (a^theta - b^theta))^2: Euclidean at theta = 1, log-Euclidean at 0; theta may be traced."""
-    return Partial(_power_euclidean, jnp.asarray(theta, float))
+    return Partial(_power_euclidean, *checks.floats("power_euclidean_kernel", theta=theta))
 
 
 def power_affine_kernel(theta: Scalar) -> Partial:
     """(theta (a - b) / (a^theta - b^theta))^2 (a b)^theta: affine-invariant at theta = 1, log-Euclidean at 0."""
-    return Partial(_power_affine, jnp.asarray(theta, float))
+    return Partial(_power_affine, *checks.floats("power_affine_kernel", theta=theta))
 
 
 def _power_euclidean(theta, a, b):
@@ -190,12 +194,15 @@ def hamiltonian_geodesic(
         return jax.tree.map(lambda leaf, slope: leaf + share * step * slope, state, slopes)
 
     def advance(state, _):
-        one = slope(state)
-        two = slope(ahead(state, one, 0.5))
-        three = slope(ahead(state, two, 0.5))
-        four = slope(ahead(state, three, 1.0))
-        mean = jax.tree.map(lambda a, b, c, d: (a + 2 * b + 2 * c + d) / 6, one, two, three, four)
-        return ahead(state, mean, 1.0), None
+        # The four stages as a loop: the slope is compiled once.
+        def stage(carry, coefficients):
+            total, last = carry
+            share, weight = coefficients
+            slopes = slope(ahead(state, last, share))
+            return (ahead(total, slopes, weight), slopes), None
+
+        zero = jax.tree.map(lambda leaf: 0 * leaf, state)
+        return jax.lax.scan(stage, (state, zero), jnp.asarray(_STAGES, x.dtype))[0][0], None
 
     def energy(x, p):
         return jnp.vdot(p, multipliers.multiply(x, p, kernel))
