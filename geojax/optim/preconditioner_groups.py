@@ -78,9 +78,8 @@ class DiagonalGroup:
         return x / q
 
     def step(self, q, a, b, rate):
-        """Exactly fitted, the diagonal of a a^T - b b^T."""
-        e = a * a - b * b
-        return q - rate * e / nonzero(jnp.max(a * a + b * b)) * q
+        """Along the diagonal of a a^T - b b^T, each entry in its own units as the group is a product."""
+        return q - rate * (a * a - b * b) / nonzero(a * a + b * b) * q
 
 
 @struct

@@ -79,7 +79,7 @@ def group_step(
         >>> import jax.numpy as jnp
         >>> from geojax.optim import DiagonalGroup, group_step
         >>> q = jnp.ones(1)
-        >>> for _ in range(100):
+        >>> for _ in range(20):
         ...     q = group_step(DiagonalGroup(), q, jnp.array([1.0]), jnp.array([4.0]), rate=0.3)
         >>> print(jnp.round(q, 3))
         [0.5]
@@ -139,8 +139,9 @@ def scale_by_psgd(
         >>> gradient = jax.grad(lambda x: jnp.sum(jnp.array([1.0, 100.0]) * x**2) / 2)
         >>> optimiser, x = scale_by_psgd(DiagonalGroup(), key=jax.random.key(0)), jnp.ones(2)
         >>> state = optimiser.init(x)
+        >>> update = jax.jit(lambda state, x: optimiser.update(gradient(x), state, x, gradient=gradient))
         >>> for _ in range(100):
-        ...     updates, state = optimiser.update(gradient(x), state, x, gradient=gradient)
+        ...     updates, state = update(state, x)
         ...     x = x - 0.3 * updates
         >>> bool(jnp.all(jnp.abs(x) < 1e-3))
         True
