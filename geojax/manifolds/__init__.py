@@ -3,6 +3,7 @@
 from geojax.manifolds.barycentric_subspaces import SubspaceProjection, barycentric_subspace_project
 from geojax.manifolds.base import LogResult, Manifold
 from geojax.manifolds.batch_norm import BatchNormResult, BatchNormState, frechet_variance
+from geojax.manifolds.bishop_frames import bishop_frame
 from geojax.manifolds.bures_batch_norm import bures_batch_norm, bures_batch_norm_eval
 from geojax.manifolds.correlation import Correlation
 from geojax.manifolds.euclidean import Euclidean
@@ -34,6 +35,14 @@ from geojax.manifolds.linear_groups import GeneralLinear, SpecialLinear
 from geojax.manifolds.lorentz import Lorentz
 from geojax.manifolds.mean import MeanResult, frechet_mean
 from geojax.manifolds.median import frechet_median
+from geojax.manifolds.moment_registration import (
+    RigidMotion,
+    sampling_equalizer,
+    ume_contrastive_loss,
+    ume_matrix,
+    ume_register,
+    ume_subspace_distance,
+)
 from geojax.manifolds.oblique import Oblique
 from geojax.manifolds.poincare import PoincareBall
 from geojax.manifolds.polar_coordinates import affine_kernel_coords, gl_exp, gl_log, gl_polar
@@ -48,6 +57,7 @@ from geojax.manifolds.poses import (
 )
 from geojax.manifolds.power import Power
 from geojax.manifolds.product import Product
+from geojax.manifolds.quotient_mean import consistency_bias, quotient_frechet_mean
 from geojax.manifolds.rigid_motions import SpecialEuclidean, se3_exp, se3_log
 from geojax.manifolds.shape_space import ShapeSpace
 from geojax.manifolds.simplex import Simplex
@@ -67,6 +77,7 @@ from geojax.manifolds.subspace_analysis import (
 from geojax.manifolds.symmetric_power import SymmetricPower
 from geojax.manifolds.tangent_pca import TangentPCA, tangent_pca
 from geojax.manifolds.torus import Torus
+from geojax.manifolds.triangle_distance import TriangleDistance, point_triangle_udf
 
 __all__ = [
     "BatchNormResult",
@@ -88,6 +99,7 @@ __all__ = [
     "PoseResult",
     "Power",
     "Product",
+    "RigidMotion",
     "SPDAffineInvariant",
     "SPDBuresWasserstein",
     "SPDLogCholesky",
@@ -106,16 +118,19 @@ __all__ = [
     "SymmetricPower",
     "TangentPCA",
     "Torus",
+    "TriangleDistance",
     "accumulated_unexplained_variance",
     "affine_invariant_kernel",
     "affine_kernel_coords",
     "barycentric_subspace_analysis",
     "barycentric_subspace_project",
     "bezier_curve",
+    "bishop_frame",
     "bogoliubov_kubo_mori_kernel",
     "bures_batch_norm",
     "bures_batch_norm_eval",
     "bures_wasserstein_kernel",
+    "consistency_bias",
     "euclidean_kernel",
     "forward_kinematics",
     "frechet_locus",
@@ -141,12 +156,15 @@ __all__ = [
     "nearest_orthogonal",
     "next_class",
     "pa_mpjpe",
+    "point_triangle_udf",
     "pole_ladder",
     "power_affine_kernel",
     "power_euclidean_kernel",
     "procrustes_align",
+    "quotient_frechet_mean",
     "riemannian_grad",
     "riemannian_hvp",
+    "sampling_equalizer",
     "schild_ladder",
     "se3_exp",
     "se3_gauss_newton",
@@ -157,4 +175,8 @@ __all__ = [
     "su2_heat_kernel",
     "tangent_pca",
     "torus_heat_kernel",
+    "ume_contrastive_loss",
+    "ume_matrix",
+    "ume_register",
+    "ume_subspace_distance",
 ]

@@ -7,6 +7,7 @@ from tests.conformance import (
     manifolds_kernels,
     manifolds_matrices,
     manifolds_poses,
+    manifolds_shapes,
     manifolds_spd,
     manifolds_subspaces,
 )
@@ -22,6 +23,7 @@ CASES = [
     *manifolds_curved.CASES,
     *manifolds_subspaces.CASES,
     *manifolds_kernels.CASES,
+    *manifolds_shapes.CASES,
 ]
 
 DATA = {
@@ -32,4 +34,5 @@ DATA = {
     **manifolds_spd.DATA,
     **manifolds_subspaces.DATA,
     **manifolds_kernels.DATA,
+    **manifolds_shapes.DATA,
 }
