@@ -35,7 +35,7 @@ def bishop_frame(curve: Float[Array, "n 3"], normal: Float[Array, " 3"]) -> Floa
         >>> bishop_frame(line, jnp.array([0.0, 1.0, 0.0]))[2].tolist()
         [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
 
-    References: [Bishop1975]; [Zhou2023] for its use on strands of hair.
+    References: [Bishop1975]; [ZhouChai2023] for its use on strands of hair.
     """
     where = "bishop_frame"
     curve, normal = checks.floats(where, curve=curve, normal=normal)

@@ -185,7 +185,7 @@ def _three_sphere(apart: Number, together: Number, t: Number) -> Number:
 def _two_sphere(apart: Number, together: Number, t: Number) -> Number:
     """The integral of images with alternating signs over the angles p beyond that of the points.
 
-    sqrt(2) e^(t/4) / (4 pi t)^(3/2) int_a^pi sum_k (-1)^k q_k e^(-q_k^2 / 4t) / sqrt(cos a - cos p) dp,  q_k = p + 2 pi k;
+    sqrt(2) e^(t/4) / (4 pi t)^(3/2) int_a^pi sum_k (-1)^k q e^(-q^2 / 4t) / sqrt(cos a - cos p) dp,  q = p + 2 pi k;
     with 1 + cos p = (1 + cos a) cos(b)^2 the ends are smooth, and for short times the integrand a Gaussian in b.
     """
     nodes, weights = (jnp.asarray(a, t.dtype) for a in np.polynomial.legendre.leggauss(NODES))

@@ -49,7 +49,7 @@ def point_triangle_udf(points: Float[Array, "n 3"], triangles: Float[Array, "m 3
         >>> point_triangle_udf(jnp.array([[0.2, 0.2, 3.0], [-2.0, 0.0, 0.0]]), triangle).dist.tolist()
         [3.0, 2.0]
 
-    References: [Eberly1999]; [Yu2024] for its use on surfaces of any topology.
+    References: [Eberly1999]; [YuDou2024] for its use on surfaces of any topology.
     """
     where = "point_triangle_udf"
     points, triangles = checks.floats(where, points=points, triangles=triangles)

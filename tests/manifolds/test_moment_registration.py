@@ -44,7 +44,7 @@ def test_law_motions_are_recovered_without_correspondences():
 
 
 def test_matches_kabsch_for_known_correspondences():
-    rotation, _, after = moved(7)
+    _, _, after = moved(7)
     after = after + 0.3 * RNG.normal(size=after.shape)
     rows = [np.concatenate([np.ones((40, 1)), p], axis=1) for p in (CLOUD, after)]
     want, _ = scipy.spatial.transform.Rotation.align_vectors(after - after.mean(0), CLOUD - CLOUD.mean(0))

@@ -46,7 +46,7 @@ def test_law_no_bias_without_folding_and_linear_growth_with_noise(align, templat
 
 
 def test_law_the_variance_is_least_at_the_mean():
-    sample = np.random.default_rng(1).normal(size=(50, 3)) + [1.0, 0.0, 0.0]
+    sample = np.random.default_rng(1).normal(loc=[1.0, 0.0, 0.0], size=(50, 3))
     mean = quotient_frechet_mean(sample, flip).point
 
     def spread(m):

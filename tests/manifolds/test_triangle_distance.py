@@ -54,7 +54,8 @@ def test_law_unit_gradient_feet_on_the_soup_and_lipschitz():
 
 
 def test_open_boundaries_flat_triangles_and_points_on_them():
-    fan = np.asarray([[[0, 0, 0], [np.cos(a), np.sin(a), 0], [np.cos(b), np.sin(b), 0]] for a, b in itertools.pairwise(np.linspace(0, 2 * np.pi, 13))])  # fmt: skip
+    rim = [[np.cos(a), np.sin(a), 0] for a in np.linspace(0, 2 * np.pi, 13)]
+    fan = np.asarray([[[0, 0, 0], a, b] for a, b in itertools.pairwise(rim)])
     corners = fan[:, 1]
     np.testing.assert_allclose(point_triangle_udf(3 * corners, fan).dist, 2, rtol=1e-12)
     flat = np.asarray([[[0, 0, 0], [1, 0, 0], [2, 0, 0]]] * 12, float)
