@@ -129,7 +129,7 @@ def riemannian_sgd(
         >>> print(jnp.round(x[0], 2))
         -1.0
 
-    References: [Bonnabel2013]; [WangLi2023] for subspaces and weights in one update.
+    References: [Bonnabel2013]; [Wang2023] for subspaces and weights in one update.
     """
     return riemannian(manifolds, optax.sgd(learning_rate, momentum, nesterov))
 
