@@ -1,0 +1,79 @@
+"""Cases of the linear groups and their polar coordinates."""
+
+import jax
+import jax.numpy as jnp
+
+from geojax import manifolds
+from geojax.manifolds import GeneralLinear, SpecialLinear, SpecialOrthogonal
+from tests.conformance.case import Case
+from tests.conformance.manifold_case import case
+
+
+def matrix(key, dtype):
+    return GeneralLinear().random_point(key, (2, 2), dtype=dtype)
+
+
+def identity(dtype):
+    return (jnp.eye(2, dtype=dtype),)
+
+
+def affine(key, dtype):
+    return jnp.eye(3, dtype=dtype).at[:2, :2].set(matrix(key, dtype)).at[:2, 2].set(1)
+
+
+CASES = [
+    case(GeneralLinear(), (2, 2)),
+    case(SpecialLinear(), (2, 2)),
+    Case(
+        "gl_polar",
+        manifolds.gl_polar,
+        lambda key, dtype: (matrix(key, dtype),),
+        differentiable=(0,),
+        edges={"the identity": identity},
+    ),
+    Case(
+        "gl_log",
+        manifolds.gl_log,
+        lambda key, dtype: (matrix(key, dtype),),
+        differentiable=(0,),
+        edges={"the identity": identity},
+        tolerance=1e-10,
+    ),
+    Case(
+        "gl_exp",
+        manifolds.gl_exp,
+        lambda key, dtype: tuple(jax.random.normal(key, (2, 2, 2), dtype)),
+        differentiable=(0, 1),
+        edges={"zero": lambda dtype: (jnp.zeros((2, 2), dtype),) * 2},
+    ),
+    Case(
+        "affine_kernel_coords",
+        manifolds.affine_kernel_coords,
+        lambda key, dtype: (affine(key, dtype),),
+        differentiable=(0,),
+        edges={"the identity": lambda dtype: (jnp.eye(3, dtype=dtype),)},
+        tolerance=1e-10,
+    ),
+    Case(
+        "haar_sample",
+        manifolds.haar_sample,
+        lambda key, dtype: (key, jnp.asarray(0.7, dtype)),
+        call=lambda key, scale: manifolds.haar_sample(
+            key, GeneralLinear(), 2, scale=scale, dtype=scale.dtype
+        ),
+        differentiable=(1,),
+        edges={"narrow": lambda dtype: (jax.random.key(0), jnp.asarray(1e-3, dtype))},
+    ),
+    Case(
+        "invariant_average",
+        manifolds.invariant_average,
+        lambda key, dtype: (key, jnp.asarray(0.7, dtype)),
+        call=lambda key, a: manifolds.invariant_average(
+            lambda r: jnp.sum(a * r[0] ** 2), key, SpecialOrthogonal(), 2, num_samples=4, dtype=a.dtype
+        ),
+        differentiable=(1,),
+        edges={"zero": lambda dtype: (jax.random.key(0), jnp.zeros((), dtype))},
+    ),
+]
+
+DATA = {"HaarSample": "what haar_sample returns"}
