@@ -15,55 +15,67 @@ from geojax._core import linalg
 from geojax._core.loops import iterate
 
 Matrix = Float[Array, "d d"]
+Scalar = Float[Array, ""]
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(2,))
-def maps(a: Matrix, b: Matrix, singular: bool) -> tuple[Float[Array, ""], Matrix, Matrix, Matrix]:
-    """The fidelity tr (A^(1/2) B A^(1/2))^(1/2), the optimal maps from A to B and back, and the gap of the factors.
+def maps(a: Matrix, b: Matrix, singular: bool) -> tuple[Scalar, Matrix, Matrix, Scalar]:
+    """The fidelity tr (A^(1/2) B A^(1/2))^(1/2), the optimal maps from A to B and back, and the squared distance.
 
-    The gap is L - R Q^T for A = L L^T and B = R R^T and the orthogonal Q that makes it least: its squared norm is the
-    squared distance, without the cancellation of  tr A + tr B - 2 fidelity. Matrices that may be `singular` are kept
-    from being so by d ulp of their trace; else nothing is added, and a singular one gives NaN.
+    Matrices that may be `singular` are kept from being so by d ulp of their trace; else nothing is added, and a
+    singular one gives NaN. From A = L L^T, B = R R^T and the orthogonal polar factor Q of M = L^T R the fidelity is
+    <Q, M>, to second order in an error of Q, the maps are T = R Q^T L^-1 and its inverse L Q R^-1, and the squared
+    distance is |L - R Q^T|^2, without the cancellation of  tr A + tr B - 2 fidelity.
     """
-    return _assembled(a, b, singular, _polar)
+    d = a.shape[0]
+    units, both, ridge = _units(a, b, singular)
+    unit_a, unit_b = units
+    # Both at once: factorisations that run side by side share threads of the linear algebra library on CPU.
+    factors = jnp.linalg.cholesky(
+        jnp.stack([a, b]) / units[:, None, None] + ridge * jnp.eye(d, dtype=a.dtype)
+    )
+    left, right = factors
+    left_inverse, right_inverse = jax.vmap(linalg.triangular_inverse)(factors)
+    m = left.T @ right
+    q = _polar(m, right_inverse @ left_inverse.T)
+    to_b, to_a = right @ q.T @ left_inverse, left @ q @ right_inverse
+    # What the ridges add to the fidelity is taken off to first order.
+    fidelity = jnp.vdot(q, m) - ridge / 2 * (jnp.trace(to_b) + jnp.trace(to_a))
+    stretch = jnp.sqrt(unit_b / unit_a)
+    gap = jnp.sqrt(unit_a) * left - jnp.sqrt(unit_b) * (right @ q.T)
+    return (
+        jnp.where(both, jnp.sqrt(unit_a) * jnp.sqrt(unit_b), 0) * fidelity,
+        jnp.where(both, stretch, 0) * linalg.symmetric(to_b),
+        jnp.where(both, 1 / stretch, 0) * linalg.symmetric(to_a),
+        jnp.sum(jnp.square(gap)),
+    )
 
 
 @maps.defjvp
 def _(singular, primals, tangents):
-    # The polar factor of the core has derivatives of every order.
-    return jax.jvp(lambda a, b: _assembled(a, b, singular, lambda m, _: linalg.polar(m)), primals, tangents)
-
-
-def _assembled(
-    a: Matrix, b: Matrix, singular: bool, polar
-) -> tuple[Float[Array, ""], Matrix, Matrix, Matrix]:
-    """Fidelity, maps and gap from A = L L^T, B = R R^T and the orthogonal polar factor Q of M = L^T R.
-
-    The fidelity is <Q, M>, to second order in an error of Q; the maps are T = R Q^T L^-1 and its inverse L Q R^-1. In
-    units of its trace a matrix that may be singular gets a ridge, so that it has a factor; what the ridges add to the
-    fidelity is taken off to first order.
-    """
-    d = a.shape[0]
-    eye = jnp.eye(d, dtype=a.dtype)
-    ridge = d * jnp.finfo(a.dtype).eps if singular else 0.0
-    sizes = jnp.stack([jnp.trace(a), jnp.trace(b)])
-    both = jnp.all(sizes > 0)
-    unit_a, unit_b = units = jnp.where(sizes > 0, sizes, 1)
-    # Both at once: factorisations that run side by side share threads of the linear algebra library on CPU.
-    factors = jnp.linalg.cholesky(jnp.stack([a, b]) / units[:, None, None] + ridge * eye)
-    left, right = factors
-    left_inverse, right_inverse = jax.vmap(linalg.triangular_inverse)(factors)
-    m = left.T @ right
-    q = polar(m, right_inverse @ left_inverse.T)
-    to_b, to_a = right @ q.T @ left_inverse, left @ q @ right_inverse
-    fidelity = jnp.vdot(q, m) - ridge / 2 * (jnp.trace(to_b) + jnp.trace(to_a))
-    stretch = jnp.sqrt(unit_b / unit_a)
-    return (
-        jnp.where(both, jnp.sqrt(unit_a) * jnp.sqrt(unit_b), 0) * fidelity,
-        jnp.where(both, stretch, 0) * (to_b + to_b.T) / 2,
-        jnp.where(both, 1 / stretch, 0) * (to_a + to_a.T) / 2,
-        jnp.sqrt(unit_a) * left - jnp.sqrt(unit_b) * (right @ q.T),
+    """T A T = B gives  dT A T + T A dT = dB - T dA T:  a Lyapunov equation for L^T dT L with L^T T L."""
+    (a, b), (a_dot, b_dot) = primals, tangents
+    fidelity, to_b, to_a, apart = maps(a, b, singular)
+    eye = jnp.eye(a.shape[0], dtype=a.dtype)
+    (unit, _), both, ridge = _units(a, b, singular)
+    lower = jnp.linalg.cholesky(a + ridge * unit * eye)
+    inverse = linalg.triangular_inverse(lower)
+    middle = jnp.where(both, linalg.symmetric(lower.T @ to_b @ lower), eye)
+    right = lower.T @ linalg.symmetric(b_dot - to_b @ a_dot @ to_b) @ lower
+    to_b_dot = linalg.symmetric(inverse.T @ linalg.lyapunov(middle, right) @ inverse)
+    return (fidelity, to_b, to_a, apart), (
+        (jnp.vdot(to_b, a_dot) + jnp.vdot(to_a, b_dot)) / 2,
+        to_b_dot,
+        -to_a @ to_b_dot @ to_a,
+        jnp.vdot(eye - to_b, a_dot) + jnp.vdot(eye - to_a, b_dot),
     )
+
+
+def _units(a: Matrix, b: Matrix, singular: bool):
+    """The scales of both matrices, whether both have one, and the ridge in these units."""
+    sizes = jnp.stack([jnp.trace(a), jnp.trace(b)])
+    ridge = a.shape[0] * jnp.finfo(a.dtype).eps if singular else 0.0
+    return jnp.where(sizes > 0, sizes, 1), jnp.all(sizes > 0), ridge
 
 
 def _polar(m: Matrix, inverse: Matrix) -> Matrix:

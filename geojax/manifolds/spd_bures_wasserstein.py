@@ -91,7 +91,7 @@ class SPDBuresWasserstein(SPDCone):
 
     def _squared_dist(self, x, y):
         _, x, y = self._whitened(x, y)
-        return _squared_distance(x, y)
+        return bures.maps(x, y, False)[3]
 
     def _parallel_transport(self, x, y, u):
         _, white_x, white_y = self._whitened(x, y)
@@ -124,17 +124,3 @@ class SPDBuresWasserstein(SPDCone):
 
 def _congruence(factor, x):
     return linalg.symmetric(x if factor is None else factor @ x @ factor.T)
-
-
-@jax.custom_jvp
-def _squared_distance(x, y):
-    gap = bures.maps(x, y, False)[3]
-    return jnp.sum(jnp.square(gap))
-
-
-@_squared_distance.defjvp
-def _(primals, tangents):
-    _, to_y, to_x, gap = bures.maps(*primals, False)
-    eye = jnp.eye(to_y.shape[0], dtype=to_y.dtype)
-    change = jnp.vdot(eye - to_y, tangents[0]) + jnp.vdot(eye - to_x, tangents[1])
-    return jnp.sum(jnp.square(gap)), change

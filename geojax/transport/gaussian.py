@@ -31,7 +31,7 @@ def bures_wasserstein(s1: Matrix, s2: Matrix) -> Float[Array, ""]:
         that of matrices with d ulp of the trace added to the diagonal, and I at zero.
 
     Complexity: O(d^3): two Cholesky factors and O(log of the condition number) matrix products, no eigenvalues; the
-        value and both gradients share them. Second derivatives need a singular value decomposition.
+        value and both gradients share them. Second derivatives need a symmetric eigenvalue problem.
 
     Example:
         >>> import jax.numpy as jnp
