@@ -7,7 +7,16 @@ from geojax.manifolds.bishop_frames import bishop_frame
 from geojax.manifolds.bures_batch_norm import bures_batch_norm, bures_batch_norm_eval
 from geojax.manifolds.correlation import Correlation
 from geojax.manifolds.euclidean import Euclidean
+from geojax.manifolds.fixed_rank import FixedRank
 from geojax.manifolds.frechet_prediction import frechet_locus, frechet_predict, next_class
+from geojax.manifolds.functional_maps import (
+    FunctionalMapResult,
+    fmap_to_pointwise,
+    functional_map,
+    regularized_functional_map,
+    score_distillation_grad,
+    zoomout,
+)
 from geojax.manifolds.gradient import riemannian_grad, riemannian_hvp
 from geojax.manifolds.grassmann import Grassmann
 from geojax.manifolds.grassmann_logits import grassmann_logits
@@ -84,6 +93,8 @@ __all__ = [
     "BatchNormState",
     "Correlation",
     "Euclidean",
+    "FixedRank",
+    "FunctionalMapResult",
     "GeneralLinear",
     "Grassmann",
     "HaarSample",
@@ -132,12 +143,14 @@ __all__ = [
     "bures_wasserstein_kernel",
     "consistency_bias",
     "euclidean_kernel",
+    "fmap_to_pointwise",
     "forward_kinematics",
     "frechet_locus",
     "frechet_mean",
     "frechet_median",
     "frechet_predict",
     "frechet_variance",
+    "functional_map",
     "gl_exp",
     "gl_log",
     "gl_polar",
@@ -162,10 +175,12 @@ __all__ = [
     "power_euclidean_kernel",
     "procrustes_align",
     "quotient_frechet_mean",
+    "regularized_functional_map",
     "riemannian_grad",
     "riemannian_hvp",
     "sampling_equalizer",
     "schild_ladder",
+    "score_distillation_grad",
     "se3_exp",
     "se3_gauss_newton",
     "se3_log",
@@ -179,4 +194,5 @@ __all__ = [
     "ume_matrix",
     "ume_register",
     "ume_subspace_distance",
+    "zoomout",
 ]

@@ -4,12 +4,13 @@ from geojax.manifolds import Euclidean, Sphere
 from tests.conformance import (
     manifolds_algorithms,
     manifolds_curved,
-    manifolds_kernels,
     manifolds_groups,
+    manifolds_kernels,
     manifolds_matrices,
     manifolds_poses,
     manifolds_shapes,
     manifolds_spd,
+    manifolds_spectral,
     manifolds_subspaces,
 )
 from tests.conformance.manifold_case import case
@@ -26,6 +27,7 @@ CASES = [
     *manifolds_subspaces.CASES,
     *manifolds_kernels.CASES,
     *manifolds_shapes.CASES,
+    *manifolds_spectral.CASES,
 ]
 
 DATA = {
@@ -38,4 +40,5 @@ DATA = {
     **manifolds_subspaces.DATA,
     **manifolds_kernels.DATA,
     **manifolds_shapes.DATA,
+    **manifolds_spectral.DATA,
 }
