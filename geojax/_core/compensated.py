@@ -10,14 +10,14 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-Numbers = Float[Array, "*shape"]
+Numbers = Float[Array, "*#shape"]  # arguments broadcast against each other
 
 
 @jax.custom_jvp
 def minus_product(y: Numbers, a: Numbers, x: Numbers) -> Numbers:
     """Y - a x elementwise, with an error of an ulp of the result where that is much smaller than y.
 
-    Arguments broadcast. Products must not overflow, and must be larger than the smallest normal number over eps.
+    Products must not overflow, and must be larger than the smallest normal number over eps.
     """
     (a_high, a_low), (x_high, x_low) = _halves(a), _halves(x)
     total, lost = two_sum(y, -(a_high * x_high))
@@ -33,7 +33,7 @@ def _(primals: tuple[Array, ...], tangents: tuple[Array, ...]) -> tuple[Array, A
 
 
 def two_sum(a: Numbers, b: Numbers) -> tuple[Numbers, Numbers]:
-    """The rounded sum and what rounding took away; broadcasts."""
+    """The rounded sum and what rounding took away."""
     total = a + b
     part = total - a
     return total, (a - (total - part)) + (b - part)

@@ -130,8 +130,8 @@ def _skew(x: Vector, y: Vector) -> tuple[Third, Vector]:
     r = safe.norm(outer)
     growth = jnp.exp(r - lax.stop_gradient(r)) / 2
     time_outer, sinh_outer = growth * (1 + jnp.exp(-2 * r)), growth * (1 - jnp.exp(-2 * r))
-    squared = jnp.vdot(inner, inner)
-    time_inner, space_inner = safe.cosh_sqrt(squared), safe.sinhc_sqrt(squared) * inner
+    time_inner, sinhc_inner, _ = _series(jnp.vdot(inner, inner))
+    space_inner = sinhc_inner * inner
     scale = jnp.exp(lax.stop_gradient(r) / 2)
     unit = outer / r
     cosh = time_inner * time_outer - jnp.vdot(space_inner, unit) * sinh_outer
