@@ -27,8 +27,10 @@ def test_planted_subspaces_are_recovered_and_stay_orthonormal_in_float32():
     points = points / jnp.linalg.norm(points, axis=1, keepdims=True)
 
     def loss(params):
-        logits = jnp.exp(params["bias"]) * jax.vmap(lambda x: grassmann_logits(x, params["planes"]))(points)
-        return jnp.mean(optax.softmax_cross_entropy_with_integer_labels(logits, labels))
+        cosines = jax.vmap(lambda x: grassmann_logits(x, params["planes"]))(points)
+        errors = optax.softmax_cross_entropy_with_integer_labels(4 * cosines + params["bias"], labels)
+        own = jnp.take_along_axis(cosines, labels[:, None], axis=1)
+        return jnp.mean(errors) + jnp.mean(4 * (1 - own))
 
     params = {
         "planes": manifold.random_point(k3, (CLASSES, DIM, RANK), dtype=jnp.float32),
