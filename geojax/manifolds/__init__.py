@@ -44,6 +44,13 @@ from geojax.manifolds.linear_groups import GeneralLinear, SpecialLinear
 from geojax.manifolds.lorentz import Lorentz
 from geojax.manifolds.mean import MeanResult, frechet_mean
 from geojax.manifolds.median import frechet_median
+from geojax.manifolds.mesh_laplacians import (
+    MeshLaplacian,
+    cotan_laplacian,
+    deformation_energy,
+    orientation_penalty,
+    projected_laplacian,
+)
 from geojax.manifolds.moment_registration import (
     RigidMotion,
     sampling_equalizer,
@@ -70,6 +77,7 @@ from geojax.manifolds.quotient_mean import consistency_bias, quotient_frechet_me
 from geojax.manifolds.rigid_motions import SpecialEuclidean, se3_exp, se3_log
 from geojax.manifolds.shape_space import ShapeSpace
 from geojax.manifolds.simplex import Simplex
+from geojax.manifolds.sparse_matching import SparseMatch, match_sparse
 from geojax.manifolds.spd_affine_invariant import SPDAffineInvariant
 from geojax.manifolds.spd_bures_wasserstein import SPDBuresWasserstein
 from geojax.manifolds.spd_log_cholesky import SPDLogCholesky
@@ -105,6 +113,7 @@ __all__ = [
     "Lorentz",
     "Manifold",
     "MeanResult",
+    "MeshLaplacian",
     "Oblique",
     "PoincareBall",
     "PoseResult",
@@ -119,6 +128,7 @@ __all__ = [
     "ShapeSpace",
     "Similarity",
     "Simplex",
+    "SparseMatch",
     "SpecialEuclidean",
     "SpecialLinear",
     "SpecialOrthogonal",
@@ -142,6 +152,8 @@ __all__ = [
     "bures_batch_norm_eval",
     "bures_wasserstein_kernel",
     "consistency_bias",
+    "cotan_laplacian",
+    "deformation_energy",
     "euclidean_kernel",
     "fmap_to_pointwise",
     "forward_kinematics",
@@ -166,14 +178,17 @@ __all__ = [
     "lie_batch_norm_eval",
     "log_euclidean_kernel",
     "lorentz_svm_loss",
+    "match_sparse",
     "nearest_orthogonal",
     "next_class",
+    "orientation_penalty",
     "pa_mpjpe",
     "point_triangle_udf",
     "pole_ladder",
     "power_affine_kernel",
     "power_euclidean_kernel",
     "procrustes_align",
+    "projected_laplacian",
     "quotient_frechet_mean",
     "regularized_functional_map",
     "riemannian_grad",

@@ -1,12 +1,14 @@
-"""Cases of the linear groups and their polar coordinates."""
+"""Cases of the linear groups, their polar coordinates, and matrices of fixed rank."""
 
 import jax
 import jax.numpy as jnp
 
 from geojax import manifolds
-from geojax.manifolds import GeneralLinear, SpecialLinear, SpecialOrthogonal
+from geojax.manifolds import FixedRank, GeneralLinear, SpecialLinear, SpecialOrthogonal
 from tests.conformance.case import Case
-from tests.conformance.manifold_case import case
+from tests.conformance.manifold_case import EVERY, PAIR, case
+
+FLAT = tuple(name for name in EVERY if name not in PAIR)
 
 
 def matrix(key, dtype):
@@ -22,6 +24,7 @@ def affine(key, dtype):
 
 
 CASES = [
+    case(FixedRank(1), (3, 2), operations=FLAT),
     case(GeneralLinear(), (2, 2)),
     case(SpecialLinear(), (2, 2)),
     Case(
