@@ -19,6 +19,13 @@ from geojax.optim.psgd import PSGDState, group_step, psgd_criterion, scale_by_ps
 from geojax.optim.riemannian import riemannian, riemannian_sgd
 from geojax.optim.riemannian_adam import RiemannianAdamState, riemannian_adam
 from geojax.optim.scaled_gd import scale_by_scaled_gd, scaled_gradient, small_init
+from geojax.optim.spd_momentum import (
+    diagonal_structure,
+    generalized_normal_coords,
+    spd_momentum_step,
+    symmetric_structure,
+    triangular_structure,
+)
 from geojax.optim.steepest_descent import steepest_descent
 from geojax.optim.trust_region import TrustRegion
 
@@ -37,7 +44,9 @@ __all__ = [
     "SpectralNorm",
     "TriangularGroup",
     "TrustRegion",
+    "diagonal_structure",
     "dual_norm",
+    "generalized_normal_coords",
     "group_step",
     "minimize",
     "newton_schulz",
@@ -52,7 +61,10 @@ __all__ = [
     "scale_by_sgdp",
     "scaled_gradient",
     "small_init",
+    "spd_momentum_step",
     "steepest_descent",
     "steepest_step",
+    "symmetric_structure",
+    "triangular_structure",
     "weight_norm",
 ]

@@ -6,6 +6,7 @@ from tests.conformance import (
     optim_norms,
     optim_psgd,
     optim_radial,
+    optim_spd,
     optim_transforms,
 )
 
@@ -15,6 +16,7 @@ CASES = [
     *optim_norms.CASES,
     *optim_psgd.CASES,
     *optim_radial.CASES,
+    *optim_spd.CASES,
     *optim_transforms.CASES,
 ]
 
