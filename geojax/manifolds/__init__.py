@@ -8,6 +8,14 @@ from geojax.manifolds.bures_batch_norm import bures_batch_norm, bures_batch_norm
 from geojax.manifolds.correlation import Correlation
 from geojax.manifolds.euclidean import Euclidean
 from geojax.manifolds.fixed_rank import FixedRank
+from geojax.manifolds.flagfolds import (
+    WeightedFlag,
+    embed_subspace,
+    flag_from_covariance,
+    flag_geodesic,
+    flagfold_kernel,
+    stratified_metric,
+)
 from geojax.manifolds.frechet_prediction import frechet_locus, frechet_predict, next_class
 from geojax.manifolds.functional_maps import (
     FunctionalMapResult,
@@ -140,6 +148,7 @@ __all__ = [
     "TangentPCA",
     "Torus",
     "TriangleDistance",
+    "WeightedFlag",
     "accumulated_unexplained_variance",
     "affine_invariant_kernel",
     "affine_kernel_coords",
@@ -154,7 +163,11 @@ __all__ = [
     "consistency_bias",
     "cotan_laplacian",
     "deformation_energy",
+    "embed_subspace",
     "euclidean_kernel",
+    "flag_from_covariance",
+    "flag_geodesic",
+    "flagfold_kernel",
     "fmap_to_pointwise",
     "forward_kinematics",
     "frechet_locus",
@@ -202,6 +215,7 @@ __all__ = [
     "so3_from_6d",
     "so3_geodesic",
     "sphere_heat_kernel",
+    "stratified_metric",
     "su2_heat_kernel",
     "tangent_pca",
     "torus_heat_kernel",
