@@ -66,7 +66,7 @@ def bures_batch_norm(
         >>> from geojax.manifolds import BatchNormState, SPDBuresWasserstein, bures_batch_norm
         >>> points, eye = jnp.stack([jnp.eye(2), 9 * jnp.eye(2)]), jnp.eye(2)
         >>> result = bures_batch_norm(SPDBuresWasserstein(), points, BatchNormState(eye, 1.0), eye, 0.5)
-        >>> float(result.state.variance.round(4))
+        >>> round(float(result.state.variance), 4)
         1.1
 
     References: [WangRui2025].
