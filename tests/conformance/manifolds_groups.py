@@ -1,5 +1,7 @@
 """Cases of the linear groups, their polar coordinates, and matrices of fixed rank."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 
@@ -24,7 +26,8 @@ def affine(key, dtype):
 
 
 CASES = [
-    case(FixedRank(1), (3, 2), operations=FLAT),
+    # Without distances, the second point is not read.
+    dataclasses.replace(case(FixedRank(1), (3, 2), operations=FLAT), nan_arguments=(1, 3, 4)),
     case(GeneralLinear(), (2, 2)),
     case(SpecialLinear(), (2, 2)),
     Case(
