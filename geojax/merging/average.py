@@ -1,17 +1,24 @@
 """Averages of many models, leaf by leaf."""
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from geojax._core import checks, tree
-from geojax.merging.leaves import is_merged, merged_only, wide
-from geojax.typing import Params
+from geojax.merging.aligned import aligned
+from geojax.merging.leaves import map_stack, merged_only
+from geojax.symmetry.spec import SymmetrySpec
+from geojax.typing import Key, Params
 
 __all__ = ["average"]
 
 
-def average(stack: Params, weights: Float[Array, " k"]) -> Params:
+def average(
+    stack: Params,
+    weights: Float[Array, " k"],
+    *,
+    spec: SymmetrySpec | None = None,
+    key: Key | None = None,
+) -> Params:
     """The weighted average of several models of one architecture.
 
     sum_i w_i theta_i / sum_i w_i  in every leaf of real or complex numbers. Integer and boolean leaves and random keys
@@ -20,15 +27,17 @@ def average(stack: Params, weights: Float[Array, " k"]) -> Params:
     Args:
         stack: The models as one tree whose array leaves have a leading axis of length k, as `jax.vmap` makes it.
         weights: One weight a model, [k]; only their ratios matter.
+        spec: The symmetry of the function; if given, every model is first aligned with the first by `weight_matching`.
+        key: Random key for the alignment; wanted with a spec only.
 
     Returns:
         One model: a tree like stack without the leading axis, every leaf in its own dtype.
 
     Raises:
-        ValueError: If a leaf's leading axis is not as long as weights.
+        ValueError: If a leaf's leading axis is not as long as weights, or there is a spec without a key.
 
-    Differentiation: exact in stack and weights; NaN where the weights sum to zero.
-    Complexity: linear in the parameters of all models.
+    Differentiation: exact in stack and weights, with the alignment held; NaN where the weights sum to zero.
+    Complexity: linear in the parameters of all models, and the alignments.
 
     Example:
         >>> import jax.numpy as jnp
@@ -46,14 +55,11 @@ def average(stack: Params, weights: Float[Array, " k"]) -> Params:
                 f"{count}, one entry for each weight. Stack the models with jax.tree.map and jnp.stack."
             )
 
-    def mix(leaf):
-        if not hasattr(leaf, "dtype"):
-            return leaf
-        if not is_merged(leaf):
-            return leaf[0]
-        w = jnp.asarray(weights, wide(leaf.dtype))
-        shares = w / jnp.sum(w)
-        mean = jnp.tensordot(shares, jnp.asarray(leaf, shares.dtype), 1, precision="highest")
-        return mean.astype(leaf.dtype)
+    if spec is not None:
+        stack = aligned("average", spec, stack, None, key)
 
-    return jax.tree.map(mix, stack)
+    def mix(leaf: Array) -> Array:
+        w = jnp.asarray(weights, leaf.dtype)
+        return jnp.tensordot(w / jnp.sum(w), leaf, 1, precision="highest")
+
+    return map_stack(mix, stack)

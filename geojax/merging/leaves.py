@@ -1,11 +1,13 @@
 """Which leaves of a model take part in merging, and the checks that models have the same ones."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array
 
-from geojax._core import checks
+from geojax._core import checks, tree
 from geojax.typing import Params
 
 
@@ -33,3 +35,32 @@ def same_model(where: str, name: str, params: Params, expected_name: str, expect
 def wide(dtype: Any) -> Any:
     """The dtype in which leaves of ``dtype`` are mixed: at least float32, so that half precision rounds once."""
     return jnp.promote_types(dtype, jnp.float32)
+
+
+def stack_size(where: str, stack: Params) -> int:
+    """Number of models in a stack: the length of the leading axis that all mixed leaves share."""
+    shapes = {name: jnp.shape(leaf) for name, leaf in tree.named_leaves(merged_only(stack)).items()}
+    sizes = {shape[:1] for shape in shapes.values()}
+    if len(sizes) != 1 or () in sizes or (0,) in sizes:
+        found = ", ".join(f"{name} {list(shape)}" for name, shape in list(shapes.items())[:3])
+        raise ValueError(
+            f"{where}: the leaves of stack have no common leading axis of length >= 1 ({found or 'no numbers'}); "
+            "expected one entry a model. Stack the models with jax.tree.map and jnp.stack."
+        )
+    return sizes.pop()[0]
+
+
+def map_stack(function: Callable[..., Array], stack: Params, *others: Params) -> Params:
+    """Apply function(leaf [k, ...], *other leaves), all at least float32, to the mixed leaves of a stack.
+
+    The result goes back to the leaf's dtype. Other leaves are those of the first model, or as they are if no
+    arrays. Trees in `others` have the structure of the stack.
+    """
+
+    def at(leaf: Any, *rest: Any) -> Any:
+        if not is_merged(leaf):
+            return leaf[0] if hasattr(leaf, "dtype") else leaf
+        dtype = wide(leaf.dtype)
+        return function(jnp.asarray(leaf, dtype), *(jnp.asarray(x, dtype) for x in rest)).astype(leaf.dtype)
+
+    return jax.tree.map(at, stack, *others)

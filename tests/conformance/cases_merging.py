@@ -15,6 +15,7 @@ from geojax.merging import (
     repair,
 )
 from geojax.symmetry import infer
+from tests.conformance import merging_family, merging_surroundings
 from tests.conformance.case import Case
 
 X = jnp.linspace(-1.0, 1.0, 21).reshape(7, 3)
@@ -80,6 +81,8 @@ def triangle(key, dtype):
 
 
 CASES = [
+    *merging_family.CASES,
+    *merging_surroundings.CASES,
     Case(
         "plane",
         plane,
@@ -146,6 +149,8 @@ CASES = [
 ]
 
 DATA = {
+    **merging_family.DATA,
+    **merging_surroundings.DATA,
     "AlignmentReport": "what alignment_report returns",
     "BarrierResult": "what barrier returns",
     "PlaneResult": "what plane returns",

@@ -1,0 +1,149 @@
+"""Merging by task vectors against numpy, and what is known of each rule."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from geojax.merging import average, dare, fisher_average, karcher, model_stock, slerp, task_arithmetic, ties
+from geojax.symmetry import act, infer, random_element
+
+K = 3
+WEIGHTS = jnp.array([0.5, 1.0, 2.0])
+
+
+def model(key):
+    k1, k2 = jax.random.split(key)
+    return {"b": jax.random.normal(k1, (4,)), "w": jax.random.normal(k2, (3, 4)), "steps": jnp.array(7)}
+
+
+def models(seed=0):
+    base, *tuned = (model(k) for k in jax.random.split(jax.random.key(seed), K + 1))
+    return base, jax.tree.map(lambda *leaves: jnp.stack(leaves), *tuned)
+
+
+def gap(x, y):
+    return max(float(jnp.max(jnp.abs(a - b))) for a, b in zip(jax.tree.leaves(x), jax.tree.leaves(y)))
+
+
+def test_task_arithmetic_matches_numpy_and_forgets():
+    base, stack = models()
+    got = task_arithmetic(base, stack, WEIGHTS)
+    for name in ("b", "w"):
+        vectors = np.asarray(stack[name]) - np.asarray(base[name])
+        want = np.asarray(base[name]) + np.tensordot(np.asarray(WEIGHTS), vectors, 1)
+        np.testing.assert_allclose(got[name], want, rtol=1e-12)
+    assert got["steps"] == 7
+    one = jax.tree.map(lambda leaf: leaf[:1], stack)
+    learnt = task_arithmetic(base, one, jnp.ones(1))
+    assert gap(learnt, jax.tree.map(lambda leaf: leaf[0], one)) < 1e-14
+    assert gap(task_arithmetic(base, stack, WEIGHTS / jnp.sum(WEIGHTS)), average(stack, WEIGHTS)) < 1e-13
+
+
+def ties_by_numpy(base, stack, weights, density):
+    found = {}
+    for name in ("b", "w"):
+        vectors = np.asarray(stack[name]) - np.asarray(base[name])
+        kept = np.zeros_like(vectors)
+        for i, vector in enumerate(vectors):
+            count = int(np.ceil(density * vector.size))
+            places = np.argsort(-np.abs(vector).ravel())[:count]
+            kept[i].ravel()[places] = vector.ravel()[places]
+        merged = np.zeros_like(vectors[0])
+        for place in np.ndindex(merged.shape):
+            values = kept[(slice(None), *place)]
+            sign = np.sign(np.sum(weights * values))
+            agree = (np.sign(values) == sign) & (sign != 0)
+            if agree.any():
+                merged[place] = np.average(values[agree], weights=weights[agree])
+        found[name] = np.asarray(base[name]) + merged
+    return found
+
+
+@pytest.mark.parametrize("density", [0.2, 0.5, 1.0])
+def test_ties_matches_a_loop_over_entries(density):
+    for seed in range(3):
+        base, stack = models(seed)
+        got = ties(base, stack, WEIGHTS, density=density)
+        want = ties_by_numpy(base, stack, np.asarray(WEIGHTS), density)
+        for name in want:
+            np.testing.assert_allclose(got[name], want[name], rtol=1e-12, atol=1e-14)
+
+
+def test_ties_of_equal_models_is_the_model():
+    base, stack = models()
+    same = jax.tree.map(lambda leaf: jnp.stack([leaf[0]] * 4), stack)
+    assert gap(ties(base, same, jnp.ones(4), density=1.0), jax.tree.map(lambda leaf: leaf[0], stack)) < 1e-14
+
+
+def test_dare_is_task_arithmetic_on_average_and_drops_what_it_says():
+    base, stack = models()
+    keys = jax.random.split(jax.random.key(1), 4000)
+    drawn = jax.vmap(lambda key: dare(base, stack, WEIGHTS, drop=0.7, key=key))(keys)
+    want = task_arithmetic(base, stack, WEIGHTS)
+    for name in ("b", "w"):
+        error = jnp.std(drawn[name], axis=0) / jnp.sqrt(len(keys))
+        assert float(jnp.max(jnp.abs(jnp.mean(drawn[name], axis=0) - want[name]) / error)) < 5
+    assert gap(dare(base, stack, WEIGHTS, drop=0.0, key=jax.random.key(2)), want) < 1e-13
+    one = jax.tree.map(lambda leaf: leaf[:1], stack)
+    alone = jax.vmap(lambda key: dare(base, one, jnp.ones(1), drop=0.7, key=key)["w"] == base["w"])(keys)
+    np.testing.assert_allclose(jnp.mean(alone), 0.7, atol=0.01)
+
+
+def mlp(params, x):
+    return jnp.tanh(x @ params["w"] + params["b"]) @ params["v"]
+
+
+def draw(key):
+    shapes = {"b": (4,), "v": (4, 2), "w": (3, 4)}
+    return {n: jax.random.normal(jax.random.fold_in(key, i), s) for i, (n, s) in enumerate(shapes.items())}
+
+
+def test_every_rule_aligns_first_when_given_a_spec():
+    """Copies moved along the group, merged with the spec, give what the copies themselves give without."""
+    base = draw(jax.random.key(0))
+    noise = jax.vmap(draw)(jax.random.split(jax.random.key(1), K))
+    stack = jax.tree.map(lambda x, e: x + 0.01 * e, base, noise)
+    spec = infer(mlp, base, jnp.ones((5, 3)))
+    keys = jax.random.split(jax.random.key(2), K)
+    moved = jax.vmap(lambda p, k: act(spec, random_element(spec, k), p))(stack, keys)
+    # Where the first model is the frame it must not have moved.
+    kept = jax.tree.map(lambda x, y: y.at[0].set(x[0]), stack, moved)
+    key, weights, ones = jax.random.key(3), jnp.ones(K), jax.tree.map(jnp.ones_like, stack)
+    rules = {
+        "task_arithmetic": lambda s, **kw: task_arithmetic(base, s, weights, **kw),
+        "ties": lambda s, **kw: ties(base, s, weights, density=0.5, **kw),
+        "model_stock": lambda s, **kw: model_stock(base, s, **kw),
+        "average": lambda s, **kw: average(s, weights, **kw),
+        "karcher": lambda s, **kw: karcher(s, weights, **kw).params,
+        "fisher_average": lambda s, **kw: fisher_average(s, ones, **kw),
+        "slerp": lambda s, **kw: slerp(*(jax.tree.map(lambda x, i=i: x[i], s) for i in (0, 1)), 0.3, **kw),
+    }
+    for name, rule in rules.items():
+        own = name not in ("task_arithmetic", "ties", "model_stock")
+        used = spec
+        if name == "fisher_average":
+            # Information has no sign: permutations alone.
+            used = spec.without(*(n for n, group in spec.members if group.kind != "permutation"))
+            turned = jax.vmap(lambda p, k, g=used: act(g, random_element(g, k), p))(stack, keys)
+            given = jax.tree.map(lambda x, y: y.at[0].set(x[0]), stack, turned)
+        else:
+            given = kept if own else moved
+        assert gap(rule(given, spec=used, key=key), rule(stack)) < 1e-9, name
+        assert gap(rule(given), rule(stack)) > 1e-3, name
+        with pytest.raises(ValueError, match="key is None"):
+            rule(stack, spec=used)
+    aligned = dare(base, moved, weights, drop=0.0, key=key, spec=spec)
+    assert gap(aligned, task_arithmetic(base, stack, weights)) < 1e-9
+
+
+def test_bad_input_says_what_is_wrong():
+    base, stack = models()
+    with pytest.raises(ValueError, match=r"weights has shape \[2\]"):
+        task_arithmetic(base, stack, jnp.ones(2))
+    with pytest.raises(ValueError, match="lacks 'w'"):
+        ties(base, {"b": stack["b"], "steps": stack["steps"]}, WEIGHTS, density=0.5)
+    with pytest.raises(ValueError, match="no common leading axis"):
+        task_arithmetic(base, {"b": jnp.ones((2, 4)), "w": jnp.ones((3, 3, 4))}, WEIGHTS)
+    half = jax.tree.map(lambda leaf: leaf.astype(jnp.bfloat16) if leaf.dtype != int else leaf, (base, stack))
+    assert task_arithmetic(*half, WEIGHTS)["w"].dtype == jnp.bfloat16
