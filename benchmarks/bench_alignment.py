@@ -1,17 +1,19 @@
 """Alignment of networks trained on Fashion-MNIST, beside Git Re-Basin's weight matching.
 
-    python benchmarks/bench_alignment.py DATA [--only mlp-128 mlp-512 cnn transformer universe] [--seeds 6] [--fresh]
+    python benchmarks/bench_alignment.py DATA [--only PART ...] [--seeds 6] [--fresh]
 
 DATA holds the four idx files. Networks (fashion_mlp.py, fashion_nets.py) are trained once for each seed and kept;
 seeds (0, 1), (2, 3), ... are the pairs. Reported for every method and pair: the test-loss barrier over 25 points, loss
 and accuracy of the midpoint, for MLPs the objective <A, P B> and the time of a warm match (median and least of several,
 the first call apart), both programs in this process, in turn. "continuous" rows use the whole spec, the others its
-permutations alone. `universe` merges five MLPs into one: by a universe, by a chain of pairs, and as they are.
+permutations alone. `repair-*` repairs every point of the curve, `vmap` times eight pairs at once, `universe` merges
+five MLPs into one: by a universe, by a chain of pairs, and as they are.
 
 Each pair is written as soon as it is done, and what is written is not done again (--fresh starts over).
 """
 
 import argparse
+import itertools
 import json
 import os
 import pathlib
@@ -26,7 +28,9 @@ import git_rebasin
 import jax
 import jax.numpy as jnp
 import numpy as np
+from timing import interleaved
 
+from geojax.merging import repair
 from geojax.symmetry import (
     act,
     activation_matching,
@@ -87,7 +91,8 @@ def dot(x, y):
 
 
 def show(row):
-    least = f"{row['seconds']['least']:8.3f} s" if row.get("seconds") else ""
+    seconds = row.get("seconds")
+    least = f"{seconds.get('least', seconds.get('min')):8.3f} s" if seconds else ""
     numbers = {
         name: row[name]
         for name in ("barrier", "midpoint_accuracy", "endpoint_accuracy", "objective")
@@ -197,6 +202,63 @@ def mlp_rows(width, data, options, done):
         ]
 
 
+def repaired_curve(spec, evaluate, sample):
+    """As `curve`, with every point repaired."""
+
+    def at(t, a, b):
+        mixed = jax.tree.map(lambda x, y: (1 - t) * x + t * y, a, b)
+        return evaluate(repair(spec, fashion_mlp.apply, mixed, a, b, sample, t=t))
+
+    return jax.jit(lambda a, b: jax.lax.map(lambda t: at(t, a, b), jnp.linspace(0, 1, 25)))
+
+
+def repair_rows(width, data, options, done):
+    """Every point of the curve repaired on 4,000 training images."""
+    part = f"repair-{width}"
+    evaluate = fashion_mlp.evaluate(data)
+    sample = jnp.asarray(data["train"][0][:4000])
+    compiled = {}
+    for seeds in pairs(options.seeds):
+        if (part, seeds) in done:
+            continue
+        a, b = (mlp(data, options.models, seed, width) for seed in seeds)
+        if not compiled:
+            spec = infer(fashion_mlp.apply, a, sample[:8])
+            chosen = ("activations", "straight through", "Sinkhorn") if options.steps else ("activations",)
+            every = methods(spec, data, jax.random.key(0), options.steps)
+            compiled = {name: every[name] for name in chosen}
+
+            walk = repaired_curve(spec, evaluate, sample)
+        yield [
+            {"part": part, "seeds": seeds, "method": f"{name}, REPAIR", "steps": options.steps}
+            | report(*walk(a, act(spec, match(a, b), b)))
+            for name, match in compiled.items()
+        ]
+
+
+def vmap_rows(data, options, done, width=128, count=8):
+    """Eight pairs at once beside eight calls, in turn."""
+    if ("vmap", tuple(range(6))) in done:
+        return
+    models = [mlp(data, options.models, seed, width) for seed in range(6)]
+    chosen = list(itertools.combinations(range(6), 2))[:count]
+    a, b = ([models[pair[side]] for pair in chosen] for side in (0, 1))
+    spec = only_permutations(infer(fashion_mlp.apply, models[0], jnp.asarray(data["train"][0][:8])))
+    one = jax.jit(lambda a, b: weight_matching(spec, a, b, key=jax.random.key(0)).element)
+    many, stacked = jax.jit(jax.vmap(one)), [jax.tree.map(lambda *x: jnp.stack(x), *side) for side in (a, b)]
+    timing, found = interleaved(
+        {"8 calls": lambda: [one(*pair) for pair in zip(a, b)], "vmap": lambda: many(*stacked)}, 7
+    )
+    for k in range(count):
+        for name, array in found["vmap"].items():
+            assert jnp.array_equal(array[k], found["8 calls"][k][name])
+    yield [
+        {"part": "vmap", "seeds": tuple(range(6)), "method": name}
+        | {"seconds": {kind.removesuffix("_ms"): ms / 1e3 for kind, ms in times.items()}}
+        for name, times in timing.items()
+    ]
+
+
 def net_rows(name, data, options, done):
     _, apply, _ = fashion_nets.NETS[name]
     x, y = (jnp.asarray(array[:2000]) for array in data["test"])
@@ -270,6 +332,9 @@ def pairs(seeds):
 PARTS = {
     "mlp-128": lambda *args: mlp_rows(128, *args),
     "mlp-512": lambda *args: mlp_rows(512, *args),
+    "repair-128": lambda *args: repair_rows(128, *args),
+    "repair-512": lambda *args: repair_rows(512, *args),
+    "vmap": lambda *args: vmap_rows(*args),
     "cnn": lambda *args: net_rows("cnn", *args),
     "transformer": lambda *args: net_rows("transformer", *args),
     "universe": lambda *args: universe_rows(*args),
