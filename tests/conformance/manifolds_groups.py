@@ -28,8 +28,8 @@ def affine(key, dtype):
 CASES = [
     # Without distances, the second point is not read.
     dataclasses.replace(case(FixedRank(1), (3, 2), operations=FLAT), nan_arguments=(1, 3, 4)),
-    case(GeneralLinear(), (2, 2)),
-    case(SpecialLinear(), (2, 2)),
+    case(GeneralLinear(), (2, 2), operations=("inner", "exp", "squared_dist")),
+    case(SpecialLinear(), (2, 2), operations=("to_tangent", "inner", "log")),
     Case(
         "gl_polar",
         manifolds.gl_polar,
