@@ -29,7 +29,6 @@ GROUPS = {
     "affine": AFFINE,
     "affine, theta 0.5": SPDPower(AFFINE, theta=0.5),
     "log-Euclidean": LOG,
-    "log-Euclidean, theta 0.5": SPDPower(LOG, theta=0.5),
     "log-Cholesky": CHOLESKY,
     "log-Cholesky, theta -0.5": SPDPower(CHOLESKY, theta=-0.5),
     "correlation": Correlation(),
