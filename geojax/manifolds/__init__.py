@@ -82,6 +82,7 @@ from geojax.manifolds.poses import (
 from geojax.manifolds.power import Power
 from geojax.manifolds.product import Product
 from geojax.manifolds.quotient_mean import consistency_bias, quotient_frechet_mean
+from geojax.manifolds.regression import RegressionResult, geodesic_regression
 from geojax.manifolds.rigid_motions import SpecialEuclidean, se3_exp, se3_log
 from geojax.manifolds.shape_space import ShapeSpace
 from geojax.manifolds.simplex import Simplex
@@ -127,6 +128,7 @@ __all__ = [
     "PoseResult",
     "Power",
     "Product",
+    "RegressionResult",
     "RigidMotion",
     "SPDAffineInvariant",
     "SPDBuresWasserstein",
@@ -176,6 +178,7 @@ __all__ = [
     "frechet_predict",
     "frechet_variance",
     "functional_map",
+    "geodesic_regression",
     "gl_exp",
     "gl_log",
     "gl_polar",

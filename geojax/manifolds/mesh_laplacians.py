@@ -108,7 +108,7 @@ def deformation_energy(
     """How much a match between two meshes bends and stretches one into the other.
 
     (|D|^2 + |N D|^2) / 2,  D = sqrt(M_a) (M_a^-1 L_a C V_b - C M_b^-1 L_b V_b),  N the projection on the matched
-    normals, both meshes scaled to area 1: the Laplacian of matched positions against the matched Laplacian of positions.
+    normals, both meshes scaled to area 1: the Laplacian of matched positions against that of positions, matched.
 
     Args:
         match: C, [n, k]: row i says which vertex of b (or which mixture, of sum 1) vertex i of a goes to.

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from geojax import manifolds
-from geojax.manifolds import Sphere
+from geojax.manifolds import Euclidean, Sphere
 from tests.conformance.case import Case
 
 N = 4
@@ -83,7 +83,36 @@ def based_directions(key, item):
     return SPHERE.random_tangent(key, x), along_the_sphere(key, points), 0.1 * jnp.ones_like(weights)
 
 
+def lines(key, dtype):
+    """Times, points of the plane, weights."""
+    k1, k2 = jax.random.split(key)
+    times = jnp.arange(N, dtype=dtype)
+    return times, jax.random.normal(k1, (N, 2), dtype), jax.random.uniform(k2, (N,), dtype, minval=0.5)
+
+
+def on_one_point(dtype):
+    times, points, weights = lines(jax.random.key(0), dtype)
+    return times, jnp.ones_like(points), weights
+
+
 CASES = [
+    Case(
+        "geodesic_regression",
+        manifolds.geodesic_regression,
+        lines,
+        call=lambda times, points, weights: manifolds.geodesic_regression(
+            Euclidean(), times, points, weights, tol=1e-11
+        ),
+        differentiable=(0, 1, 2),
+        output=lambda result: (result.point, result.velocity),
+        directions=lambda key, item: (
+            0.1 * jnp.sin(item[0]),
+            jax.random.normal(key, item[1].shape),
+            0.1 * jnp.ones_like(item[2]),
+        ),
+        edges={"all points equal": on_one_point},
+        tolerance=1e-9,
+    ),
     Case(
         "frechet_mean",
         manifolds.frechet_mean,
@@ -169,5 +198,6 @@ CASES = [
 
 DATA = {
     "MeanResult": "what frechet_mean and frechet_median return",
+    "RegressionResult": "what geodesic_regression returns",
     "TangentPCA": "what tangent_pca returns",
 }
