@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from geojax.manifolds import Euclidean, Sphere
+from geojax.manifolds import Euclidean, FixedRank, Product, Sphere
 from geojax.optim import LBFGS, BarzilaiBorwein, TrustRegion, minimize
 from geojax.results import Status
 
@@ -134,3 +134,36 @@ def test_bad_input_says_what_is_wrong():
         minimize(SPHERE, lambda x: x[0] + 0j, x)
     with pytest.raises(ValueError, match="x0 has shape"):
         minimize(SPHERE, jnp.sum, jnp.ones((2, 2)))
+
+
+@pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
+def test_matches_the_singular_value_decomposition_on_a_product(method):
+    """The best rank-one matrix, s x y^T, over two spheres and a line."""
+    matrix = jnp.asarray([[3.0, 1.0, 0.5], [0.0, 1.0, -1.0]])
+    places = Product({"x": SPHERE, "y": SPHERE, "s": Euclidean()})
+    start = {"x": jnp.asarray([0.6, 0.8]), "y": jnp.asarray([0.0, 0.6, 0.8]), "s": jnp.asarray(1.0)}
+
+    def misfit(p):
+        return jnp.sum((matrix - p["s"] * jnp.outer(p["x"], p["y"])) ** 2)
+
+    result = jax.jit(lambda x0: minimize(places, misfit, x0, method=method, tol=1e-7))(start)
+    values = np.linalg.svd(np.asarray(matrix), compute_uv=False)
+    assert result.status == Status.CONVERGED
+    # The point is as good as tol over the curvature, the value as the square of that.
+    np.testing.assert_allclose(abs(result.point["s"]), values[0], rtol=1e-7)
+    np.testing.assert_allclose(result.value, np.sum(values[1:] ** 2), rtol=1e-9)
+
+
+@pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
+def test_matches_the_truncated_singular_values_on_matrices_of_fixed_rank(method):
+    """A manifold without exp: the best matrix of rank 2, by Eckart and Young."""
+    matrix = jax.random.normal(jax.random.key(0), (4, 3))
+    manifold = FixedRank(2)
+    start = manifold.project(jax.random.normal(jax.random.key(1), (4, 3)))
+    result = jax.jit(
+        lambda x0: minimize(manifold, lambda x: jnp.sum((x - matrix) ** 2) / 2, x0, method=method, tol=1e-7)
+    )(start)
+    left, values, right = np.linalg.svd(np.asarray(matrix), full_matrices=False)
+    assert result.status == Status.CONVERGED
+    np.testing.assert_allclose(result.point, (left[:, :2] * values[:2]) @ right[:2], atol=1e-5)
+    np.testing.assert_allclose(result.value, values[2] ** 2 / 2, rtol=1e-9)
