@@ -17,7 +17,6 @@ from geojax.symmetry.spec import SymmetrySpec
 from geojax.symmetry.weight_matching import MatchingResult
 from geojax.typing import Key, Params
 
-
 SWEEPS = 100  # most of one model's matching; it stops long before
 
 
