@@ -83,14 +83,60 @@ class Case:
         return jax.tree.map(lambda *leaves: jnp.stack(leaves), *self.items)
 
     @functools.cached_property
-    def compiled(self) -> Callable[..., Any]:
-        """The function under jit."""
-        return jax.jit(self.__call__)
+    def _traces(self) -> list[None]:
+        """One entry for each time that `compiled` was traced."""
+        return []
 
     @functools.cached_property
+    def compiled(self) -> Callable[..., Any]:
+        """The function under jit."""
+
+        def counted(*arguments: Any) -> Any:
+            self._traces.append(None)
+            return self(*arguments)
+
+        return jax.jit(counted)
+
+    @functools.cached_property
+    def _results_and_traces(self) -> tuple[list[Any], int]:
+        results = [self.compiled(*item) for item in self.items]
+        return results, len(self._traces)
+
+    @property
     def results(self) -> list[Any]:
         """Results under jit, item by item."""
-        return [self.compiled(*item) for item in self.items]
+        return self._results_and_traces[0]
+
+    @property
+    def traces_of_results(self) -> int:
+        """How often the function was traced for all of them."""
+        return self._results_and_traces[1]
+
+    # Derivatives: one compiled program for each dtype, whatever the values.
+
+    def chosen(self, item: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The differentiable arguments."""
+        return tuple(item[position] for position in self.differentiable)
+
+    def replaced(self, item: tuple[Any, ...], chosen: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The arguments with other differentiable ones."""
+        arguments = list(item)
+        for position, value in zip(self.differentiable, chosen):
+            arguments[position] = value
+        return tuple(arguments)
+
+    def combined(self, chosen: tuple[Any, ...], item: tuple[Any, ...]) -> Any:
+        """A fixed random combination of the differentiable outputs."""
+        result = self.output(self(*self.replaced(item, chosen)))
+        leaves = [leaf for leaf in jax.tree.leaves(result) if is_floating(leaf)]
+        assert leaves, "no floating output to differentiate"
+        rng = np.random.default_rng(11)
+        return sum(jnp.sum(leaf * jnp.asarray(rng.normal(size=leaf.shape), leaf.dtype)) for leaf in leaves)
+
+    @functools.cached_property
+    def slope(self) -> Callable[[tuple[Any, ...]], tuple[Any, Any]]:
+        """Arguments -> the combination and its gradient by the differentiable ones, under jit."""
+        return jax.jit(lambda item: jax.value_and_grad(self.combined)(self.chosen(item), item))
 
     @functools.cached_property
     def batched_result(self) -> Any:

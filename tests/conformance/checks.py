@@ -88,21 +88,14 @@ def pmap_equals_vmap(case: Case) -> None:
 
 def one_trace(case: Case) -> None:
     """New values of the same shapes compile nothing: every numeric argument is traced."""
-    traces = []
-
-    def counted(*arguments: Any) -> Any:
-        traces.append(None)
-        return case(*arguments)
-
-    compiled = jax.jit(counted)
-    for item in case.items[:3]:
-        try:
-            compiled(*item)
-        except jax.errors.ConcretizationTypeError as error:
-            raise AssertionError(
-                f"asks for the value of a traced argument, so each value compiles anew: {error}"
-            ) from None
-    assert len(traces) == 1, f"traced {len(traces)} times for 3 values of the same shapes"
+    try:
+        assert len(case.results) == BATCH
+    except jax.errors.ConcretizationTypeError as error:
+        raise AssertionError(
+            f"asks for the value of a traced argument, so each value compiles anew: {error}"
+        ) from None
+    traces = case.traces_of_results
+    assert traces == 1, f"traced {traces} times for {BATCH} values of the same shapes"
 
 
 def same_result(case: Case) -> None:
@@ -184,28 +177,22 @@ def nan_is_honest(case: Case) -> None:
 # Derivatives ---------------------------------------------------------------------------------------------------------
 
 
-def _scalar(case: Case, fixed: tuple[Any, ...]) -> Callable[..., Any]:
-    """A fixed random combination of the differentiable outputs, as a function of the differentiable arguments."""
-
-    def function(*chosen: Any) -> Any:
-        arguments = list(fixed)
-        for position, value in zip(case.differentiable, chosen):
-            arguments[position] = value
-        leaves = [leaf for leaf in jax.tree.leaves(case.output(case(*arguments))) if is_floating(leaf)]
-        assert leaves, "no floating output to differentiate"
-        rng = np.random.default_rng(11)
-        return sum(jnp.sum(leaf * jnp.asarray(rng.normal(size=leaf.shape), leaf.dtype)) for leaf in leaves)
-
-    return function
-
-
-def _tangents(case: Case, item: tuple[Any, ...], chosen: tuple[Any, ...]) -> tuple[Any, ...]:
+def _tangents(case: Case, item: tuple[Any, ...]) -> tuple[Any, ...]:
     if case.directions is not None:
         return case.directions(jax.random.key(13), item)
     rng = np.random.default_rng(13)
     return jax.tree.map(
-        lambda leaf: jnp.asarray(rng.normal(size=jnp.shape(leaf)), jnp.result_type(leaf)), chosen
+        lambda leaf: jnp.asarray(rng.normal(size=jnp.shape(leaf)), jnp.result_type(leaf)), case.chosen(item)
     )
+
+
+def _moved(case: Case, item: tuple[Any, ...], step: float, tangents: tuple[Any, ...]) -> tuple[Any, ...]:
+    chosen = jax.tree.map(lambda x, t: x + step * t, case.chosen(item), tangents)
+    return case.replaced(item, chosen)
+
+
+def _dot(x: Any, y: Any) -> Any:
+    return sum(jnp.vdot(a, b) for a, b in zip(jax.tree.leaves(x), jax.tree.leaves(y)))
 
 
 def gradient_matches_differences(case: Case) -> None:
@@ -217,21 +204,17 @@ def gradient_matches_differences(case: Case) -> None:
     """
     assert case.differentiable, "no differentiable argument declared; exempt the case, with the reason"
     item = case.items[0]
-    chosen = tuple(item[position] for position in case.differentiable)
-    function = jax.jit(_scalar(case, item))
-    tangents = _tangents(case, item, chosen)
-    gradients = jax.jit(jax.grad(_scalar(case, item), argnums=tuple(range(len(chosen)))))(*chosen)
-    got = float(sum(jnp.vdot(g, t) for g, t in zip(jax.tree.leaves(gradients), jax.tree.leaves(tangents))))
+    tangents = _tangents(case, item)
+    value, gradients = case.slope(item)
+    got = float(_dot(gradients, tangents))
 
     def quotient(step: float) -> float:
-        ahead, back = (
-            function(*jax.tree.map(lambda x, t, s=s: x + s * step * t, chosen, tangents)) for s in (1, -1)
-        )
+        ahead, back = (case.slope(_moved(case, item, s * step, tangents))[0] for s in (1, -1))
         return float((ahead - back) / (2 * step))
 
     step = 1e-5
     near, far = quotient(step), quotient(2 * step)
-    slack = abs(near - far) + 1e3 * np.finfo(float).eps * (1 + abs(float(function(*chosen)))) / step
+    slack = abs(near - far) + 1e3 * np.finfo(float).eps * (1 + abs(float(value))) / step
     scale = max(abs(near), 1e-2)
     assert slack <= 1e-5 * scale + 1e-7, f"difference quotients {near} and {far} disagree: not smooth here"
     assert abs(got - near) <= slack, f"gradient {got}, finite differences {near} +- {slack:.1e}"
@@ -241,12 +224,11 @@ def forward_equals_reverse(case: Case) -> None:
     """jvp and vjp agree."""
     assert case.differentiable, "no differentiable argument declared; exempt the case, with the reason"
     item = case.items[0]
-    chosen = tuple(item[position] for position in case.differentiable)
-    function, tangents = _scalar(case, item), _tangents(case, item, chosen)
-    forward = jax.jit(lambda *t: jax.jvp(function, chosen, t)[1])(*tangents)
-    gradients = jax.jit(jax.grad(function, argnums=tuple(range(len(chosen)))))(*chosen)
-    reverse = sum(jnp.vdot(g, t) for g, t in zip(jax.tree.leaves(gradients), jax.tree.leaves(tangents)))
-    agree(forward, reverse, 1e3 * case.tolerance, "jvp and vjp")
+    tangents = _tangents(case, item)
+    chosen = case.chosen(item)
+    forward = jax.jit(lambda item, t: jax.jvp(lambda c: case.combined(c, item), (chosen,), (t,))[1])
+    reverse = _dot(case.slope(item)[1], tangents)
+    agree(forward(item, tangents), reverse, 1e3 * case.tolerance, "jvp and vjp")
 
 
 def gradient_finite_at_edges(case: Case) -> None:
@@ -254,10 +236,7 @@ def gradient_finite_at_edges(case: Case) -> None:
     assert case.edges, "no edge point declared; exempt the case, with the reason"
     for name, make in case.edges.items():
         for dtype in (jnp.float32, jnp.float64):
-            item = make(dtype)
-            chosen = tuple(item[position] for position in case.differentiable)
-            function = jax.value_and_grad(_scalar(case, item), argnums=tuple(range(len(chosen))))
-            value, gradients = jax.jit(function)(*chosen)
+            value, gradients = case.slope(make(dtype))
             for leaf_name, leaf in {"value": value, **named_leaves(gradients)}.items():
                 assert jnp.all(jnp.isfinite(leaf)), (
                     f"at {name}, {dtype.__name__}: {leaf_name or 'gradient'} is {leaf}"
