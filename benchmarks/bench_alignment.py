@@ -6,8 +6,8 @@ DATA holds the four idx files. Networks (fashion_mlp.py, fashion_nets.py) are tr
 seeds (0, 1), (2, 3), ... are the pairs. Reported for every method and pair: the test-loss barrier over 25 points, loss
 and accuracy of the midpoint, for MLPs the objective <A, P B> and the time of a warm match (median and least of several,
 the first call apart), both programs in this process, in turn. "continuous" rows use the whole spec, the others its
-permutations alone. `repair-*` repairs every point of the curve, `vmap` times eight pairs at once, `universe` merges
-five MLPs into one: by a universe, by a chain of pairs, and as they are.
+permutations alone. `repair-*` repairs every point of the curve, `three-*` averages three, `vmap` times eight pairs at
+once, `universe` merges five MLPs into one: by a universe, by a chain of pairs, and as they are.
 
 Each pair is written as soon as it is done, and what is written is not done again (--fresh starts over).
 """
@@ -321,6 +321,24 @@ def universe_rows(data, options, done, width=128, count=5):
     ]
 
 
+def three_rows(width, data, options, done):
+    """Three MLPs averaged once two are aligned with the first: by weights, and by the loss half way."""
+    part, seeds = f"three-{width}", (0, 1, 2)
+    if (part, seeds) in done or not options.steps:
+        return
+    models = [mlp(data, options.models, seed, width) for seed in seeds]
+    evaluate = fashion_mlp.evaluate(data)
+    spec = infer(fashion_mlp.apply, models[0], jnp.asarray(data["train"][0][:8]))
+    every = methods(spec, data, jax.random.key(0), options.steps)
+    ends = [float(evaluate(model)[1]) for model in models]
+    for name in ("weights", "straight through"):
+        placed = [models[0], *(act(spec, every[name](models[0], model), model) for model in models[1:])]
+        loss, accuracy = evaluate(mean(placed))
+        row = {"midpoint_loss": float(loss), "midpoint_accuracy": float(accuracy)}
+        ends_row = {"endpoint_accuracy": float(np.mean(ends))}
+        yield [{"part": part, "seeds": seeds, "method": f"{name}, mean of three"} | row | ends_row]
+
+
 def mean(models):
     return jax.tree.map(lambda *leaves: sum(leaves) / len(leaves), *models)
 
@@ -334,6 +352,8 @@ PARTS = {
     "mlp-512": lambda *args: mlp_rows(512, *args),
     "repair-128": lambda *args: repair_rows(128, *args),
     "repair-512": lambda *args: repair_rows(512, *args),
+    "three-128": lambda *args: three_rows(128, *args),
+    "three-512": lambda *args: three_rows(512, *args),
     "vmap": lambda *args: vmap_rows(*args),
     "cnn": lambda *args: net_rows("cnn", *args),
     "transformer": lambda *args: net_rows("transformer", *args),

@@ -1,5 +1,6 @@
 """Riemannian manifolds: exp, log, distances, means, and what is built on them; every gradient finite."""
 
+from geojax.manifolds.affine_group import AffineGroup
 from geojax.manifolds.barycentric_subspaces import SubspaceProjection, barycentric_subspace_project
 from geojax.manifolds.base import LogResult, Manifold
 from geojax.manifolds.batch_norm import BatchNormResult, BatchNormState, frechet_variance
@@ -8,6 +9,7 @@ from geojax.manifolds.bures_batch_norm import bures_batch_norm, bures_batch_norm
 from geojax.manifolds.correlation import Correlation
 from geojax.manifolds.euclidean import Euclidean
 from geojax.manifolds.fixed_rank import FixedRank
+from geojax.manifolds.flag import Flag
 from geojax.manifolds.flagfolds import (
     WeightedFlag,
     embed_subspace,
@@ -93,6 +95,7 @@ from geojax.manifolds.spd_log_cholesky import SPDLogCholesky
 from geojax.manifolds.spd_log_euclidean import SPDLogEuclidean
 from geojax.manifolds.spd_power import SPDPower
 from geojax.manifolds.special_orthogonal import SpecialOrthogonal
+from geojax.manifolds.special_unitary import SpecialUnitary
 from geojax.manifolds.sphere import Sphere
 from geojax.manifolds.stiefel import Stiefel
 from geojax.manifolds.subspace_analysis import (
@@ -106,11 +109,13 @@ from geojax.manifolds.torus import Torus
 from geojax.manifolds.triangle_distance import TriangleDistance, point_triangle_udf
 
 __all__ = [
+    "AffineGroup",
     "BatchNormResult",
     "BatchNormState",
     "Correlation",
     "Euclidean",
     "FixedRank",
+    "Flag",
     "FunctionalMapResult",
     "GeneralLinear",
     "Grassmann",
@@ -142,6 +147,7 @@ __all__ = [
     "SpecialEuclidean",
     "SpecialLinear",
     "SpecialOrthogonal",
+    "SpecialUnitary",
     "Sphere",
     "Stiefel",
     "SubspaceAnalysis",

@@ -90,7 +90,8 @@ def barycentric_subspace_project(
         >>> import jax.numpy as jnp
         >>> from geojax.manifolds import Euclidean, barycentric_subspace_project
         >>> line = jnp.array([[0.0, 0.0], [2.0, 0.0]])
-        >>> barycentric_subspace_project(Euclidean(), line, jnp.array([3.0, 1.0])).weights.tolist()
+        >>> found = barycentric_subspace_project(Euclidean(), line, jnp.array([3.0, 1.0]))
+        >>> [round(x, 4) for x in found.weights.tolist()]
         [-0.5, 1.5]
 
     References: [Pennec2018].

@@ -49,7 +49,7 @@ def sphere_heat_kernel(x: Float[Array, " n"], y: Float[Array, " n"], time: Scala
         >>> import jax.numpy as jnp
         >>> from geojax.manifolds import sphere_heat_kernel
         >>> x = jnp.array([1.0, 0.0, 0.0])
-        >>> round(float(4 * jmath.pi * sphere_heat_kernel(x, -x, 9.0)), 4)
+        >>> round(float(4 * jnp.pi * sphere_heat_kernel(x, -x, 9.0)), 4)
         1.0
 
     References: [Berline1992]; [McKean1970] for the integral on the 2-sphere; [Camporesi1990].
@@ -99,7 +99,7 @@ def torus_heat_kernel(x: Float[Array, " n"], y: Float[Array, " n"], time: Scalar
     Example:
         >>> import jax.numpy as jnp
         >>> from geojax.manifolds import torus_heat_kernel
-        >>> round(float(2 * jmath.pi * torus_heat_kernel(jnp.zeros(1), jnp.ones(1), 50.0)), 4)
+        >>> round(float(2 * jnp.pi * torus_heat_kernel(jnp.zeros(1), jnp.ones(1), 50.0)), 4)
         1.0
 
     References: [Berline1992].

@@ -42,8 +42,8 @@ def pole_ladder(manifold: Manifold, x: PyTree, y: PyTree, u: PyTree, *, num_rung
         >>> import jax.numpy as jnp
         >>> from geojax.manifolds import Sphere, pole_ladder
         >>> x, y, u = jnp.eye(3)
-        >>> pole_ladder(Sphere(), x, y, u).round(4).tolist()
-        [0.0, 0.0, 1.0]
+        >>> bool(jnp.allclose(pole_ladder(Sphere(), x, y, u), u, atol=1e-4))
+        True
 
     References: [Lorenzi2014]; [Guigui2022] for the order.
     """

@@ -1,20 +1,17 @@
 """Rigid motions of R^n as homogeneous matrices, with the product metric; the group's own exp and log in space."""
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from geojax._core import checks, safe
 from geojax._core.struct import struct
-from geojax.manifolds.base import Manifold
+from geojax.manifolds.motions import Motions, motion
 from geojax.manifolds.rotation_log import rotation_log
 from geojax.manifolds.special_orthogonal import SpecialOrthogonal, difference
 
-_TURNS = SpecialOrthogonal()
-
 
 @struct
-class SpecialEuclidean(Manifold):
+class SpecialEuclidean(Motions):
     """Rigid motions [[R, t], [0, 1]] of R^n with the metric of SO(n) x R^n: <u, v> = tr(u_R^T v_R) / 2 + u_t . v_t.
 
     exp([[R, t], [0, 1]], [[R A, w], [0, 0]]) = [[R e^A, t + w], [0, 1]]: rotations and translations move apart.
@@ -41,64 +38,7 @@ class SpecialEuclidean(Manifold):
     References: [ParkRigid1995] for the metrics of rigid motions.
     """
 
-    point_shape = "m m"
-
-    def _project(self, x):
-        return motion(_TURNS._project(x[:-1, :-1]), x[:-1, -1])
-
-    def _to_tangent(self, x, u):
-        return _tangent(_TURNS._to_tangent(x[:-1, :-1], u[:-1, :-1]), u[:-1, -1])
-
-    def _inner(self, x, u, v):
-        return jnp.vdot(u[:-1, :-1], v[:-1, :-1]) / 2 + jnp.vdot(u[:-1, -1], v[:-1, -1])
-
-    def _riemannian_gradient(self, x, gradient):
-        turning = _TURNS._riemannian_gradient(x[:-1, :-1], gradient[:-1, :-1])
-        return _tangent(turning, gradient[:-1, -1])
-
-    def _exp(self, x, u):
-        return motion(_TURNS._exp(x[:-1, :-1], u[:-1, :-1]), x[:-1, -1] + u[:-1, -1])
-
-    def _retract(self, x, u):
-        return motion(_TURNS._retract(x[:-1, :-1], u[:-1, :-1]), x[:-1, -1] + u[:-1, -1])
-
-    def _vector_transport(self, x, u, v):
-        turned = _TURNS._vector_transport(x[:-1, :-1], u[:-1, :-1], v[:-1, :-1])
-        return _tangent(turned, v[:-1, -1])
-
-    def _log(self, x, y):
-        return _tangent(_TURNS._log(x[:-1, :-1], y[:-1, :-1]), y[:-1, -1] - x[:-1, -1])
-
-    def _squared_dist(self, x, y):
-        moved = jnp.sum(jnp.square(y[:-1, -1] - x[:-1, -1]))
-        return _TURNS._squared_dist(x[:-1, :-1], y[:-1, :-1]) + moved
-
-    def _unique(self, x, y):
-        return _TURNS._unique(x[:-1, :-1], y[:-1, :-1])
-
-    def _parallel_transport(self, x, y, u):
-        turned = _TURNS._parallel_transport(x[:-1, :-1], y[:-1, :-1], u[:-1, :-1])
-        return _tangent(turned, u[:-1, -1])
-
-    def _random_point(self, key, shape, dtype):
-        turning, moving = jax.random.split(key)
-        n = shape[0] - 1
-        turn = _TURNS._random_point(turning, (n, n), dtype)
-        return motion(turn, jax.random.normal(moving, (n,), dtype))
-
-    def _dimension(self, x):
-        n = len(x) - 1
-        return n * (n + 1) // 2
-
-
-def motion(turn, shift):
-    """The homogeneous matrix of x -> turn x + shift."""
-    return jnp.eye(len(shift) + 1, dtype=turn.dtype).at[:-1, :-1].set(turn).at[:-1, -1].set(shift)
-
-
-def _tangent(turning, shifting):
-    n = len(shifting)
-    return jnp.zeros((n + 1, n + 1), turning.dtype).at[:-1, :-1].set(turning).at[:-1, -1].set(shifting)
+    _linear = SpecialOrthogonal()
 
 
 def se3_exp(xi: Float[Array, " 6"]) -> Float[Array, "4 4"]:

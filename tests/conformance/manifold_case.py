@@ -19,7 +19,7 @@ EVERY = (
 
 
 def case(
-    manifold, shape, *, operations=EVERY, radius=1.0, variant="", edges=(), tolerance=1e-9, exemptions=None
+    manifold, shape, *, operations=DEFAULT, radius=1.0, variant="", edges=(), tolerance=1e-9, exemptions=None
 ):
     """A Case of the class of `manifold`, whose fields are the first of its arguments and traced.
 

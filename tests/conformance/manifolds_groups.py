@@ -6,7 +6,15 @@ import jax
 import jax.numpy as jnp
 
 from geojax import manifolds
-from geojax.manifolds import FixedRank, GeneralLinear, SpecialLinear, SpecialOrthogonal
+from geojax.manifolds import (
+    AffineGroup,
+    FixedRank,
+    Flag,
+    GeneralLinear,
+    SpecialLinear,
+    SpecialOrthogonal,
+    SpecialUnitary,
+)
 from tests.conformance.case import Case
 from tests.conformance.manifold_case import EVERY, PAIR, case
 
@@ -25,7 +33,48 @@ def affine(key, dtype):
     return jnp.eye(3, dtype=dtype).at[:2, :2].set(matrix(key, dtype)).at[:2, 2].set(1)
 
 
+def unitaries(key, dtype):
+    """Two points, a tangent at the first, and directions that stay: all as pairs of real matrices."""
+    k1, k2, k3 = jax.random.split(key, 3)
+    x, y = (SpecialUnitary().random_point(k, (2, 2), dtype=dtype) for k in (k1, k2))
+    return tuple(pair(z) for z in (x, y, SpecialUnitary().random_tangent(k3, x)))
+
+
+def pair(z):
+    return jnp.stack([z.real, z.imag])
+
+
+def on_unitaries(*pairs):
+    x, y, u = (jax.lax.complex(*z) for z in pairs)
+    space = SpecialUnitary()
+    return pair(space.exp(x, u)), pair(space.log(x, y)), space.squared_dist(x, y)
+
+
+def along_unitaries(key, item):
+    x, y, _ = (jax.lax.complex(*z) for z in item)
+    k1, k2, k3 = jax.random.split(key, 3)
+    moves = (SpecialUnitary().random_tangent(k, z) for k, z in ((k1, x), (k2, y), (k3, x)))
+    return tuple(pair(v) for v in moves)
+
+
+def equal_unitaries(dtype):
+    x, _, u = unitaries(jax.random.key(0), dtype)
+    return x, x, jnp.zeros_like(u)
+
+
 CASES = [
+    case(AffineGroup(), (3, 3), operations=("inner", "exp")),
+    case(Flag((1, 2)), (3, 2), operations=("to_tangent", "inner", "retract", "exp")),
+    Case(
+        "SpecialUnitary",
+        SpecialUnitary,
+        unitaries,
+        call=on_unitaries,
+        differentiable=(0, 1, 2),
+        directions=along_unitaries,
+        edges={"equal": equal_unitaries},
+        tolerance=1e-9,
+    ),
     # Without distances, the second point is not read.
     dataclasses.replace(case(FixedRank(1), (3, 2), operations=FLAT), nan_arguments=(1, 3, 4)),
     case(GeneralLinear(), (2, 2), operations=("inner", "exp", "squared_dist")),

@@ -115,6 +115,19 @@ def check_gradient(manifold, shape, *, tolerance=1e-8):
         np.testing.assert_allclose(got, want, rtol=tolerance, atol=tolerance)
 
 
+def check_gradient_of_invariant(manifold, shape, f, *, tolerance=1e-8):
+    """<grad f, v> is the derivative of f along v, for a function that does not see what the quotient forgets."""
+    x = manifold.random_point(jax.random.key(1), shape, dtype=jnp.float64)
+    gradient = manifold.riemannian_gradient(x, jax.grad(f)(x))
+    assert float(manifold.tangent_error(x, gradient)) < tolerance
+    for seed in range(3):
+        v = manifold.random_tangent(jax.random.key(seed), x)
+        slope = jax.jvp(lambda t, v=v: f(manifold.retract(x, _scaled(t, v))), (0.0,), (1.0,))[1]
+        np.testing.assert_allclose(
+            float(manifold.inner(x, gradient, v)), float(slope), rtol=tolerance, atol=tolerance
+        )
+
+
 def check_hessian_of_squared_dist(manifold, shape, *, tolerance=1e-6, twice="exp"):
     """The second derivative of squared_dist(x, .) along a geodesic from x is 2 |u|^2 at x, in forward over reverse."""
     x = manifold.random_point(jax.random.key(1), shape, dtype=jnp.float64)

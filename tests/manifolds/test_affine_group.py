@@ -1,0 +1,26 @@
+"""Affine maps: the laws of a product of linear and moving parts."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from geojax.manifolds import AffineGroup, GeneralLinear
+from tests.manifolds import laws
+
+AFFINE, SHAPE = AffineGroup(), (3, 3)
+
+
+def test_law_manifold():
+    laws.check_laws(AFFINE, SHAPE, radius=2.0, tolerance=1e-8)
+
+
+def test_distance_is_that_of_the_parts():
+    x, y = (AFFINE.random_point(k, SHAPE) for k in jax.random.split(jax.random.key(0)))
+    linear = GeneralLinear().squared_dist(x[:2, :2], y[:2, :2])
+    np.testing.assert_allclose(
+        AFFINE.squared_dist(x, y), linear + jnp.sum((x[:2, 2] - y[:2, 2]) ** 2), rtol=1e-12
+    )
+    assert AFFINE.dimension(x) == 6
+    u = AFFINE.random_tangent(jax.random.key(1), x)
+    assert jnp.all(u[2] == 0)
+    assert jnp.all(AFFINE.exp(x, u)[2] == jnp.array([0, 0, 1]))

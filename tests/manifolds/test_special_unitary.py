@@ -1,0 +1,94 @@
+"""Special unitary matrices: the laws, the 3-sphere that SU(2) is, awkward points, complex gradients."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.linalg
+
+from geojax.manifolds import SpecialUnitary, Sphere
+from tests.manifolds import laws
+
+UNITARY, SHAPE = SpecialUnitary(), (3, 3)
+
+
+def as_matrix(q):
+    """A unit vector of R^4 as an element of SU(2)."""
+    a, b = jax.lax.complex(q[0], q[1]), jax.lax.complex(q[2], q[3])
+    return jnp.array([[a, -b.conj()], [b, a.conj()]])
+
+
+def test_law_manifold():
+    laws.check_laws(UNITARY, SHAPE, radius=2.0)
+
+
+def test_law_first_order():
+    laws.check_first_order(UNITARY, SHAPE)
+    laws.check_hessian_of_squared_dist(UNITARY, SHAPE)
+
+
+def test_law_su2_is_the_unit_sphere():
+    sphere = Sphere()
+    for seed in range(4):
+        p, q = (sphere.random_point(k, (4,)) for k in jax.random.split(jax.random.key(seed)))
+        x, y = as_matrix(p), as_matrix(q)
+        np.testing.assert_allclose(UNITARY.dist(x, y), sphere.dist(p, q), rtol=1e-12)
+        np.testing.assert_allclose(UNITARY.log(x, y), as_matrix(sphere.log(p, q)), atol=1e-12)
+        u, v = (UNITARY.random_tangent(jax.random.key(seed + k), x) for k in (5, 6))
+        np.testing.assert_allclose(UNITARY.sectional_curvature(x, u, v), 1, rtol=1e-10)
+
+
+def test_matches_scipy_expm():
+    x = UNITARY.random_point(jax.random.key(0), (4, 4))
+    u = 3 * UNITARY.random_tangent(jax.random.key(1), x)
+    want = np.asarray(x) @ scipy.linalg.expm(np.asarray(x.conj().T @ u))
+    np.testing.assert_allclose(UNITARY.exp(x, u), want, atol=1e-13)
+
+
+def test_projection_is_unitary_of_determinant_one_and_near():
+    a = jax.random.normal(jax.random.key(2), SHAPE, complex)
+    q = UNITARY.project(a)
+    left, _, right = np.linalg.svd(np.asarray(a))
+    polar = left @ right
+    np.testing.assert_allclose(q, polar / np.linalg.det(polar) ** (1 / 3), atol=1e-12)
+    assert jnp.all(jnp.isnan(UNITARY.project(jnp.zeros(SHAPE))))
+
+
+def test_gradient_is_the_direction_of_steepest_ascent():
+    x = UNITARY.random_point(jax.random.key(3), SHAPE)
+    target = jax.random.normal(jax.random.key(4), SHAPE, complex)
+
+    def f(x):
+        return jnp.real(jnp.vdot(target, x @ x))
+
+    gradient = UNITARY.riemannian_gradient(x, jax.grad(f)(x))
+    for seed in range(3):
+        v = UNITARY.random_tangent(jax.random.key(seed), x)
+        slope = jax.jvp(lambda t, v=v: f(UNITARY.exp(x, t * v)), (0.0,), (1.0,))[1]
+        np.testing.assert_allclose(UNITARY.inner(x, gradient, v), slope, rtol=1e-10)
+
+
+def test_nothing_is_nan_at_awkward_points():
+    def points(dtype):
+        x = as_matrix(jnp.asarray([0.6, 0.8, 0, 0], dtype))
+        a = as_matrix(jnp.asarray([0, 0.6, 0, 0.8], dtype))
+        turns = (0.0, 1e-8, 1.0, np.pi - 1e-4, np.pi)
+        return {f"angle {t}": (x, UNITARY.exp(x, t * (x @ a)), t * (x @ a)) for t in turns}
+
+    laws.check_finite(UNITARY, points, operations=("exp", "log", "squared_dist", "parallel_transport"))
+
+
+def test_opposite_points_have_no_unique_log():
+    result = UNITARY.log_with_info(jnp.eye(2), -jnp.eye(2))
+    assert not result.unique
+    np.testing.assert_allclose(UNITARY.exp(jnp.eye(2), result.tangent), -jnp.eye(2), atol=1e-12)
+    assert UNITARY.log_with_info(jnp.eye(2), jnp.diag(jnp.array([1j, -1j]))).unique
+
+
+def test_bad_input_says_what_is_wrong():
+    with pytest.raises(ValueError, match=r"SpecialUnitary\.exp"):
+        UNITARY.exp(jnp.eye(2), jnp.ones((2, 3)))
+    with pytest.raises(ValueError, match=r"off the manifold.*project"):
+        UNITARY.check_point(2j * jnp.eye(2))
+    with pytest.raises(TypeError, match="dist"):
+        UNITARY.dist("x", jnp.eye(2))
