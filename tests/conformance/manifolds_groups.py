@@ -1,7 +1,5 @@
 """Cases of the linear groups, their polar coordinates, and matrices of fixed rank."""
 
-import dataclasses
-
 import jax
 import jax.numpy as jnp
 
@@ -75,8 +73,7 @@ CASES = [
         edges={"equal": equal_unitaries},
         tolerance=1e-9,
     ),
-    # Without distances, the second point is not read.
-    dataclasses.replace(case(FixedRank(1), (3, 2), operations=FLAT), nan_arguments=(1, 3, 4)),
+    case(FixedRank(1), (3, 2), operations=FLAT),
     case(GeneralLinear(), (2, 2), operations=("inner", "exp", "squared_dist")),
     case(SpecialLinear(), (2, 2), operations=("to_tangent", "inner", "log")),
     Case(
