@@ -72,7 +72,7 @@ def reversible_merge(stack: Params, num: int) -> ReversibleMerge:
     some = values[:num] > count * jnp.finfo(gram.dtype).eps * jnp.abs(values[0])
     lengths = jnp.sqrt(jnp.where(some, values[:num], 1))
     mixing = jnp.where(some, vectors[:, :num] / lengths, 0)
-    basis = map_stack_many(mixing, stack)
+    basis = _combinations(mixing, stack)
     left_out = jnp.sum(jnp.maximum(values[num:], 0)) + 0 * jnp.sum(values)
     return ReversibleMerge(basis, jnp.where(some, vectors[:, :num] * lengths, 0), left_out)
 
@@ -154,7 +154,7 @@ def _gram(stack: Params) -> Array:
     return total  # type: ignore[return-value]
 
 
-def map_stack_many(mixing: Float[Array, "k p"], stack: Params) -> Params:
+def _combinations(mixing: Float[Array, "k p"], stack: Params) -> Params:
     """Several linear combinations of the models of a stack, again a stack."""
     return jax.vmap(
         lambda column: map_stack(lambda leaf: jnp.tensordot(column.astype(leaf.dtype), leaf, 1), stack),
