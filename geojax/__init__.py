@@ -1,16 +1,15 @@
 """Spaces, the groups that act on them, and distances modulo those groups.
 
-Sub-packages load when they are first used, so `import geojax` costs little more than `import jax`.
+Everything loads when it is first used, jax included: `import geojax` costs next to nothing.
 """
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from geojax._core.bib import cite
-from geojax.results import Status, unwrap
-
 if TYPE_CHECKING:
     from geojax import manifolds, merging, optim, symmetry, transport
+    from geojax._core.bib import cite
+    from geojax.results import Status, unwrap
 
 __version__ = "0.1.0"
 
@@ -27,8 +26,13 @@ __all__ = [
 ]
 
 
+_DEFINED_IN = {"Status": "geojax.results", "unwrap": "geojax.results", "cite": "geojax._core.bib"}
+
+
 def __getattr__(name: str) -> Any:
-    """Import a sub-package the first time it is asked for."""
+    """Import a sub-package, or the module that defines a name, the first time it is asked for."""
+    if name in _DEFINED_IN:
+        return getattr(importlib.import_module(_DEFINED_IN[name]), name)
     if name in __all__:
         return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it has {', '.join(__all__)}.")
