@@ -83,7 +83,7 @@ def test_no_file_is_long_and_none_is_a_drawer():
 
 
 def test_root_exports_what_exists_and_nothing_else():
-    subpackages = {path.parent.name for path in PACKAGE.glob("*/__init__.py")} - {"_core", "demo"}
+    subpackages = {path.parent.name for path in PACKAGE.glob("*/__init__.py")} - {"_core", "cli", "demo"}
     assert set(geojax.__all__) == subpackages | {"Status", "__version__", "cite", "unwrap"}
     assert dir(geojax) == sorted(geojax.__all__)
     for name in geojax.__all__:

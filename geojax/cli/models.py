@@ -1,0 +1,219 @@
+"""MODEL, as commands take it: a known architecture's config, module:function, or a saved spec."""
+
+import dataclasses
+import importlib
+import json
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from geojax.cli.errors import InputError
+
+if TYPE_CHECKING:
+    from geojax.symmetry import SymmetrySpec
+
+HELP = """\b
+MODEL is one of
+  a folder or config.json of a known architecture, as Hugging Face writes it;
+  module:function, called without arguments in the current folder, which
+    returns (apply, params, inputs) for the function apply(params, *inputs);
+  a spec saved by `geojax symmetries MODEL --save SPEC.json`."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Model:
+    """A function of parameters, or as much as is known of one.
+
+    Attributes:
+        name: What it is called in tables.
+        spec: The saved symmetry; None where it is to be inferred.
+        apply: ``apply(params, *inputs)``; None for a saved spec.
+        params: Example parameters.
+        inputs: Example inputs.
+        architecture: The `geojax.architectures.Architecture` that it is, if it is one.
+    """
+
+    name: str
+    spec: "SymmetrySpec | None" = None
+    apply: Callable[..., Any] | None = None
+    params: Any = None
+    inputs: tuple[Any, ...] = ()
+    architecture: Any = None
+
+
+def resolve(text: str) -> Model:
+    """The model that a MODEL argument names.
+
+    Raises:
+        InputError: If there is none, or it cannot be read.
+    """
+    path = Path(text)
+    if path.is_dir():
+        if not (path / "config.json").is_file():
+            raise InputError(
+                f"{text}: the folder has no config.json. Name a folder that has one, module:function, or a saved spec."
+            )
+        return _from_json(path / "config.json")
+    if path.is_file():
+        if path.suffix == ".py":
+            raise InputError(
+                f"{text}: name the function as well, as in {path.stem}:model, from the file's folder."
+            )
+        return _from_json(path)
+    module, colon, function = text.partition(":")
+    if colon and module and function:
+        return _from_function(module, function)
+    raise InputError(
+        f"{text}: no such file or folder, and not of the form module:function. "
+        "MODEL is a config.json or its folder, module:function, or a saved spec."
+    )
+
+
+def spec_of(model: Model, *, verify: bool = True) -> "SymmetrySpec":
+    """The symmetry of a model: the saved one, or what `infer` finds.
+
+    Raises:
+        InputError: If the function does not trace.
+    """
+    if model.spec is not None:
+        return model.spec
+    from geojax.symmetry import infer
+
+    try:
+        return infer(_function(model), model.params, *model.inputs, verify=verify)
+    except ValueError as error:
+        raise InputError(f"{model.name}: {error}") from error
+
+
+def apply_of(model: Model, what: str) -> Callable[..., Any]:
+    """The model's function, which a saved spec has not.
+
+    Raises:
+        InputError: If MODEL is a saved spec.
+    """
+    if model.apply is None:
+        raise InputError(
+            f"{model.name}: {what} needs the model's function, and a saved spec has none. "
+            "Give a config.json or module:function as MODEL."
+        )
+    return _function(model)
+
+
+def call(text: str, what: str) -> Any:
+    """The object that module:function names, imported with the current folder in the path.
+
+    Raises:
+        InputError: If there is no such module or name.
+    """
+    module, colon, function = text.partition(":")
+    if not (colon and module and function):
+        raise InputError(f"{text}: {what} has the form module:function.")
+    here = os.getcwd()
+    sys.path.insert(0, here)
+    try:
+        with users_code(text):
+            try:
+                found = importlib.import_module(module)
+            except ModuleNotFoundError as error:
+                if error.name is None or not (module + ".").startswith(error.name + "."):
+                    raise
+                raise InputError(
+                    f"{text}: no module named {error.name!r} in {here} or among the installed ones."
+                ) from error
+    finally:
+        sys.path.remove(here)
+    for name in function.split("."):
+        if not hasattr(found, name):
+            public = ", ".join(sorted(key for key in vars(found) if not key.startswith("_"))[:8])
+            raise InputError(f"{text}: {module} has no {function!r}; it has {public or 'no names'}.")
+        found = getattr(found, name)
+    return found
+
+
+@contextmanager
+def users_code(where: str) -> Iterator[None]:
+    """Turns an exception of code that the user gave into one line, with the place in that code."""
+    try:
+        yield
+    except (InputError, KeyboardInterrupt):
+        raise
+    except Exception as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        place = next((f for f in reversed(frames) if "site-packages" not in f.filename and f.lineno), None)
+        at = f" ({place.filename}, line {place.lineno})" if place else ""
+        raise InputError(
+            f"{where}: {type(error).__name__}: {error}{at}. Run with --debug for the traceback."
+        ) from error
+
+
+def _function(model: Model) -> Callable[..., Any]:
+    assert model.apply is not None
+    return model.apply
+
+
+def _from_json(path: Path) -> Model:
+    try:
+        text = path.read_text()
+        value = json.loads(text)
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise InputError(
+            f"{path}: not JSON ({error}). MODEL is a config.json or a spec saved with --save."
+        ) from error
+    if isinstance(value, dict) and value.get("type") == "SymmetrySpec":
+        from geojax.symmetry import SymmetrySpec
+
+        try:
+            return Model(str(path), spec=SymmetrySpec.from_json(text))
+        except ValueError as error:
+            raise InputError(f"{path}: {error}. Save it again with --save.") from error
+    if isinstance(value, dict) and "model_type" in value:
+        return _known(path, value)
+    raise InputError(
+        f"{path}: neither a config (it has no model_type) nor a spec saved with --save. "
+        "For a function of your own give module:function."
+    )
+
+
+def _known(path: Path, config: dict[str, Any]) -> Model:
+    import jax
+
+    from geojax.architectures import from_config
+
+    try:
+        found = from_config(config)
+    except (ValueError, TypeError, KeyError) as error:
+        raise InputError(f"{path}: {error}") from error
+    return Model(
+        f"{found.name} ({path})",
+        apply=found.apply,
+        params=found.init(jax.random.key(0)),
+        inputs=tuple(found.inputs(jax.random.key(1))),
+        architecture=found,
+    )
+
+
+def _from_function(module: str, function: str) -> Model:
+    text = f"{module}:{function}"
+    build = call(text, "MODEL")
+    if not callable(build):
+        raise InputError(
+            f"{text}: a {type(build).__name__}; expected a function that returns (apply, params, inputs)."
+        )
+    with users_code(text):
+        made = build()
+    if not isinstance(made, tuple) or len(made) != 3 or not callable(made[0]):
+        raise InputError(
+            f"{text}() returned a {type(made).__name__}; expected a tuple (apply, params, inputs) "
+            "with a function apply(params, *inputs)."
+        )
+    apply, params, inputs = made
+    return Model(
+        text,
+        apply=apply,
+        params=params,
+        inputs=tuple(inputs) if isinstance(inputs, tuple | list) else (inputs,),
+    )

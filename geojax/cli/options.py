@@ -1,0 +1,94 @@
+"""What the commands' options share: numbers in a row, and the options that every command has."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+PATH = click.Path(path_type=Path)
+
+
+class Whole(click.ParamType):
+    """Whole numbers in a range, which the help does not spell out."""
+
+    name = "number"
+
+    def __init__(self, least: int, most: int):
+        self.least, self.most = least, most
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Reads a number."""
+        number = int(value) if str(value).isdecimal() else -1
+        if not self.least <= number <= self.most:
+            self.fail(f"{value!r} is not a whole number from {self.least} to {self.most}.", param, ctx)
+        return number
+
+
+class Real(click.ParamType):
+    """Numbers in an interval, finite and without NaN."""
+
+    name = "number"
+
+    def __init__(self, least: float = -math.inf, most: float = math.inf, *, open_end: bool = False):
+        self.least, self.most, self.open_end = least, most, open_end
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Reads a number."""
+        number = float(value) if _is_number(str(value)) else math.nan
+        below = number < self.most if self.open_end else number <= self.most
+        if not (math.isfinite(number) and self.least <= number and below):
+            bound = "" if math.isinf(self.most) else f" from {self.least:g} to {self.most:g}"
+            bound += " exclusive" if self.open_end else ""
+            self.fail(f"{value!r} is not a number{bound}.", param, ctx)
+        return number
+
+
+SEED = Whole(0, 2**32 - 1)
+
+
+class Command(click.Command):
+    """A command whose repeatable options of numbers take several at once: ``--width 128 256``."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Repeats the option's name before each further number, which is the form that click reads."""
+        names = {name for option in self.params if getattr(option, "multiple", False) for name in option.opts}
+        spread: list[str] = []
+        current = ""
+        for word in args:
+            if current and spread[-1] == current:
+                spread.append(word)
+            elif current and _is_number(word):
+                spread += [current, word]
+            else:
+                spread.append(word)
+                current = word if word in names else ""
+        return super().parse_args(ctx, spread)
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
+
+
+def everywhere(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds the options that every command has."""
+    for option in (
+        click.option(
+            "--debug", is_flag=True, expose_value=False, help="Show the traceback of an error as well."
+        ),
+        click.option("-q", "--quiet", is_flag=True, help="Print errors only."),
+    ):
+        command = option(command)
+    return command
+
+
+def seed(what: str) -> Callable[..., Any]:
+    """The option --seed."""
+    return click.option(
+        "--seed", type=SEED, default=0, show_default=True, metavar="N", help=f"What {what} follow from."
+    )
