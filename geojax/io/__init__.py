@@ -1,0 +1,14 @@
+"""Files: parameters to and from safetensors, orbax and flax; merging and aligning files tensor by tensor."""
+
+from geojax.io.errors import CheckpointError
+from geojax.io.safetensors import Checkpoint, load_safetensors, open_safetensors
+from geojax.io.writing import SafetensorsWriter, save_safetensors
+
+__all__ = [
+    "Checkpoint",
+    "CheckpointError",
+    "SafetensorsWriter",
+    "load_safetensors",
+    "open_safetensors",
+    "save_safetensors",
+]

@@ -1,0 +1,26 @@
+"""Cases of files: what reads and writes runs on the host, so only what its docstring promises is checked here."""
+
+from geojax import io
+from tests.conformance.case import Case, exempt_all
+
+HOST = [
+    "load_safetensors",
+    "open_safetensors",
+    "save_safetensors",
+]
+
+CASES = [
+    Case(
+        name,
+        getattr(io, name),
+        lambda key, dtype: (),
+        exemptions=exempt_all("reads or writes files on the host"),
+    )
+    for name in HOST
+]
+
+DATA = {
+    "Checkpoint": "what open_safetensors returns",
+    "CheckpointError": "an exception of the host",
+    "SafetensorsWriter": "a file that is being written",
+}
