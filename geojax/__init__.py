@@ -7,7 +7,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from geojax import manifolds, merging, optim, symmetry, transport
+    from geojax import architectures, io, manifolds, merging, optim, symmetry, transport
     from geojax._core.bib import cite
     from geojax.results import Status, unwrap
 
@@ -16,7 +16,9 @@ __version__ = "0.1.0"
 __all__ = [
     "Status",
     "__version__",
+    "architectures",
     "cite",
+    "io",
     "manifolds",
     "merging",
     "optim",
