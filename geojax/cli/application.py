@@ -8,8 +8,10 @@ import traceback
 import click
 
 import geojax
+from geojax.cli.barrier import barrier
 from geojax.cli.demo import demo
 from geojax.cli.errors import EXTRAS, CheckError, InputError, missing_module
+from geojax.cli.inspect import inspect
 from geojax.cli.symmetries import symmetries
 
 DEFECT = 70
@@ -35,7 +37,7 @@ def application() -> None:
     """
 
 
-for command in (symmetries, demo):
+for command in (inspect, symmetries, barrier, demo):
     application.add_command(command)
 
 

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +58,11 @@ class Screen:
         with Progress(*columns, console=self.err, transient=True, disable=hidden) as bar:
             task = bar.add_task(what, total=None)
             yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def num_bytes(shapes: Iterable[Any]) -> int:
+    """Bytes of arrays with these shapes and dtypes."""
+    return sum(math.prod(like.shape) * like.dtype.itemsize for like in shapes)
 
 
 def size_text(num_bytes: int) -> str:

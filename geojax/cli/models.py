@@ -11,10 +11,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from geojax.cli.console import num_bytes
 from geojax.cli.errors import InputError
 
 if TYPE_CHECKING:
     from geojax.symmetry import SymmetrySpec
+
+LARGE = 1 << 30
+"""Bytes of parameters up to which a known architecture's symmetry is verified unasked."""
 
 HELP = """\b
 MODEL is one of
@@ -32,7 +36,7 @@ class Model:
         name: What it is called in tables.
         spec: The saved symmetry; None where it is to be inferred.
         apply: ``apply(params, *inputs)``; None for a saved spec.
-        params: Example parameters.
+        params: Example parameters; only shapes for a known architecture.
         inputs: Example inputs.
         architecture: The `geojax.architectures.Architecture` that it is, if it is one.
     """
@@ -73,18 +77,30 @@ def resolve(text: str) -> Model:
     )
 
 
-def spec_of(model: Model, *, verify: bool = True) -> "SymmetrySpec":
+def spec_of(model: Model, *, verify: bool | None = None) -> "SymmetrySpec":
     """The symmetry of a model: the saved one, or what `infer` finds.
+
+    Args:
+        model: The model.
+        verify: Whether to check it numerically; if None, where the parameters take LARGE bytes at most.
 
     Raises:
         InputError: If the function does not trace.
     """
     if model.spec is not None:
         return model.spec
+    import jax
+
     from geojax.symmetry import infer
 
+    params = model.params
+    if model.architecture is not None:
+        shapes = model.architecture.shapes()
+        small = num_bytes(shapes.values()) <= LARGE
+        verify = small if verify is None else verify
+        params = model.architecture.init(jax.random.key(0)) if verify or small else shapes
     try:
-        return infer(_function(model), model.params, *model.inputs, verify=verify)
+        return infer(_function(model), params, *model.inputs, verify=verify is not False)
     except ValueError as error:
         raise InputError(f"{model.name}: {error}") from error
 
@@ -142,12 +158,19 @@ def users_code(where: str) -> Iterator[None]:
     except (InputError, KeyboardInterrupt):
         raise
     except Exception as error:
-        frames = traceback.extract_tb(error.__traceback__)
-        place = next((f for f in reversed(frames) if "site-packages" not in f.filename and f.lineno), None)
+        frames = reversed(traceback.extract_tb(error.__traceback__))
+        place = next((frame for frame in frames if _is_users(frame.filename)), None)
         at = f" ({place.filename}, line {place.lineno})" if place else ""
+        said = (str(error).strip().splitlines() or [""])[0].rstrip(".")
         raise InputError(
-            f"{where}: {type(error).__name__}: {error}{at}. Run with --debug for the traceback."
+            f"{where}: {type(error).__name__}: {said}{at}. Run with --debug for the traceback."
         ) from error
+
+
+def _is_users(file: str) -> bool:
+    """Whether a source file is neither installed, nor of geojax, nor made up by the interpreter."""
+    ours = str(Path(__file__).parent.parent)
+    return os.path.isfile(file) and not file.startswith((ours, sys.prefix, sys.base_prefix))
 
 
 def _function(model: Model) -> Callable[..., Any]:
@@ -190,7 +213,7 @@ def _known(path: Path, config: dict[str, Any]) -> Model:
     return Model(
         f"{found.name} ({path})",
         apply=found.apply,
-        params=found.init(jax.random.key(0)),
+        params=found.shapes(),
         inputs=tuple(found.inputs(jax.random.key(1))),
         architecture=found,
     )

@@ -38,11 +38,15 @@ examples:
 )
 @click.option("--pins", is_flag=True, help="Also list the axes that are held, and what holds them.")
 @click.option("--leaves", is_flag=True, help="List every leaf a group moves, not the first few.")
-@click.option("--no-verify", is_flag=True, help="Leave the numerical check out.")
+@click.option(
+    "--verify/--no-verify",
+    default=None,
+    help="Check numerically.  [default: known architectures of up to 1 GB, and all functions of yours]",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @everywhere
 def symmetries(
-    model: str, save: Path | None, pins: bool, leaves: bool, no_verify: bool, as_json: bool, quiet: bool
+    model: str, save: Path | None, pins: bool, leaves: bool, verify: bool | None, as_json: bool, quiet: bool
 ) -> int:
     """Find the symmetries of a model's function, and check them.
 
@@ -54,7 +58,7 @@ def symmetries(
     if save is not None:
         check_output(save, [Path(model)], option="--save")
     found = models.resolve(model)
-    spec = models.spec_of(found, verify=not no_verify)
+    spec = models.spec_of(found, verify=verify)
     if as_json:
         screen.json(record(spec))
     else:
@@ -176,7 +180,7 @@ def _groups(spec: "SymmetrySpec", shown: float) -> Any:
         group = spec.groups[names[0]]
         axes = list(dict.fromkeys(axis for name in names for axis in moved[name]))
         collapsed = list(dict.fromkeys(map(pattern, axes))) if len(names) > 1 else axes
-        cell = Text(title(names), "bold")
+        cell = Text(title(names).removesuffix(f":{group.kind}"), "bold")
         cell.append("\n" + _listed(collapsed, shown), "not bold dim")
         table.add_row(group.kind.replace("_", " "), _size(group), str(len(names)), cell)
     return table
