@@ -1,6 +1,7 @@
 """Files: parameters to and from safetensors, orbax and flax; merging and aligning files tensor by tensor."""
 
 from geojax.io.errors import CheckpointError
+from geojax.io.names import flatten, unflatten
 from geojax.io.safetensors import Checkpoint, load_safetensors, open_safetensors
 from geojax.io.writing import SafetensorsWriter, save_safetensors
 
@@ -8,7 +9,9 @@ __all__ = [
     "Checkpoint",
     "CheckpointError",
     "SafetensorsWriter",
+    "flatten",
     "load_safetensors",
     "open_safetensors",
     "save_safetensors",
+    "unflatten",
 ]

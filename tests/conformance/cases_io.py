@@ -4,9 +4,11 @@ from geojax import io
 from tests.conformance.case import Case, exempt_all
 
 HOST = [
+    "flatten",
     "load_safetensors",
     "open_safetensors",
     "save_safetensors",
+    "unflatten",
 ]
 
 CASES = [
