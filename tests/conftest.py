@@ -13,7 +13,11 @@ import os
 from pathlib import Path
 
 _ROOT = Path(__file__).resolve().parent.parent
-_FLAGS = {"--xla_force_host_platform_device_count": "4", "--xla_backend_optimization_level": "1"}
+_FLAGS = {
+    "--xla_force_host_platform_device_count": "4",
+    "--xla_backend_optimization_level": "1",
+    "--xla_cpu_parallel_codegen_split_count": "1",  # one object a program: quicker, and fewer memory maps
+}
 _VERSION = tuple(int(part) for part in importlib.metadata.version("jaxlib").split(".")[:2])
 if _VERSION < (0, 11):
     _FLAGS["--xla_cpu_use_fusion_emitters"] = "false"  # later versions do not know the flag, and abort
@@ -43,23 +47,22 @@ def _precision(request: pytest.FixtureRequest) -> Iterator[None]:
     jax.config.update("jax_enable_x64", True)
 
 
-GROWTH = 2 << 30
-_resident = {"floor": 1 << 30}
+# A compiled program keeps a dozen pages mapped, a process may map 65,530, and XLA crashes on the next.
+MAPPED = 20_000
 
 
-def _memory() -> int:
-    """Resident bytes of this process, 0 where the system does not say."""
-    pages = Path("/proc/self/statm")
-    return int(pages.read_text().split()[1]) * os.sysconf("SC_PAGESIZE") if pages.exists() else 0
+def _mapped() -> int:
+    """Memory maps of this process, 0 where the system does not list them."""
+    maps = Path("/proc/self/maps")
+    return maps.read_bytes().count(b"\n") if maps.exists() else 0
 
 
 @pytest.fixture(autouse=True)
-def _bounded_memory() -> Iterator[None]:
-    """Forget compiled programs whenever a worker has grown by GROWTH; the persistent cache keeps them."""
+def _bounded_maps() -> Iterator[None]:
+    """Forget compiled programs before a worker has too many; the persistent cache keeps them."""
     yield
-    if _memory() > _resident["floor"] + GROWTH:
+    if _mapped() > MAPPED:
         jax.clear_caches()
-        _resident["floor"] = _memory()
 
 
 @pytest.fixture

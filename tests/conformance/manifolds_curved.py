@@ -69,7 +69,7 @@ CASES = [
     case(Oblique(), (3, 2)),
     case(Torus(), (2,)),
     case(Simplex(), (3,), radius=0.05),
-    case(SymmetricPower(Sphere(), assignment), (2, 3), radius=0.1),
+    case(SymmetricPower(Sphere(), assignment), (2, 3), radius=0.1, grid=False),
     case(ShapeSpace(), (3, 2), operations=SHAPES, radius=0.3),
     Case(
         "hyperplane_distance",

@@ -61,8 +61,8 @@ def equal_unitaries(dtype):
 
 
 CASES = [
-    case(AffineGroup(), (3, 3), operations=("inner", "exp")),
-    case(Flag((1, 2)), (3, 2), operations=("to_tangent", "inner", "retract", "exp")),
+    case(AffineGroup(), (3, 3), operations=("inner", "exp"), grid=False),
+    case(Flag((1, 2)), (3, 2), operations=("to_tangent", "inner", "retract", "exp"), grid=False),
     Case(
         "SpecialUnitary",
         SpecialUnitary,
@@ -73,7 +73,7 @@ CASES = [
         edges={"equal": equal_unitaries},
         tolerance=1e-9,
     ),
-    case(FixedRank(1), (3, 2), operations=FLAT),
+    case(FixedRank(1), (3, 2), operations=FLAT, grid=False),
     case(GeneralLinear(), (2, 2), operations=("inner", "exp", "squared_dist")),
     case(SpecialLinear(), (2, 2), operations=("to_tangent", "inner", "log")),
     Case(

@@ -95,13 +95,14 @@ CASES = [
         operations=_without("parallel_transport"),
         radius=0.1,
     ),
-    case(SPDPower(SPDAffineInvariant(), theta=0.5), (2, 2)),
+    case(SPDPower(SPDAffineInvariant(), theta=0.5), (2, 2), operations=("inner", "exp", "squared_dist")),
     dataclasses.replace(
         case(
             KernelMetric(power_affine_kernel(0.5)),
             (2, 2),
             operations=("inner", "norm", "riemannian_gradient", "retract"),
             radius=0.1,
+            grid=False,
         ),
         nan_arguments=(0, 1, 3, 4),  # without a distance, no operation reads the second point
     ),
@@ -117,7 +118,7 @@ CASES = [
         edges={"momentum 0": _still},
         tolerance=1e-9,
     ),
-    case(Correlation(), (3, 3)),
+    case(Correlation(), (3, 3), operations=("to_tangent", "inner", "exp", "log", "squared_dist")),
     Case(
         "frechet_variance",
         frechet_variance,
