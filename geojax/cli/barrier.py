@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from geojax.cli import models
-from geojax.cli.checkpoints import load
+from geojax.cli.checkpoints import load, same_tensors
 from geojax.cli.console import Screen, columns
 from geojax.cli.errors import CheckError, InputError, needing
 from geojax.cli.models import Model, users_code
@@ -77,6 +77,8 @@ def barrier(
             import matplotlib  # noqa: F401
     found = models.resolve(model) if model is not None else None
     ends = [_params(path, found) for path in (a, b)]
+    if found is None:
+        same_tensors(a, ends[0], b, ends[1])
     if data is not None:
         loss, what = models.call(data, "--data"), f"{data}"
     else:
@@ -104,14 +106,9 @@ def _params(path: Path, model: Model | None) -> Any:
     tensors = load(path)
     if model is None:
         return tensors
-    if model.apply is None:
-        models.apply_of(model, "a barrier")
+    models.apply_of(model, "a barrier")
     try:
-        if model.architecture is not None:
-            return model.architecture.select(tensors)
-        from geojax.io import unflatten
-
-        return unflatten(tensors, model.params)
+        return models.params_of(model, tensors)
     except ValueError as error:
         raise InputError(f"{path}: {error}") from error
 

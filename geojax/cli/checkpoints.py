@@ -127,6 +127,22 @@ def load(path: Path) -> dict[str, Any]:
         return found
 
 
+def same_tensors(
+    path_a: Path, tensors_a: Mapping[str, Any], path_b: Path, tensors_b: Mapping[str, Any]
+) -> None:
+    """Checks that two checkpoints hold tensors of the same names, shapes and dtypes.
+
+    Raises:
+        InputError: Naming the first that differs.
+    """
+    from geojax.io.names import mismatches
+
+    lines = mismatches(tensors_b, tensors_a)
+    if lines:
+        more = f", and {len(lines) - 1} more" if len(lines) > 1 else ""
+        raise InputError(f"{path_b} is not of the same model as {path_a}: {lines[0]}{more}.")
+
+
 def _flax(path: Path) -> dict[str, Any]:
     from geojax.io import flatten, load_flax
 

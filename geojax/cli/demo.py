@@ -16,10 +16,10 @@ UNITS = Whole(1, 2**16)
     short_help="Train pairs of networks and merge each into one.",
     epilog="""\b
 examples:
-  geojax demo                               the digits, about a minute
-  geojax demo --data fashion-mnist          a folder with Fashion-MNIST, under three minutes
-  geojax demo --width 128 256 512           how the barrier falls as perceptrons widen
-  geojax demo --quick --out /tmp/demo       half a minute, to see that it runs""",
+  geojax demo                          the digits, about a minute
+  geojax demo --data fashion-mnist     Fashion-MNIST, under three minutes
+  geojax demo --width 128 256 512      how the barrier falls as nets widen
+  geojax demo --quick --out /tmp/demo  half a minute, to see that it runs""",
 )
 @click.option(
     "--data",

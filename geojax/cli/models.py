@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -117,6 +117,35 @@ def apply_of(model: Model, what: str) -> Callable[..., Any]:
             "Give a config.json or module:function as MODEL."
         )
     return _function(model)
+
+
+def params_of(model: Model, tensors: Mapping[str, Any]) -> Any:
+    """A checkpoint's tensors, in their own dtypes, as the model takes them.
+
+    Raises:
+        ValueError: If they are not this model's.
+    """
+    import jax
+    import jax.numpy as jnp
+
+    from geojax.io import flatten, unflatten
+
+    if model.architecture is not None:
+        return model.architecture.select(tensors)
+
+    def names(separator: str) -> set[str]:
+        return set(flatten(model.params, separator=separator))
+
+    separator = max("/.", key=lambda mark: len(names(mark) & set(tensors)))
+
+    def like(path: Any, leaf: Any) -> Any:
+        name = jax.tree_util.keystr(path, simple=True, separator=separator)
+        if not hasattr(leaf, "dtype") or name not in tensors:
+            return leaf
+        both = all(jnp.issubdtype(value.dtype, jnp.inexact) for value in (leaf, tensors[name]))
+        return jax.ShapeDtypeStruct(leaf.shape, tensors[name].dtype if both else leaf.dtype)
+
+    return unflatten(tensors, jax.tree_util.tree_map_with_path(like, model.params), separator=separator)
 
 
 def call(text: str, what: str) -> Any:
