@@ -16,6 +16,7 @@ LAYERS = {
     1: {"transport", "manifolds"},
     2: {"symmetry"},
     3: {
+        "architectures",
         "merging",
         "metanets",
         "representations",

@@ -1,0 +1,201 @@
+"""Architecture: a published model family at given sizes, as a plain function of its tensors."""
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, ArrayLike
+
+from geojax._core import checks
+from geojax.typing import Key
+
+Shapes = dict[str, tuple[int, ...]]
+
+
+@dataclasses.dataclass(frozen=True)
+class TensorNames:
+    """Which tensor of a checkpoint is which of an architecture's.
+
+    Attributes:
+        read: {architecture's name: checkpoint's name} for every tensor that the architecture reads.
+        copies: {checkpoint's name: architecture's name} for tensors that repeat one that is read, as a tied output
+            layer does. Whoever moves the one must write the other too.
+        unread: Tensors of the checkpoint that the function does not read: poolers, other heads, counters. They stay as
+            they are, so what somebody else computes from them is not protected when the rest is moved.
+    """
+
+    read: Mapping[str, str]
+    copies: Mapping[str, str]
+    unread: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Architecture:
+    """A model family at given sizes: ``apply(params, *inputs)`` and the tensors that it takes.
+
+    ``params`` is a flat dict {tensor name: array}, with the names and layouts of the checkpoints that Hugging Face's
+    transformers library writes, without the prefix of the model's body: ``embeddings.word_embeddings.weight``, not
+    ``bert.embeddings.word_embeddings.weight``. `match` finds them in a checkpoint with or without it. The functions
+    compute what that library computes at inference, without dropout. They are plain JAX: `geojax.symmetry.infer` reads
+    their symmetry, and what is inferred is what the weights of that shape have.
+
+    Attributes:
+        name: The family, ``model_type`` in a config.json.
+        config: The family's configuration, a frozen dataclass.
+        prefix: What a checkpoint may put before the names of the model's body, as "bert.".
+        copies: Pairs (name, name it repeats) of tensors that a checkpoint may carry twice.
+        forward: (config, params, *inputs) -> outputs.
+        table: config -> {tensor name: shape}.
+        example: config -> the shapes of small inputs: ``jax.ShapeDtypeStruct`` of floats, and of integers.
+
+    Example:
+        >>> import jax
+        >>> import geojax as gj
+        >>> arch = gj.architectures.from_config({"model_type": "gpt2", "vocab_size": 7, "n_positions": 8,
+        ...                                      "n_embd": 6, "n_layer": 1, "n_head": 2})
+        >>> params = arch.init(jax.random.key(0))
+        >>> arch.apply(params, *arch.inputs()).shape
+        (2, 5, 7)
+        >>> spec = gj.symmetry.infer(arch.apply, params, *arch.inputs(), verify=False)
+        >>> [group.size for group in spec.groups.values() if group.kind == "permutation"]
+        [6, 2, 3, 3, 24]
+    """
+
+    name: str
+    config: Any
+    prefix: str
+    copies: tuple[tuple[str, str], ...]
+    forward: Callable[..., Array] = dataclasses.field(repr=False)
+    table: Callable[[Any], Shapes] = dataclasses.field(repr=False)
+    example: Callable[[Any], tuple[jax.ShapeDtypeStruct, ...]] = dataclasses.field(repr=False)
+
+    def apply(self, params: Mapping[str, ArrayLike], *inputs: ArrayLike) -> Array:
+        """The model's outputs on a batch of inputs; raises ValueError for tensors that are missing or misshapen."""
+        return self.forward(self.config, self._checked(params), *map(jnp.asarray, inputs))
+
+    def shapes(self) -> dict[str, jax.ShapeDtypeStruct]:
+        """Shape of every tensor that `apply` reads, in float32."""
+        return {
+            name: jax.ShapeDtypeStruct(shape, np.dtype(np.float32))
+            for name, shape in self.table(self.config).items()
+        }
+
+    def init(self, key: Key) -> dict[str, Array]:
+        """Random parameters: norms at one and zero, biases zero, the rest normal with deviation 0.02."""
+        checks.typed_key("Architecture.init", key)
+        shapes = self.shapes()
+        keys = jax.random.split(key, len(shapes))
+        return {name: _initial(name, k, shape) for k, (name, shape) in zip(keys, shapes.items(), strict=True)}
+
+    def inputs(self, key: Key | None = None) -> tuple[Array, ...]:
+        """A small batch to trace `apply` with; the same one each time, unless a key draws another."""
+        entropy = () if key is None else np.asarray(jax.random.key_data(key)).ravel()
+        generator = np.random.default_rng([int(number) for number in entropy])
+        return tuple(_drawn(generator, shape, self.config) for shape in self.example(self.config))
+
+    def match(self, names: Iterable[str]) -> TensorNames:
+        """Finds the architecture's tensors among the names of a checkpoint.
+
+        A checkpoint's name is the architecture's, with or without the prefix of the body; ``gamma`` and ``beta`` of
+        early checkpoints stand for ``weight`` and ``bias``.
+
+        Args:
+            names: The names in the checkpoint, or the checkpoint itself.
+
+        Returns:
+            A `TensorNames`.
+
+        Raises:
+            ValueError: Naming tensors that are missing or there twice under different names.
+        """
+        ours, copies = self.table(self.config), dict(self.copies)
+        read: dict[str, str] = {}
+        repeated: dict[str, str] = {}
+        unread = []
+        for name in names:
+            plain = strip_prefix(name, self.prefix)
+            if plain in copies:
+                repeated[name] = copies[plain]
+            elif plain not in ours:
+                unread.append(name)
+            elif plain in read:
+                raise ValueError(
+                    f"{self.name}: {plain} is in the checkpoint twice, as {read[plain]!r} and {name!r}. Remove one."
+                )
+            else:
+                read[plain] = name
+        missing = [name for name in ours if name not in read]
+        if missing:
+            shown = ", ".join(missing[:4]) + (f" and {len(missing) - 4} more" if len(missing) > 4 else "")
+            raise ValueError(
+                f"{self.name}: the checkpoint lacks {len(missing)} of {len(ours)} tensors: {shown}. Check that the "
+                f"config is this checkpoint's, its field 'architectures' too."
+            )
+        return TensorNames({name: read[name] for name in ours}, repeated, tuple(unread))
+
+    def select(self, tensors: Mapping[str, Any]) -> dict[str, Any]:
+        """The parameters from a checkpoint of any naming that `match` knows, checked against `shapes`.
+
+        Args:
+            tensors: {name: array}; only the arrays that are read are touched.
+
+        Returns:
+            {architecture's name: array}, the arrays as they are in the checkpoint.
+
+        Raises:
+            ValueError: As `match`, and naming the tensors of another shape.
+        """
+        params = {name: tensors[own] for name, own in self.match(tensors).read.items()}
+        self._compare(params)
+        return params
+
+    def _checked(self, params: Mapping[str, Any]) -> dict[str, Array]:
+        self._compare(params)
+        return {name: jnp.asarray(params[name]) for name in self.table(self.config)}
+
+    def _compare(self, params: Mapping[str, Any]) -> None:
+        expected = self.table(self.config)
+        wrong = [
+            f"  {name} is missing, expected {shape}" for name, shape in expected.items() if name not in params
+        ]
+        wrong += [
+            f"  {name} has shape {tuple(np.shape(params[name]))}, expected {shape}"
+            for name, shape in expected.items()
+            if name in params and tuple(np.shape(params[name])) != shape
+        ]
+        if wrong:
+            more = f"\n  and {len(wrong) - 8} more" if len(wrong) > 8 else ""
+            raise ValueError(
+                f"{self.name}: {len(wrong)} of {len(expected)} tensors do not fit the config:\n"
+                + "\n".join(wrong[:8])
+                + f"{more}\nCheck that the config is this checkpoint's; `select` finds tensors under a prefix."
+            )
+
+
+def strip_prefix(name: str, prefix: str) -> str:
+    """A checkpoint's tensor name as the architecture spells it."""
+    plain = name.removeprefix(prefix)
+    for old, new in ((".gamma", ".weight"), (".beta", ".bias")):
+        plain = plain.removesuffix(old) + new if plain.endswith(old) else plain
+    return plain
+
+
+def _initial(name: str, key: Key, shape: jax.ShapeDtypeStruct) -> Array:
+    last = name.rsplit(".", 1)[-1]
+    if last == "running_var" or (last == "weight" and len(shape.shape) == 1):
+        return jnp.ones(shape.shape, shape.dtype)
+    if len(shape.shape) == 1:
+        return jnp.zeros(shape.shape, shape.dtype)
+    fan = math.prod(shape.shape[1:])
+    deviation = math.sqrt(2 / fan) if len(shape.shape) == 4 else 0.02
+    return deviation * jax.random.normal(key, shape.shape, shape.dtype)
+
+
+def _drawn(generator: np.random.Generator, shape: jax.ShapeDtypeStruct, config: Any) -> Array:
+    if jnp.issubdtype(shape.dtype, jnp.integer):
+        return jnp.asarray(generator.integers(config.vocab_size, size=shape.shape), shape.dtype)
+    return jnp.asarray(generator.normal(size=shape.shape), shape.dtype)
