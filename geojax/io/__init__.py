@@ -3,6 +3,7 @@
 from geojax.io.errors import CheckpointError
 from geojax.io.names import flatten, unflatten
 from geojax.io.safetensors import Checkpoint, load_safetensors, open_safetensors
+from geojax.io.streaming import stream_merge
 from geojax.io.writing import SafetensorsWriter, save_safetensors
 
 __all__ = [
@@ -13,5 +14,6 @@ __all__ = [
     "load_safetensors",
     "open_safetensors",
     "save_safetensors",
+    "stream_merge",
     "unflatten",
 ]

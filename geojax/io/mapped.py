@@ -32,13 +32,7 @@ class MappedFile:
             array.flags.writeable = False
             return array
         array = np.ndarray(extent.shape, extent.dtype, self._mapped(), extent.start)
-        if extent.dtype == np.bool_ and np.any(array.view(np.uint8) > 1):
-            raise CheckpointError(
-                self.path,
-                "a byte of this boolean tensor is neither 0 nor 1",
-                tensor=name,
-                extent=(extent.start, extent.stop),
-            )
+        self._check_booleans(name, array)
         return array
 
     def read_into(self, name: str, first: int, out: np.ndarray) -> None:
@@ -54,6 +48,7 @@ class MappedFile:
                 reason = f"the file became shorter while it was open, and ends at byte {first + done}"
                 raise CheckpointError(self.path, reason, tensor=name, extent=(first, first + len(place)))
             done += count
+        self._check_booleans(name, out)
 
     def release(self, name: str) -> None:
         """Lets the pages that hold nothing but this tensor leave memory."""
@@ -74,6 +69,12 @@ class MappedFile:
         if self.map is None:
             self.map = mmap.mmap(self.descriptor, 0, access=mmap.ACCESS_READ)
         return self.map
+
+    def _check_booleans(self, name: str, array: np.ndarray) -> None:
+        if array.dtype == np.bool_ and np.any(array.view(np.uint8) > 1):
+            extent = self.extents[name]
+            reason = "a byte of this boolean tensor is neither 0 nor 1"
+            raise CheckpointError(self.path, reason, tensor=name, extent=(extent.start, extent.stop))
 
     def _check_open(self) -> None:
         if self.descriptor < 0:

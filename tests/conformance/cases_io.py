@@ -8,6 +8,7 @@ HOST = [
     "load_safetensors",
     "open_safetensors",
     "save_safetensors",
+    "stream_merge",
     "unflatten",
 ]
 

@@ -122,6 +122,8 @@ def test_a_boolean_that_is_none_is_refused_when_read(tmp_path):
     path = put(tmp_path / "f", {"a": item("BOOL", (4,), (0, 4))}, b"\0\1\2\0")
     with open_safetensors(path) as checkpoint, pytest.raises(CheckpointError, match="neither 0 nor 1"):
         checkpoint["a"]
+    with open_safetensors(path) as checkpoint, pytest.raises(CheckpointError, match="neither 0 nor 1"):
+        checkpoint.read("a")
 
 
 def test_padding_and_spaces_are_no_lies(tmp_path):

@@ -68,7 +68,7 @@ def test_two_leaves_of_one_name_are_an_error(separator):
 
 
 def test_random_keys_are_named():
-    with pytest.raises(TypeError, match="'dropout/key'.*key_data"):
+    with pytest.raises(TypeError, match=r"'dropout/key'.*key_data"):
         flatten({"dropout": {"key": jax.random.key(0)}})
 
 
