@@ -10,9 +10,11 @@ from jaxtyping import Array, Float, Int
 from geojax._core import checks, tree
 from geojax._core.loops import iterate, vary_with
 from geojax._core.struct import struct
+from geojax.merging.aligned import aligned
 from geojax.merging.leaves import map_stack, merged_only, stack_size
 from geojax.merging.stock import pairwise_cosine
-from geojax.typing import Params, Scalar
+from geojax.symmetry.spec import SymmetrySpec
+from geojax.typing import Key, Params, Scalar
 
 __all__ = ["AggregationResult", "aggregate", "client_coherence", "learn_aggregation"]
 
@@ -40,7 +42,14 @@ class AggregationResult:
     status: Int[Array, ""]
 
 
-def aggregate(stack: Params, weights: Float[Array, " k"], shrinkage: Scalar = 1.0) -> Params:
+def aggregate(
+    stack: Params,
+    weights: Float[Array, " k"],
+    shrinkage: Scalar = 1.0,
+    *,
+    spec: SymmetrySpec | None = None,
+    key: Key | None = None,
+) -> Params:
     """Aggregates the models of several clients: gamma sum_i w_i theta_i.
 
     With w_i the clients' shares of the data and gamma = 1 it is federated averaging; gamma < 1 acts as weight decay.
@@ -49,15 +58,17 @@ def aggregate(stack: Params, weights: Float[Array, " k"], shrinkage: Scalar = 1.
         stack: The clients' models as one tree with a leading axis of length k.
         weights: What each counts, [k]; used as they are, not normalised.
         shrinkage: The factor gamma. Traced.
+        spec: The symmetry of the function; if given, every model is first aligned with the first by `weight_matching`.
+        key: Random key for the alignment; wanted with a spec only.
 
     Returns:
         One model.
 
     Raises:
-        ValueError: If shapes disagree.
+        ValueError: If shapes disagree, or there is a spec without a key.
 
-    Differentiation: exact.
-    Complexity: linear in the parameters of all models.
+    Differentiation: exact, with the alignment held.
+    Complexity: linear in the parameters of all models, and the alignments.
 
     Example:
         >>> import jax.numpy as jnp
@@ -69,6 +80,7 @@ def aggregate(stack: Params, weights: Float[Array, " k"], shrinkage: Scalar = 1.
     """
     count = stack_size("aggregate", stack)
     checks.shapes("aggregate", weights=(weights, str(count)), shrinkage=(shrinkage, ""))
+    stack = aligned("aggregate", spec, stack, None, key)
 
     def mix(leaf: Array) -> Array:
         w = jnp.asarray(shrinkage, leaf.dtype) * jnp.asarray(weights, leaf.dtype)
@@ -84,6 +96,8 @@ def learn_aggregation(
     learning_rate: Scalar = 0.5,
     tol: Scalar = 1e-6,
     max_steps: int = 1000,
+    spec: SymmetrySpec | None = None,
+    key: Key | None = None,
 ) -> AggregationResult:
     """Learns the weights of an aggregation, and its shrinkage, on a loss of the aggregated model.
 
@@ -96,12 +110,14 @@ def learn_aggregation(
         learning_rate: First step. Traced.
         tol: Norm of the gradient by the logarithms to reach. Traced.
         max_steps: Most steps; static.
+        spec: The symmetry of the function; if given, every model is first aligned with the first by `weight_matching`.
+        key: Random key for the alignment; wanted with a spec only.
 
     Returns:
         AggregationResult, from equal weights and gamma = 1.
 
     Raises:
-        ValueError: If shapes disagree or loss is not a scalar.
+        ValueError: If shapes disagree, loss is not a scalar, or there is a spec without a key.
 
     Status: CONVERGED, MAX_STEPS, NONFINITE.
 
@@ -117,6 +133,7 @@ def learn_aggregation(
 
     References: [Li2023].
     """
+    stack = aligned("learn_aggregation", spec, stack, None, key)
     count = stack_size("learn_aggregation", stack)
     max_steps = checks.count("learn_aggregation", "max_steps", max_steps)
     dtype = jnp.result_type(*jax.tree.leaves(merged_only(stack)), jnp.float32)

@@ -55,8 +55,7 @@ def average(
                 f"{count}, one entry for each weight. Stack the models with jax.tree.map and jnp.stack."
             )
 
-    if spec is not None:
-        stack = aligned("average", spec, stack, None, key)
+    stack = aligned("average", spec, stack, None, key)
 
     def mix(leaf: Array) -> Array:
         w = jnp.asarray(weights, leaf.dtype)

@@ -7,9 +7,11 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from geojax._core import checks, safe, tree
+from geojax.merging.aligned import aligned_pair
 from geojax.merging.connectivity import interpolate
 from geojax.merging.leaves import is_merged, same_model, wide
-from geojax.typing import Params, Scalar
+from geojax.symmetry.spec import SymmetrySpec
+from geojax.typing import Key, Params, Scalar
 
 __all__ = ["balanced_average", "error_correction_table"]
 
@@ -21,6 +23,8 @@ def balanced_average(
     t: Scalar,
     *inputs: Any,
     head: Callable[[str], bool],
+    spec: SymmetrySpec | None = None,
+    key: Key | None = None,
 ) -> Params:
     """Interpolates two classifiers after giving the second the confidence of the first.
 
@@ -36,15 +40,17 @@ def balanced_average(
         inputs: The rest of apply's arguments: a few hundred examples.
         head: Whether the leaf of that name, such as 'head/kernel', belongs to the last layer: logits must be
             proportional to these leaves together.
+        spec: The symmetry of the function; if given, params_b is first aligned by `weight_matching`.
+        key: Random key for the alignment; wanted with a spec only.
 
     Returns:
         A tree like params_a.
 
     Raises:
-        ValueError: If trees disagree, t is not a scalar, or no leaf belongs to the head.
+        ValueError: If trees disagree, t is not a scalar, no leaf belongs to the head, or there is a spec without a key.
         TypeError: If leaves differ in dtype.
 
-    Differentiation: exact, the factor included.
+    Differentiation: exact, the factor included, with the alignment held.
     Complexity: one evaluation of each model.
 
     Example:
@@ -64,6 +70,8 @@ def balanced_average(
         raise ValueError(
             f"balanced_average: head holds for none of the leaves {names}; expected the last layer's."
         )
+
+    params_b = aligned_pair("balanced_average", spec, params_a, params_b, key)
 
     def size(params: Params) -> Array:
         logits = apply(params, *inputs)

@@ -10,9 +10,11 @@ from jaxtyping import Array, Float, Int
 from geojax._core import checks, tree
 from geojax._core.loops import vary_with
 from geojax._core.struct import struct
+from geojax.merging.aligned import aligned
 from geojax.merging.leaves import is_merged
 from geojax.merging.task_vectors import task_arithmetic
 from geojax.results import Status
+from geojax.symmetry.spec import SymmetrySpec
 from geojax.typing import Key, Params, Scalar
 
 __all__ = ["ConcreteFit", "concrete_fit", "concrete_mask", "concrete_merge"]
@@ -84,6 +86,7 @@ def concrete_merge(
     *,
     key: Key,
     temperature: Scalar,
+    spec: SymmetrySpec | None = None,
 ) -> Params:
     """Adds the task vectors of several models to their base through one random mask.
 
@@ -94,8 +97,9 @@ def concrete_merge(
         stack: The fine-tuned models as one tree with a leading axis of length k.
         logits: A tree like base; at infinity this is `task_arithmetic`, at minus infinity base.
         weights: What each task vector counts, [k].
-        key: Random key for the mask.
+        key: Random key for the mask, and for the alignment where there is a spec.
         temperature: Positive. Traced.
+        spec: The symmetry of the function; if given, every model is first aligned with base by `weight_matching`.
 
     Returns:
         One model, a tree like base.
@@ -116,8 +120,9 @@ def concrete_merge(
     References: [Tang2023].
     """
     checks.same_tree("concrete_merge", "logits", logits, "base", base)
-    whole = task_arithmetic(base, stack, weights)
-    mask = concrete_mask(logits, key, temperature=temperature)
+    mask_key, key = (key, None) if spec is None else jax.random.split(key)
+    whole = task_arithmetic(base, stack, weights, spec=spec, key=key)
+    mask = concrete_mask(logits, mask_key, temperature=temperature)
 
     def mix(m: Array, merged: Any, start: Any) -> Any:
         return (
@@ -141,6 +146,7 @@ def concrete_fit(
     learning_rate: Scalar = 1.0,
     inner_rate: Scalar = 0.1,
     temperature: Scalar = 0.5,
+    spec: SymmetrySpec | None = None,
 ) -> ConcreteFit:
     """Learns the mask that keeps what serves all tasks, the merging weights being tuned to each mask drawn.
 
@@ -153,11 +159,12 @@ def concrete_fit(
         weights: Where every inner step starts, [k].
         inner_loss: A scalar function of parameters for the weights, such as the entropy of predictions.
         outer_loss: A scalar function of parameters for the mask.
-        key: Random key for the masks.
+        key: Random key for the masks, and for the alignment where there is a spec.
         num_steps: Steps to take; static.
         learning_rate: Of the logits. Traced.
         inner_rate: Of the weights. Traced.
         temperature: Of the masks, positive. Traced.
+        spec: The symmetry of the function; if given, every model is first aligned with base by `weight_matching`.
 
     Returns:
         ConcreteFit. Logits begin at zero: each entry is kept with probability one half.
@@ -183,6 +190,9 @@ def concrete_fit(
     """
     num_steps = checks.count("concrete_fit", "num_steps", num_steps)
     checks.typed_key("concrete_fit", key)
+    if spec is not None:
+        align_key, key = jax.random.split(key)
+        stack = aligned("concrete_fit", spec, stack, base, align_key)
     logits = jax.tree.map(lambda leaf: jnp.zeros(jnp.shape(leaf), _mask_dtype(leaf)), base)
     logits, weights = vary_with((logits, jnp.asarray(weights)), base, stack, weights, key)
 

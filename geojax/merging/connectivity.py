@@ -8,8 +8,10 @@ from jaxtyping import Array, Float
 
 from geojax._core import checks
 from geojax._core.struct import struct
+from geojax.merging.aligned import aligned_pair
 from geojax.merging.leaves import is_merged, same_model, wide
-from geojax.typing import Params, Scalar
+from geojax.symmetry.spec import SymmetrySpec
+from geojax.typing import Key, Params, Scalar
 
 __all__ = ["BarrierResult", "barrier", "interpolate"]
 
@@ -29,7 +31,14 @@ class BarrierResult:
     value: Float[Array, ""]
 
 
-def interpolate(params_a: Params, params_b: Params, t: Scalar) -> Params:
+def interpolate(
+    params_a: Params,
+    params_b: Params,
+    t: Scalar,
+    *,
+    spec: SymmetrySpec | None = None,
+    key: Key | None = None,
+) -> Params:
     """The point at time t of the segment from one model to another.
 
     (1 - t) a + t b  in every leaf of real or complex numbers. Integer and boolean leaves, random keys and leaves that
@@ -39,15 +48,18 @@ def interpolate(params_a: Params, params_b: Params, t: Scalar) -> Params:
         params_a: The model at t = 0, any pytree.
         params_b: The model at t = 1, a tree like params_a.
         t: Time, a scalar; outside [0, 1] the line goes on.
+        spec: The symmetry of the function; if given, params_b is first aligned by `weight_matching`. For a path, align
+            once and leave it out.
+        key: Random key for the alignment; wanted with a spec only.
 
     Returns:
         A tree like params_a, every leaf in its own dtype; equal to params_a at 0 and to params_b's mixed leaves at 1.
 
     Raises:
-        ValueError: If the trees differ in structure or shapes, or t is not a scalar.
+        ValueError: If the trees differ in structure or shapes, t is not a scalar, or there is a spec without a key.
         TypeError: If leaves differ in dtype.
 
-    Differentiation: exact in params_a, params_b and t.
+    Differentiation: exact in params_a, params_b and t, with the alignment held.
     Complexity: linear in the parameters. Half-precision leaves are mixed in float32 and rounded once.
 
     Example:
@@ -60,6 +72,7 @@ def interpolate(params_a: Params, params_b: Params, t: Scalar) -> Params:
     """
     same_model("interpolate", "params_b", params_b, "params_a", params_a)
     checks.shapes("interpolate", t=(t, ""))
+    params_b = aligned_pair("interpolate", spec, params_a, params_b, key)
 
     def mix(a, b):
         if not is_merged(a):

@@ -1,6 +1,7 @@
 """Averages weighted by what each model knows: Fisher information, or the Gram matrices of a layer's inputs."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
@@ -8,11 +9,10 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from geojax._core import checks, tree
+from geojax.merging.aligned import permutations_onto_first
 from geojax.merging.leaves import is_merged, map_stack, merged_only, stack_size, wide
 from geojax.symmetry.action import act
-from geojax.symmetry.groups import PERMUTATION
 from geojax.symmetry.spec import SymmetrySpec
-from geojax.symmetry.weight_matching import weight_matching
 from geojax.typing import Key, Params, PyTree, Scalar
 
 __all__ = ["diagonal_fisher", "fisher_average", "regmean"]
@@ -103,7 +103,8 @@ def fisher_average(
     stack_size("fisher_average", stack)
     checks.same_tree("fisher_average", "fishers", merged_only(fishers), "stack", merged_only(stack))
     if spec is not None:
-        stack, fishers = _both_aligned(spec, stack, fishers, key)
+        spec, elements = permutations_onto_first("fisher_average", spec, stack, key)
+        stack, fishers = (jax.vmap(partial(act, spec))(elements, models) for models in (stack, fishers))
 
     def merge(leaf: Array, weight: Array) -> Array:
         total = jnp.sum(weight, axis=0)
@@ -115,7 +116,14 @@ def fisher_average(
     return map_stack(merge, stack, fishers)
 
 
-def regmean(stack: Params, grams: Params, *, shrink: Scalar = 0.9) -> Params:
+def regmean(
+    stack: Params,
+    grams: Params,
+    *,
+    shrink: Scalar = 0.9,
+    spec: SymmetrySpec | None = None,
+    key: Key | None = None,
+) -> Params:
     """Merges linear layers so that the merged layer's outputs are closest to each model's on that model's inputs.
 
     W = (sum_i G_i)^-1 sum_i G_i W_i  minimises  sum_i |X_i W - X_i W_i|^2,  with the Gram matrices G_i = X_i^T X_i of
@@ -127,14 +135,17 @@ def regmean(stack: Params, grams: Params, *, shrink: Scalar = 0.9) -> Params:
             be averaged evenly.
         shrink: In [0, 1]; below 1 it keeps the sum of the Gram matrices definite, and keeps from overfitting them.
             Traced.
+        spec: The symmetry of the function; if given, every model is first aligned with the first by `weight_matching`,
+            and its Gram matrices move along. Only permutations take part: shrinking knows no other axes.
+        key: Random key for the alignment; wanted with a spec only.
 
     Returns:
         One model. Where the sum of Gram matrices is singular the result is not finite.
 
     Raises:
-        ValueError: If trees or shapes disagree.
+        ValueError: If trees or shapes disagree, or there is a spec without a key.
 
-    Differentiation: exact in stack, grams and shrink.
+    Differentiation: exact in stack, grams and shrink, with the alignment held.
     Complexity: one solve of size n_in a kernel.
 
     Example:
@@ -156,13 +167,21 @@ def regmean(stack: Params, grams: Params, *, shrink: Scalar = 0.9) -> Params:
             "place of leaves to average."
         )
 
+    for name, leaf in tree.named_leaves(stack).items():
+        if name in found:
+            n = leaf.shape[1] if leaf.ndim > 1 else 1
+            checks.shapes("regmean", **{f"grams[{name!r}]": (found[name], f"{count} {n} {n}")})
+    if spec is not None:
+        spec, elements = permutations_onto_first("regmean", spec, stack, key)
+        found = jax.vmap(partial(_moved_grams, spec))(elements, found, stack)
+        stack = jax.vmap(partial(act, spec))(elements, stack)
+
     def merge(name: str, leaf: Any) -> Any:
         if name not in found or not is_merged(leaf):
             return map_stack(lambda x: jnp.mean(x, axis=0), leaf)
         dtype = wide(leaf.dtype)
         gram, kernels = jnp.asarray(found[name], dtype), jnp.asarray(leaf, dtype)
-        n = kernels.shape[1] if kernels.ndim > 1 else 1
-        checks.shapes("regmean", **{f"grams[{name!r}]": (gram, f"{count} {n} {n}")})
+        n = gram.shape[1]
         eye = jnp.eye(n, dtype=dtype)
         gram = gram * (eye + jnp.asarray(shrink, dtype) * (1 - eye))
         right = jnp.einsum("kij,kjo->io", gram, kernels.reshape(count, n, -1))
@@ -172,20 +191,18 @@ def regmean(stack: Params, grams: Params, *, shrink: Scalar = 0.9) -> Params:
     return tree.map_named(merge, stack)
 
 
-def _both_aligned(
-    spec: SymmetrySpec, stack: Params, fishers: Params, key: Key | None
-) -> tuple[Params, Params]:
-    """Models and their weights in the frame of the first model."""
-    if key is None:
-        raise ValueError(
-            "fisher_average: key is None; expected a random key beside a spec. Pass jax.random.key(0)."
-        )
-    spec = spec.without(*(name for name, group in spec.members if group.kind != PERMUTATION))
-    first = jax.tree.map(lambda leaf: leaf[0], stack)
+def _moved_grams(
+    spec: SymmetrySpec, element: PyTree, grams: dict[str, Array], model: Params
+) -> dict[str, Array]:
+    """Gram matrices of the inputs of kernels whose rows an element permutes.
 
-    def move(model: Params, fisher: Params, key: Key) -> tuple[Params, Params]:
-        element = weight_matching(spec, first, model, key=key).element
-        return act(spec, element, model), act(spec, element, fisher)
+    What the element does to rows is read off a tree that holds in each entry the number of its row.
+    """
 
-    keys = jax.random.split(key, stack_size("fisher_average", stack))
-    return jax.vmap(move)(stack, fishers, keys)
+    def rows(leaf: Any) -> Any:
+        n = leaf.shape[0] if jnp.ndim(leaf) > 1 else 1
+        return jnp.broadcast_to(jnp.arange(n).reshape(-1, *(1,) * (jnp.ndim(leaf) - 1)), jnp.shape(leaf))
+
+    moved = tree.named_leaves(act(spec, element, jax.tree.map(rows, model)))
+    order = {name: moved[name].reshape(len(gram), -1)[:, 0] for name, gram in grams.items()}
+    return {name: gram[order[name]][:, order[name]] for name, gram in grams.items()}

@@ -50,6 +50,15 @@ def stack_size(where: str, stack: Params) -> int:
     return sizes.pop()[0]
 
 
+def like_stack(stack: Params, other: Params) -> Params:
+    """The other tree with the stack's leaves where nothing is mixed, so that `map_stack` can take both.
+
+    The other is a single model, or has None where nothing is mixed.
+    """
+    present = iter(jax.tree.leaves(merged_only(other)))
+    return jax.tree.map(lambda leaf: next(present) if is_merged(leaf) else leaf, stack)
+
+
 def map_stack(function: Callable[..., Array], stack: Params, *others: Params) -> Params:
     """Apply function(leaf [k, ...], *other leaves), all at least float32, to the mixed leaves of a stack.
 

@@ -9,12 +9,10 @@ from jaxtyping import Array, Float, Int
 from geojax._core import checks, safe
 from geojax._core.struct import struct
 from geojax.manifolds import Sphere, frechet_mean
-from geojax.merging.aligned import aligned
+from geojax.merging.aligned import aligned, aligned_pair
 from geojax.merging.leaves import is_merged, map_stack, same_model, stack_size, wide
 from geojax.results import Status
-from geojax.symmetry.action import act
 from geojax.symmetry.spec import SymmetrySpec
-from geojax.symmetry.weight_matching import weight_matching
 from geojax.typing import Key, Params, Scalar
 
 __all__ = ["KarcherResult", "karcher", "slerp"]
@@ -78,12 +76,7 @@ def slerp(
     """
     same_model("slerp", "params_b", params_b, "params_a", params_a)
     checks.shapes("slerp", t=(t, ""))
-    if spec is not None:
-        if key is None:
-            raise ValueError(
-                "slerp: key is None; expected a random key beside a spec. Pass jax.random.key(0)."
-            )
-        params_b = act(spec, weight_matching(spec, params_a, params_b, key=key).element, params_b)
+    params_b = aligned_pair("slerp", spec, params_a, params_b, key)
 
     def mix(a: Any, b: Any) -> Any:
         if not is_merged(a):
@@ -195,5 +188,5 @@ def _mean_leaf(leaf: Array, weights: Array, tol: Scalar, max_steps: int):
 
 def _worst(statuses: Array) -> Array:
     order = [Status.CONVERGED, Status.MAX_STEPS, Status.DIVERGED, Status.INFEASIBLE, Status.NONFINITE]
-    rank = jnp.zeros(max(order) + 1, jnp.int32).at[jnp.array(order)].set(jnp.arange(len(order)))
+    rank = jnp.zeros(max(order) + 1, jnp.int32).at[jnp.array(order)].set(jnp.arange(len(order), dtype=jnp.int32))
     return statuses[jnp.argmax(rank[statuses])]

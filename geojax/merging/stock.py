@@ -6,7 +6,7 @@ from jaxtyping import Array
 
 from geojax._core import checks
 from geojax.merging.aligned import aligned
-from geojax.merging.leaves import is_merged, map_stack, merged_only, same_model, stack_size
+from geojax.merging.leaves import like_stack, map_stack, merged_only, same_model, stack_size
 from geojax.symmetry.spec import SymmetrySpec
 from geojax.typing import Key, Params
 
@@ -59,7 +59,7 @@ def model_stock(
         t = count * c / (1 + (count - 1) * c)
         return start + t * (jnp.mean(leaf, axis=0) - start)
 
-    return map_stack(merge, stack, *(_like(stack, other) for other in (base, cosines)))
+    return map_stack(merge, stack, *(like_stack(stack, other) for other in (base, cosines)))
 
 
 def pairwise_cosine(base: Params, stack: Params) -> Params:
@@ -105,9 +105,3 @@ def _cosines(where: str, base: Params, stack: Params) -> tuple[int, Params]:
         return jnp.real(jnp.conj(units) @ units.T)
 
     return count, map_stack(at, stack, base)
-
-
-def _like(stack: Params, other: Params) -> Params:
-    """The other tree with the stack's leaves where nothing is mixed, so that the two have one structure."""
-    present = iter(jax.tree.leaves(merged_only(other)))
-    return jax.tree.map(lambda leaf: next(present) if is_merged(leaf) else leaf, stack)

@@ -6,7 +6,7 @@ from jaxtyping import Array, Float
 
 from geojax._core import checks, tree
 from geojax.merging.aligned import aligned
-from geojax.merging.leaves import is_merged, map_stack, merged_only, same_model
+from geojax.merging.leaves import is_merged, like_stack, map_stack, merged_only, same_model
 from geojax.symmetry.spec import SymmetrySpec
 from geojax.typing import Key, Params, Scalar
 
@@ -56,7 +56,7 @@ def task_arithmetic(
     def merge(leaf: Array, start: Array) -> Array:
         return start + _sum(weights, leaf - start)
 
-    return map_stack(merge, stack, _like(stack, base))
+    return map_stack(merge, stack, like_stack(stack, base))
 
 
 def ties(
@@ -113,7 +113,7 @@ def ties(
         # A vote that is NaN has no sign, and would leave the base as it is.
         return jnp.where(jnp.isnan(vote), jnp.nan, merged)
 
-    return map_stack(merge, stack, _like(stack, base))
+    return map_stack(merge, stack, like_stack(stack, base))
 
 
 def dare(
@@ -170,7 +170,7 @@ def dare(
     def merge(leaf: Array, start: Array, mask: Array) -> Array:
         return start + _sum(weights, mask * (leaf - start)) / (1 - jnp.asarray(drop, leaf.real.dtype))
 
-    return map_stack(merge, stack, _like(stack, base), jax.tree.map(masks, stack, keys))
+    return map_stack(merge, stack, like_stack(stack, base), jax.tree.map(masks, stack, keys))
 
 
 def _prepared(
@@ -183,11 +183,6 @@ def _prepared(
     count = len(jax.tree.leaves(merged_only(stack))[0])
     checks.shapes(where, weights=(weights, str(count)))
     return stack, jnp.asarray(weights)
-
-
-def _like(stack: Params, base: Params) -> Params:
-    """The base with the stack's leaves where nothing is mixed, so that the two trees have one structure."""
-    return jax.tree.map(lambda leaf, start: start if is_merged(leaf) else leaf, stack, base)
 
 
 def _columns(weights: Array, leaf: Array) -> Array:

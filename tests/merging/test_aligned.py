@@ -1,0 +1,141 @@
+"""Every rule that takes a spec aligns first: copies moved along the group merge to what the copies merge to."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from geojax.merging import (
+    aggregate,
+    average,
+    balanced_average,
+    concrete_fit,
+    concrete_merge,
+    dare,
+    fisher_average,
+    interpolate,
+    karcher,
+    learn_aggregation,
+    model_stock,
+    regmean,
+    slerp,
+    task_arithmetic,
+    ties,
+)
+from geojax.symmetry import act, infer, random_element
+
+K = 3
+KEY = jax.random.key(3)
+ONES = jnp.ones(K)
+X = jax.random.normal(jax.random.key(4), (5, 3))
+
+
+def mlp(params, x):
+    return jnp.tanh(x @ params["w"] + params["b"]) @ params["v"]
+
+
+def draw(key):
+    shapes = {"b": (4,), "v": (4, 2), "w": (3, 4)}
+    return {n: jax.random.normal(jax.random.fold_in(key, i), s) for i, (n, s) in enumerate(shapes.items())}
+
+
+def gap(x, y):
+    return max(float(jnp.max(jnp.abs(a - b))) for a, b in zip(jax.tree.leaves(x), jax.tree.leaves(y)))
+
+
+def loss(params):
+    return jnp.mean(jnp.square(mlp(params, X) - 1))
+
+
+def pair(stack):
+    return (jax.tree.map(lambda leaf, i=i: leaf[i], stack) for i in (0, 1))
+
+
+BASE = draw(jax.random.key(0))
+STACK = jax.tree.map(lambda x, e: x + 0.01 * e, BASE, jax.vmap(draw)(jax.random.split(jax.random.key(1), K)))
+LOGITS = jax.tree.map(jnp.zeros_like, BASE)
+TO_BASE = {
+    "task_arithmetic": lambda s, **kw: task_arithmetic(BASE, s, ONES, **kw),
+    "ties": lambda s, **kw: ties(BASE, s, ONES, density=0.5, **kw),
+    "model_stock": lambda s, **kw: model_stock(BASE, s, **kw),
+}
+TO_FIRST = {
+    "interpolate": lambda s, **kw: interpolate(*pair(s), 0.3, **kw),
+    "average": lambda s, **kw: average(s, ONES, **kw),
+    "aggregate": lambda s, **kw: aggregate(s, ONES / K, 0.9, **kw),
+    "learn_aggregation": lambda s, **kw: learn_aggregation(loss, s, max_steps=3, **kw).params,
+    "karcher": lambda s, **kw: karcher(s, ONES, **kw).params,
+    "slerp": lambda s, **kw: slerp(*pair(s), 0.3, **kw),
+    "balanced_average": lambda s, **kw: balanced_average(
+        mlp, *pair(s), 0.5, X, head=lambda n: n == "v", **kw
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def spec():
+    return infer(mlp, BASE, jnp.ones((5, 3)))
+
+
+def moved(spec):
+    """The copies moved by an element each, and the elements."""
+    elements = jax.vmap(lambda k: random_element(spec, k))(jax.random.split(jax.random.key(2), K))
+    return jax.vmap(lambda element, p: act(spec, element, p))(elements, STACK), elements
+
+
+def in_frame(stack):
+    """The stack with the first model where it was, as it is the frame of the others."""
+    return jax.tree.map(lambda x, y: y.at[0].set(x[0]), STACK, stack)
+
+
+@pytest.mark.parametrize("name", TO_BASE | TO_FIRST)
+def test_a_rule_aligns_first_when_given_a_spec(name, spec):
+    rule, stack = (TO_BASE | TO_FIRST)[name], moved(spec)[0]
+    given = stack if name in TO_BASE else in_frame(stack)
+    assert gap(rule(given, spec=spec, key=KEY), rule(STACK)) < 1e-9
+    assert gap(rule(given), rule(STACK)) > 1e-3
+    with pytest.raises(ValueError, match=f"{name}: key is None"):
+        rule(STACK, spec=spec)
+
+
+def test_weights_without_a_sign_move_along_with_permutations(spec):
+    permutations = spec.without(*(n for n, group in spec.members if group.kind != "permutation"))
+    stack, elements = moved(permutations)
+    given = in_frame(stack)
+    ranks = jnp.arange(1.0, 5)
+    fishers = {"b": ranks, "v": jnp.outer(ranks, ranks[:2]), "w": jnp.outer(ranks[:3], ranks)}
+    fishers = jax.tree.map(lambda leaf: jnp.stack([leaf, 2 * leaf, leaf + 1]), fishers)
+    carried = jax.vmap(lambda element, p: act(permutations, element, p))(elements, fishers)
+    carried = jax.tree.map(lambda x, y: y.at[0].set(x[0]), fishers, carried)
+    want = fisher_average(STACK, fishers)
+    # The whole spec is given: what is no permutation takes no part.
+    assert gap(fisher_average(given, carried, spec=spec, key=KEY), want) < 1e-9
+    assert gap(fisher_average(given, carried), want) > 1e-3
+    with pytest.raises(ValueError, match="fisher_average: key is None"):
+        fisher_average(given, carried, spec=spec)
+
+
+def test_gram_matrices_move_along_with_the_units_they_are_of(spec):
+    permutations = spec.without(*(n for n, group in spec.members if group.kind != "permutation"))
+    stack, elements = moved(permutations)
+    given = in_frame(stack)
+    features = jax.random.normal(jax.random.key(5), (K, 9, 4))
+    inner = jnp.einsum("kni,knj->kij", features, features)
+    outer = inner[:, :3, :3]
+    (order,) = elements.values()
+    carried = jnp.stack([inner[0], *(inner[i][order[i]][:, order[i]] for i in range(1, K))])
+    want = regmean(STACK, {"b": None, "v": inner, "w": outer})
+    got = regmean(given, {"b": None, "v": carried, "w": outer}, spec=spec, key=KEY)
+    assert gap(got, want) < 1e-9
+    assert gap(regmean(given, {"b": None, "v": carried, "w": outer}), want) > 1e-3
+
+
+def test_rules_with_a_key_of_their_own_split_it(spec):
+    stack = moved(spec)[0]
+    got = dare(BASE, stack, ONES, drop=0.0, key=KEY, spec=spec)
+    assert gap(got, task_arithmetic(BASE, STACK, ONES)) < 1e-9
+    kept = jax.tree.map(lambda leaf: jnp.full_like(leaf, jnp.inf), LOGITS)
+    got = concrete_merge(BASE, stack, kept, ONES, key=KEY, temperature=1.0, spec=spec)
+    assert gap(got, task_arithmetic(BASE, STACK, ONES)) < 1e-9
+    rule = lambda s, key, **kw: concrete_fit(BASE, s, ONES, loss, loss, key=key, num_steps=2, **kw).losses
+    np.testing.assert_allclose(rule(stack, KEY, spec=spec), rule(STACK, jax.random.split(KEY)[1]), rtol=1e-9)
