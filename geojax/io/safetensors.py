@@ -40,11 +40,7 @@ class Checkpoint(Mapping[str, np.ndarray]):
         self.metadata = metadata
         self._shards = shards
         self._home = {name: shard for shard in shards for name in shard.extents}
-
-    @property
-    def shapes(self) -> dict[str, jax.ShapeDtypeStruct]:
-        """Shape and dtype of every tensor."""
-        return {name: _like(shard.extents[name]) for name, shard in self._home.items()}
+        self.shapes = {name: _like(shard.extents[name]) for name, shard in self._home.items()}
 
     @property
     def files(self) -> list[str]:
