@@ -12,6 +12,7 @@ from geojax.cli.barrier import barrier
 from geojax.cli.demo import demo
 from geojax.cli.errors import EXTRAS, CheckError, InputError, missing_module
 from geojax.cli.inspect import inspect
+from geojax.cli.merge import merge
 from geojax.cli.symmetries import symmetries
 
 DEFECT = 70
@@ -37,7 +38,7 @@ def application() -> None:
     """
 
 
-for command in (inspect, symmetries, barrier, demo):
+for command in (inspect, symmetries, merge, barrier, demo):
     application.add_command(command)
 
 

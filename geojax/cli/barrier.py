@@ -30,8 +30,8 @@ BAR = 20
 \b
 examples:
   geojax barrier a.safetensors b.safetensors --model config.json
-  geojax barrier a.safetensors b.safetensors --data mytask:loss --plot path.png
-  geojax barrier a.safetensors b.safetensors --model mymodel:build --num 11 --json""",
+  geojax barrier a.safetensors b.safetensors --data task:loss --plot path.png
+  geojax barrier a.safetensors b.safetensors --model task:build --json""",
 )
 @click.argument("a", type=PATH)
 @click.argument("b", type=PATH)

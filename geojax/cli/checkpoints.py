@@ -128,19 +128,20 @@ def load(path: Path) -> dict[str, Any]:
 
 
 def same_tensors(
-    path_a: Path, tensors_a: Mapping[str, Any], path_b: Path, tensors_b: Mapping[str, Any]
+    path_a: Path, tensors_a: Mapping[str, Any], path_b: Path, tensors_b: Mapping[str, Any], *, hint: str = ""
 ) -> None:
     """Checks that two checkpoints hold tensors of the same names, shapes and dtypes.
 
     Raises:
-        InputError: Naming the first that differs.
+        InputError: Naming the first that differs; the hint says what helps if only dtypes differ.
     """
     from geojax.io.names import mismatches
 
     lines = mismatches(tensors_b, tensors_a)
     if lines:
         more = f", and {len(lines) - 1} more" if len(lines) > 1 else ""
-        raise InputError(f"{path_b} is not of the same model as {path_a}: {lines[0]}{more}.")
+        hint = "" if mismatches(tensors_b, tensors_a, dtypes=False) else hint
+        raise InputError(f"{path_b} does not go with {path_a}: {lines[0]}{more}.{hint}")
 
 
 def _flax(path: Path) -> dict[str, Any]:

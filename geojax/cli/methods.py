@@ -30,19 +30,22 @@ class Method:
 
     Attributes:
         about: What it does, for the help.
+        make: (choice, number of models) -> merge(*arrays), with one array a file, the base first if there is one; with
+            ``key=`` where `Choice.seed` is read.
         base: Whether it merges differences from a base model.
         options: The fields of `Choice` that it reads.
         least: Fewest models, the base not counted.
         most: Most models.
-        make: (choice, number of models) -> merge(*tensors), one array from one a model, the base first if there is one.
+        elementwise: Whether each number depends on the same number of each model alone.
     """
 
     about: str
-    base: bool
-    options: frozenset[str]
-    least: int
-    most: int | None
     make: Callable[[Choice, int], Callable[..., Any]]
+    base: bool = False
+    options: frozenset[str] = frozenset()
+    least: int = 1
+    most: int | None = None
+    elementwise: bool = False
 
 
 def check(name: str, count: int, base: bool, choice: Choice) -> Method:
@@ -73,7 +76,7 @@ def check(name: str, count: int, base: bool, choice: Choice) -> Method:
         )
     if choice.weights is not None and name in RATIOS and not sum(choice.weights) > 0:
         raise click.UsageError(f"--weight: the weights of --method {name} must have a positive sum.")
-    if choice.weights is not None and name in ("karcher", "ties") and min(choice.weights) < 0:
+    if choice.weights is not None and name in POSITIVE and min(choice.weights) < 0:
         raise click.UsageError(f"--weight: the weights of --method {name} must not be negative.")
     return method
 
@@ -90,7 +93,7 @@ def _average(choice: Choice, count: int) -> Callable[..., Any]:
     from geojax.merging import average
 
     weights = _weights(choice, count)
-    return lambda *tensors: average(jnp.stack(tensors), weights)
+    return lambda *models: average(jnp.stack(models), weights)
 
 
 def _interpolate(choice: Choice, count: int) -> Callable[..., Any]:
@@ -109,9 +112,16 @@ def _karcher(choice: Choice, count: int) -> Callable[..., Any]:
     import jax.numpy as jnp
 
     from geojax.merging import karcher
+    from geojax.results import Status
 
     weights = _weights(choice, count)
-    return lambda *tensors: karcher(jnp.stack(tensors), weights).params
+
+    def merge(*models: Any) -> Any:
+        result = karcher(jnp.stack(models), weights)
+        # NaN, which is refused, where the mean was not found.
+        return jnp.where(result.status == Status.CONVERGED, result.params, jnp.nan)
+
+    return merge
 
 
 def _task_arithmetic(choice: Choice, count: int) -> Callable[..., Any]:
@@ -120,7 +130,7 @@ def _task_arithmetic(choice: Choice, count: int) -> Callable[..., Any]:
     from geojax.merging import task_arithmetic
 
     weights = _weights(choice, count)
-    return lambda base, *tensors: task_arithmetic(base, jnp.stack(tensors), weights)
+    return lambda base, *models: task_arithmetic(base, jnp.stack(models), weights)
 
 
 def _ties(choice: Choice, count: int) -> Callable[..., Any]:
@@ -129,18 +139,16 @@ def _ties(choice: Choice, count: int) -> Callable[..., Any]:
     from geojax.merging import ties
 
     weights, density = _weights(choice, count), 0.2 if choice.density is None else choice.density
-    return lambda base, *tensors: ties(base, jnp.stack(tensors), weights, density=density)
+    return lambda base, *models: ties(base, jnp.stack(models), weights, density=density)
 
 
 def _dare(choice: Choice, count: int) -> Callable[..., Any]:
-    import jax
     import jax.numpy as jnp
 
     from geojax.merging import dare
 
-    weights, density = _weights(choice, count), 0.1 if choice.density is None else choice.density
-    key = jax.random.key(choice.seed or 0)
-    return lambda base, *tensors: dare(base, jnp.stack(tensors), weights, drop=1 - density, key=key)
+    weights, drop = _weights(choice, count), 1 - (0.1 if choice.density is None else choice.density)
+    return lambda base, *models, key: dare(base, jnp.stack(models), weights, drop=drop, key=key)
 
 
 def _model_stock(choice: Choice, count: int) -> Callable[..., Any]:
@@ -148,39 +156,43 @@ def _model_stock(choice: Choice, count: int) -> Callable[..., Any]:
 
     from geojax.merging import model_stock
 
-    return lambda base, *tensors: model_stock(base, jnp.stack(tensors))
+    return lambda base, *models: model_stock(base, jnp.stack(models))
 
 
 METHODS = {
-    "average": Method("weighted average", False, frozenset({"weights"}), 2, None, _average),
-    "interpolate": Method(
-        "(1 - t) A + t B, also beyond the ends", False, frozenset({"t"}), 2, 2, _interpolate
+    "average": Method(
+        "weighted average", _average, options=frozenset({"weights"}), least=2, elementwise=True
     ),
-    "slerp": Method("along great circles, tensor by tensor", False, frozenset({"t"}), 2, 2, _slerp),
+    "interpolate": Method(
+        "(1 - t) A + t B; beyond the ends too",
+        _interpolate,
+        options=frozenset({"t"}),
+        least=2,
+        most=2,
+        elementwise=True,
+    ),
+    "slerp": Method("great circle from A to B, by tensor", _slerp, options=frozenset({"t"}), least=2, most=2),
     "karcher": Method(
-        "mean direction at mean length, tensor by tensor", False, frozenset({"weights"}), 2, None, _karcher
+        "mean direction, mean length, by tensor", _karcher, options=frozenset({"weights"}), least=2
     ),
     "task-arithmetic": Method(
-        "base plus weighted differences from it", True, frozenset({"weights"}), 1, None, _task_arithmetic
+        "base plus weighted differences from it",
+        _task_arithmetic,
+        base=True,
+        options=frozenset({"weights"}),
+        elementwise=True,
     ),
     "ties": Method(
-        "differences trimmed to --density, signs outvoted",
-        True,
-        frozenset({"weights", "density"}),
-        1,
-        None,
-        _ties,
+        "the largest differences, signs outvoted", _ties, base=True, options=frozenset({"weights", "density"})
     ),
     "dare": Method(
-        "differences dropped at random to --density, the rest scaled up",
-        True,
-        frozenset({"weights", "density", "seed"}),
-        1,
-        None,
+        "random differences, scaled up",
         _dare,
+        base=True,
+        options=frozenset({"weights", "density", "seed"}),
+        elementwise=True,
     ),
-    "model-stock": Method(
-        "from base towards the average, as far as the angles say", True, frozenset(), 2, None, _model_stock
-    ),
+    "model-stock": Method("from base to average as angles say", _model_stock, base=True, least=2),
 }
 RATIOS = ("average", "karcher", "ties")
+POSITIVE = ("karcher", "ties")

@@ -31,16 +31,16 @@ class Real(click.ParamType):
 
     name = "number"
 
-    def __init__(self, least: float = -math.inf, most: float = math.inf, *, open_end: bool = False):
-        self.least, self.most, self.open_end = least, most, open_end
+    def __init__(self, least: float = -math.inf, most: float = math.inf, *, open_start: bool = False):
+        self.least, self.most, self.open_start = least, most, open_start
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Reads a number."""
         number = float(value) if _is_number(str(value)) else math.nan
-        below = number < self.most if self.open_end else number <= self.most
-        if not (math.isfinite(number) and self.least <= number and below):
-            bound = "" if math.isinf(self.most) else f" from {self.least:g} to {self.most:g}"
-            bound += " exclusive" if self.open_end else ""
+        above = number > self.least if self.open_start else number >= self.least
+        if not (math.isfinite(number) and above and number <= self.most):
+            start = "above" if self.open_start else "from"
+            bound = "" if math.isinf(self.most) else f" {start} {self.least:g} and up to {self.most:g}"
             self.fail(f"{value!r} is not a number{bound}.", param, ctx)
         return number
 
