@@ -46,10 +46,14 @@ def unitary_log(apart: Matrix) -> Matrix:
 
 
 def angles(unitary: Matrix) -> tuple[Float[Array, " n"], Matrix]:
-    """Angles in (-pi, pi] of a unitary matrix, ascending from the turn used, and orthonormal eigenvectors."""
+    """Angles in (-pi, pi] of a unitary matrix, ascending from the turn used, and orthonormal eigenvectors.
+
+    Angles have first derivatives at repeated ones too, as far as what is made of them is symmetric; the vectors do not.
+    """
     n = len(unitary)
     eye = jnp.eye(n, dtype=unitary.dtype)
-    cosines = jnp.linalg.eigvalsh((unitary + unitary.conj().T) / 2)
+    fixed = jax.lax.stop_gradient(unitary)
+    cosines = jnp.linalg.eigvalsh((fixed + fixed.conj().T) / 2)
     half = jnp.arccos(jnp.clip(cosines, -1, 1))
     # Every angle is one of these or its opposite: the middle of their widest gap is far from all.
     around = jnp.sort(jnp.concatenate([half, -half]))
@@ -63,14 +67,19 @@ def angles(unitary: Matrix) -> tuple[Float[Array, " n"], Matrix]:
     return jnp.remainder(found + jnp.pi, 2 * jnp.pi) - jnp.pi, vectors
 
 
-def _by_eigenvectors(unitary: Matrix) -> tuple[Matrix, Float[Array, ""]]:
-    """The logarithm, and the largest difference of its angles."""
+def balanced_angles(unitary: Matrix) -> tuple[Float[Array, " n"], Matrix]:
+    """Angles of a unitary matrix of determinant 1 that add up to zero and have the least squares; and eigenvectors."""
     found, vectors = angles(unitary)
     # Angles add up to a multiple of 2 pi; the largest (or smallest) of them go round once to make it 0.
     turns = jnp.round(jnp.sum(found) / (2 * jnp.pi))
     rank = jnp.argsort(jnp.argsort(-jnp.sign(turns) * found))
     found = found - 2 * jnp.pi * jnp.sign(turns) * (rank < jnp.abs(turns))
-    found = found - jnp.mean(found)
+    return found - jnp.mean(found), vectors
+
+
+def _by_eigenvectors(unitary: Matrix) -> tuple[Matrix, Float[Array, ""]]:
+    """The logarithm, and the largest difference of its angles."""
+    found, vectors = balanced_angles(unitary)
     spread = jnp.max(found) - jnp.min(found)
     return (vectors * (1j * found).astype(unitary.dtype)) @ vectors.conj().T, spread
 

@@ -31,7 +31,7 @@ from geojax.manifolds.gradient import riemannian_grad, riemannian_hvp
 from geojax.manifolds.grassmann import Grassmann
 from geojax.manifolds.grassmann_logits import grassmann_logits
 from geojax.manifolds.haar import HaarSample, haar_sample, invariant_average
-from geojax.manifolds.heat_kernels import sphere_heat_kernel, su2_heat_kernel, torus_heat_kernel
+from geojax.manifolds.heat_kernels import sphere_heat_kernel, torus_heat_kernel
 from geojax.manifolds.householder import householder_low_rank, householder_orthogonal, nearest_orthogonal
 from geojax.manifolds.hyperbolic import Hyperbolic
 from geojax.manifolds.hyperbolic_margin import hyperplane_distance, lorentz_svm_loss
@@ -107,6 +107,7 @@ from geojax.manifolds.symmetric_power import SymmetricPower
 from geojax.manifolds.tangent_pca import TangentPCA, tangent_pca
 from geojax.manifolds.torus import Torus
 from geojax.manifolds.triangle_distance import TriangleDistance, point_triangle_udf
+from geojax.manifolds.unitary_heat_kernel import su_heat_kernel
 
 __all__ = [
     "AffineGroup",
@@ -225,7 +226,7 @@ __all__ = [
     "so3_geodesic",
     "sphere_heat_kernel",
     "stratified_metric",
-    "su2_heat_kernel",
+    "su_heat_kernel",
     "tangent_pca",
     "torus_heat_kernel",
     "ume_contrastive_loss",

@@ -1,4 +1,4 @@
-"""Heat kernels of spheres, tori and SU(2): exact for all times, by a series each for long and for short ones.
+"""Heat kernels of spheres and tori: exact for all times, by a series each for long and for short ones.
 
 Solutions at time t of  du/dt = Laplacian u  from a unit mass. For long times the eigenfunction series converges at
 once; Poisson summation turns it into a sum over closed geodesics of Gaussians, which does so for short times. On the
@@ -11,7 +11,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Complex, Float
+from jaxtyping import Array, Float
 
 from geojax._core import checks, safe
 from geojax.typing import Scalar
@@ -65,15 +65,13 @@ def sphere_heat_kernel(x: Float[Array, " n"], y: Float[Array, " n"], time: Scala
     if n == 2:
         kernel = _circle(safe.sqrt(safe.squared_angle(apart, together)), t)
     elif n == 3:
-        kernel = _either(
-            t, 0.1, lambda t: _gegenbauer(apart, n, t), lambda t: _two_sphere(apart, together, t)
-        )
+        kernel = either(t, 0.1, lambda t: _gegenbauer(apart, n, t), lambda t: _two_sphere(apart, together, t))
     elif n == 4:
-        kernel = _three_sphere(apart, together, t)
+        kernel = three_sphere(apart, together, t)
     else:
         enough = t >= 60 / (DEGREES * (DEGREES + n - 2))
         kernel = jnp.where(enough, _gegenbauer(apart, n, jnp.where(enough, t, 1)), jnp.nan)
-    return _positive_time(kernel, t)
+    return positive_time(kernel, t)
 
 
 def torus_heat_kernel(x: Float[Array, " n"], y: Float[Array, " n"], time: Scalar) -> Number:
@@ -109,52 +107,15 @@ def torus_heat_kernel(x: Float[Array, " n"], y: Float[Array, " n"], time: Scalar
     checks.shapes(where, x=(x, "n"), y=(y, "n"), time=(t, ""))
     turn = jnp.asarray(2 * math.pi, x.dtype)
     angles = (x - y) - turn * jax.lax.stop_gradient(jnp.round((x - y) / turn))
-    return _positive_time(jnp.prod(jax.vmap(lambda angle: _circle(angle, t))(angles)), t)
+    return positive_time(jnp.prod(jax.vmap(lambda angle: _circle(angle, t))(angles)), t)
 
 
-def su2_heat_kernel(x: Complex[Array, "2 2"], y: Complex[Array, "2 2"], time: Scalar) -> Number:
-    """Heat kernel of SU(2), a density by Haar's probability measure.
-
-    K_t(x, y) = sum_(n >= 1) n e^(-(n^2 - 1) t) sin(n w) / sin(w),  cos(w) = Re tr(x^* y) / 2: a sum over characters
-    n -> sin(n w) / sin(w), of dimension n. The metric is <u, v> = Re tr(u^* v) / 2, that of the unit 3-sphere.
-
-    Args:
-        x: Unitary matrix of determinant 1, [2, 2], complex.
-        y: Unitary matrix of determinant 1, [2, 2].
-        time: t > 0, in squared radians.
-
-    Returns:
-        Density at y of the heat that starts at x, a real number; exact to rounding for every t > 0.
-
-    Raises:
-        ValueError: At trace time, if the shapes are not [2, 2].
-
-    Differentiation: exact, in x, y and t.
-
-    Complexity: O(1).
-
-    Example:
-        >>> import jax.numpy as jnp
-        >>> from geojax.manifolds import su2_heat_kernel
-        >>> x = jnp.eye(2) + 0j
-        >>> round(float(su2_heat_kernel(x, x, 5.0)), 4)
-        1.0
-
-    References: [Camporesi1990].
-    """
-    checks.shapes("su2_heat_kernel", x=(x, "2 2"), y=(y, "2 2"), time=(time, ""))
-    x, y = jnp.asarray(x), jnp.asarray(y)
-    # The first column holds the four coordinates; both columns halve the rounding.
-    apart, together = (jnp.sum(jnp.square(jnp.abs(z))) / 2 for z in (x - y, x + y))
-    t = jnp.asarray(time, apart.dtype)
-    return _positive_time(2 * math.pi**2 * _three_sphere(apart, together, t), t)
-
-
-def _positive_time(kernel: Number, t: Number) -> Number:
+def positive_time(kernel: Number, t: Number) -> Number:
+    """The kernel where the time is positive, else NaN."""
     return jnp.where(t > 0, kernel, jnp.nan)
 
 
-def _either(t: Number, limit: float, long: Callable, short: Callable) -> Number:
+def either(t: Number, limit: float, long: Callable, short: Callable) -> Number:
     """The form for long or for short times, each with times that suit it."""
     is_long = t >= limit
     return jnp.where(is_long, long(jnp.where(is_long, t, 1)), short(jnp.where(is_long, limit, t)))
@@ -169,17 +130,19 @@ def _circle(angle: Number, t: Number) -> Number:
         k = jnp.arange(-IMAGES, IMAGES + 1, dtype=t.dtype)
         return jnp.sum(jnp.exp(-jnp.square(angle + 2 * math.pi * k) / (4 * t))) / jnp.sqrt(4 * math.pi * t)
 
-    return _either(t, 1.0, long, short)
+    return either(t, 1.0, long, short)
 
 
-def _three_sphere(apart: Number, together: Number, t: Number) -> Number:
+def three_sphere(apart: Number, together: Number, t: Number) -> Number:
+    """The kernel of the 3-sphere, from |x - y|^2 and |x + y|^2."""
+
     def long(t: Number) -> Number:
         return _gegenbauer(apart, 4, t)
 
     def short(t: Number) -> Number:
         return jnp.exp(t) * _images(apart, together, t) / (4 * math.pi * t) ** 1.5
 
-    return _either(t, 0.5, long, short)
+    return either(t, 0.5, long, short)
 
 
 def _two_sphere(apart: Number, together: Number, t: Number) -> Number:

@@ -29,15 +29,12 @@ def equal(size):
     return make
 
 
-def quaternion(q):
-    """The matrix of SU(2) that a unit quaternion stands for."""
+def in_su3(q):
+    """The matrix of SU(2) that a unit quaternion stands for, in SU(3)."""
     a, b, c, d = q
-    return jnp.stack(
-        [
-            jnp.stack([jax.lax.complex(a, b), jax.lax.complex(c, d)]),
-            jnp.stack([jax.lax.complex(-c, d), jax.lax.complex(a, -b)]),
-        ]
-    )
+    upper = jnp.stack([jax.lax.complex(a, b), jax.lax.complex(c, d)])
+    lower = jnp.stack([jax.lax.complex(-c, d), jax.lax.complex(a, -b)])
+    return jnp.eye(3, dtype=upper.dtype).at[:2, :2].set(jnp.stack([upper, lower]))
 
 
 CASES = [
@@ -59,10 +56,10 @@ CASES = [
         edges={"x = y": equal(2)},
     ),
     Case(
-        "su2_heat_kernel",
-        manifolds.su2_heat_kernel,
+        "su_heat_kernel",
+        manifolds.su_heat_kernel,
         lambda key, dtype: unit_pair(key, dtype, 4),
-        call=lambda x, y, t: manifolds.su2_heat_kernel(quaternion(x), quaternion(y), t),
+        call=lambda x, y, t: manifolds.su_heat_kernel(in_su3(x), in_su3(y), t),
         differentiable=(0, 1, 2),
         directions=unit_directions,
         edges={"x = y": equal(4)},

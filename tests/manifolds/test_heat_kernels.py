@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.special
 
-from geojax.manifolds import heat_kernels, sphere_heat_kernel, su2_heat_kernel, torus_heat_kernel
+from geojax.manifolds import heat_kernels, sphere_heat_kernel, torus_heat_kernel
 
 ANGLES = np.asarray([0.0, 1e-8, 1e-3, 0.5, 1.5, 2.0, 3.0, np.pi - 1e-5, np.pi])
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(80)
@@ -18,11 +18,6 @@ def at_angle(angle, n):
 
 def sphere(angle, t, n):
     return sphere_heat_kernel(at_angle(0.0, n), at_angle(angle, n), t)
-
-
-def turn(angle):
-    """The element of SU(2) at an angle from 1."""
-    return jnp.diag(jnp.exp(1j * jnp.stack([angle, -angle])))
 
 
 @pytest.mark.parametrize("t", [0.03, 0.1, 0.2, 1.0])
@@ -87,15 +82,6 @@ def test_law_semigroup_and_heat_equation(t):
     np.testing.assert_allclose(sphere(0.0, 2 * t, 3), mass, rtol=1e-9)
 
 
-def test_matches_characters_of_su2():
-    n = np.arange(1, 60)
-    for t in (0.05, 0.5, 2.0):
-        inside = ANGLES[3:7]
-        want = (n * np.exp(-(n**2 - 1) * t) * np.sin(np.outer(inside, n)) / np.sin(inside)[:, None]).sum(1)
-        got = jax.vmap(lambda a, t=t: su2_heat_kernel(turn(0.0), turn(a), t))(inside)
-        np.testing.assert_allclose(got, want, rtol=1e-10, atol=1e-12)
-
-
 def test_short_times_and_both_precisions():
     """Varadhan: -4 t log K tends to the squared distance; nothing overflows on the way."""
     for n in (2, 3, 4):
@@ -122,5 +108,3 @@ def test_bad_input_says_what_is_wrong():
         sphere_heat_kernel(jnp.ones(1), jnp.ones(1), 1.0)
     with pytest.raises(ValueError, match="y has shape"):
         torus_heat_kernel(jnp.ones(2), jnp.ones(3), 1.0)
-    with pytest.raises(ValueError, match="su2_heat_kernel: x has shape"):
-        su2_heat_kernel(jnp.eye(3), jnp.eye(2), 1.0)
