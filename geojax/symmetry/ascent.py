@@ -72,12 +72,12 @@ def _sweeps(
         )
     a, b, start = vary_with((a, b, start), a, b, start, key)
     constants = [constant_gains(problem, name, a, b) for name in units]
-    reach = jnp.asarray(_reach(problem))
-    first_order = jnp.asarray(_anchored_order(problem, [x.size for x in a], settled))
+    reach = jnp.asarray(reaches(problem))
+    first_order = jnp.asarray(anchored_order(problem, [x.size for x in a], settled))
     from_scratch = not all(settled)
 
     def visit(number: int, element: Moves, trust: Float[Array, " units"]):
-        include = _included(problem, number, trust) if from_scratch else None
+        include = included(problem, number, trust) if from_scratch else None
         moved = step(problem, units[number], a, b, element, constant=constants[number], include=include)
         return moved.element, moved.gain
 
@@ -144,7 +144,7 @@ def _membership(problem: Problem) -> Bool[np.ndarray, "pairs units"]:
     return np.array(rows, bool).reshape(len(problem.pairs), len(families))
 
 
-def _reach(problem: Problem) -> Bool[np.ndarray, "units units"]:
+def reaches(problem: Problem) -> Bool[np.ndarray, "units units"]:
     """Whether a move of one unit can make another worth a visit; itself too, where a step is not exact."""
     members = _membership(problem)
     shared = members.T @ members
@@ -157,7 +157,7 @@ def _exact(problem: Problem, name: str) -> bool:
     return not problem.quadratic(name) and (not problem.family(name) or problem.inside(name).separable)
 
 
-def _included(problem: Problem, unit: int, trust: Float[Array, " units"]) -> Float[Array, " pairs"]:
+def included(problem: Problem, unit: int, trust: Float[Array, " units"]) -> Float[Array, " pairs"]:
     """How much each pair counts for a unit: the product of the trust in the other units that move it, and
     nothing as long as the unit itself, where it is on two axes, has no place yet.
     """
@@ -169,7 +169,7 @@ def _included(problem: Problem, unit: int, trust: Float[Array, " units"]) -> Flo
     return jnp.where(jnp.asarray(twice) & (trust[unit] == 0), 0, weight)
 
 
-def _anchored_order(problem: Problem, sizes: Sequence[int], settled: Collection[bool]) -> list[int]:
+def anchored_order(problem: Problem, sizes: Sequence[int], settled: Collection[bool]) -> list[int]:
     """The units, each time the one with the largest share of its numbers in pairs that no unit still to come
     moves.
     """
