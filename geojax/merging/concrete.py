@@ -120,8 +120,8 @@ def concrete_merge(
     References: [Tang2023].
     """
     checks.same_tree("concrete_merge", "logits", logits, "base", base)
-    mask_key, key = (key, None) if spec is None else jax.random.split(key)
-    whole = task_arithmetic(base, stack, weights, spec=spec, key=key)
+    mask_key, align_key = (key, None) if spec is None else jax.random.split(key)
+    whole = task_arithmetic(base, stack, weights, spec=spec, key=align_key)
     mask = concrete_mask(logits, mask_key, temperature=temperature)
 
     def mix(m: Array, merged: Any, start: Any) -> Any:

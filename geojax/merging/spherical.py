@@ -188,5 +188,7 @@ def _mean_leaf(leaf: Array, weights: Array, tol: Scalar, max_steps: int):
 
 def _worst(statuses: Array) -> Array:
     order = [Status.CONVERGED, Status.MAX_STEPS, Status.DIVERGED, Status.INFEASIBLE, Status.NONFINITE]
-    rank = jnp.zeros(max(order) + 1, jnp.int32).at[jnp.array(order)].set(jnp.arange(len(order), dtype=jnp.int32))
+    rank = (
+        jnp.zeros(max(order) + 1, jnp.int32).at[jnp.array(order)].set(jnp.arange(len(order), dtype=jnp.int32))
+    )
     return statuses[jnp.argmax(rank[statuses])]

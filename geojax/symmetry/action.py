@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import jax
 import jax.numpy as jnp
+from jax.sharding import NamedSharding
 from jaxtyping import Array
 
 from geojax.symmetry.groups import (
@@ -52,7 +53,8 @@ def act(spec: SymmetrySpec, element: Mapping[str, Array], params: Params) -> Par
         params: The parameters, a tree that fits the spec.
 
     Returns:
-        A tree like ``params``, its axes as long as the soft permutations say.
+        A tree like ``params``, its axes as long as the soft permutations say. Leaves that are divided among devices
+        stay divided the same way; under `jit` that is the caller's to say (``out_shardings``).
 
     Raises:
         ValueError: If ``params`` does not fit the spec, or an array of ``element`` is unknown or misshapen.
@@ -83,7 +85,7 @@ def act(spec: SymmetrySpec, element: Mapping[str, Array], params: Params) -> Par
             return value
         pieces = zip(blocks(leaf.layout), split(leaf.layout, value), strict=True)
         moved = [move_block(spec.groups, order, block, piece, element) for block, piece in pieces]
-        return join(leaf.layout, moved, leaf.shape)
+        return _placed_like(value, join(leaf.layout, moved, leaf.shape))
 
     return jax.tree_util.tree_map_with_path(move, params)
 
@@ -310,6 +312,14 @@ def _moved(layout, element: Mapping[str, Array]) -> bool:
         for moves in (block.moves, *(part.moves for part in block.parts))
         for name, _ in moves
     )
+
+
+def _placed_like(value: Array, moved: Array) -> Array:
+    """The moved leaf, divided among devices as the leaf is: outside `jit`, where that is known."""
+    known = isinstance(value, jax.Array) and not isinstance(value, jax.core.Tracer)
+    if known and isinstance(value.sharding, NamedSharding) and value.shape == moved.shape:
+        return jax.device_put(moved, value.sharding)
+    return moved
 
 
 def move_block(

@@ -1,0 +1,30 @@
+"""A small network and two sets of its parameters, one a disturbed and moved copy of the other."""
+
+import jax
+import jax.numpy as jnp
+
+from geojax.symmetry import SymmetrySpec, act, infer, random_element
+
+WIDTH, DEPTH, INPUTS = 16, 2, 64
+
+
+def network(params, x):
+    for i in range(DEPTH):
+        x = jax.nn.relu(x @ params[f"kernel {i}"] + params[f"bias {i}"])
+    return x @ params["head"]
+
+
+def draw(key):
+    shapes = {"head": (WIDTH, 8), "kernel 0": (INPUTS, WIDTH), "bias 0": (WIDTH,)}
+    for i in range(1, DEPTH):
+        shapes |= {f"kernel {i}": (WIDTH, WIDTH), f"bias {i}": (WIDTH,)}
+    keys = jax.random.split(key, len(shapes))
+    return {name: jax.random.normal(k, shape) for k, (name, shape) in zip(keys, sorted(shapes.items()))}
+
+
+def problem() -> tuple[SymmetrySpec, dict, dict]:
+    """The spec and the two sets of parameters, on one device."""
+    a = draw(jax.random.key(0))
+    spec = infer(network, a, jnp.ones((4, INPUTS)), verify=False)
+    near = jax.tree.map(lambda x, e: x + 0.1 * e, a, draw(jax.random.key(1)))
+    return spec, a, act(spec, random_element(spec, jax.random.key(2)), near)
