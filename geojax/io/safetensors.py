@@ -5,7 +5,6 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Self
 
 import jax
 import jax.numpy as jnp
@@ -94,7 +93,7 @@ class Checkpoint(Mapping[str, np.ndarray]):
         for shard in self._shards:
             shard.close()
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Checkpoint":
         return self
 
     def __exit__(
