@@ -7,7 +7,7 @@ import os
 import shutil
 from collections.abc import Iterable, Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import jax
 import numpy as np
@@ -79,7 +79,7 @@ class SafetensorsWriter:
         """The tensors in the order of their bytes, in which writing is fastest."""
         return tuple(self._extents)
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "SafetensorsWriter":
         self._descriptor = _claim(self.path, self._partial)
         try:
             self._write(self._head, 0)
