@@ -159,7 +159,7 @@ def _compiled(merge: Callable[..., Any], keyed: bool) -> Callable[..., Any]:
     """The merge under jit, on arrays of their own dtypes: widened before, rounded after."""
 
     def widened(dtype: np.dtype, key: Key | None, *tensors: Any) -> Any:
-        mixed = [tensor.astype(_wide(tensor.dtype)) for tensor in tensors]
+        mixed = [tensor.astype(wide(tensor.dtype)) for tensor in tensors]
         result = merge(*mixed, key=key) if keyed else merge(*mixed)
         if not hasattr(result, "shape") or not hasattr(result, "dtype"):
             raise TypeError(
@@ -245,7 +245,7 @@ def _aligned(size: int, dtype: np.dtype) -> np.ndarray:
     return raw[begin : begin + size * dtype.itemsize].view(dtype)
 
 
-def _wide(dtype: Any) -> Any:
+def wide(dtype: Any) -> Any:
     """The dtype in which numbers are merged: at least single precision."""
     short = jnp.issubdtype(dtype, jnp.floating) and jnp.finfo(dtype).bits < 32
     return jnp.dtype(jnp.float32) if short else dtype

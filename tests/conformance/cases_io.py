@@ -8,6 +8,8 @@ HOST = [
     "load_safetensors",
     "open_safetensors",
     "save_safetensors",
+    "stream_act",
+    "stream_align",
     "stream_merge",
     "unflatten",
 ]
