@@ -8,6 +8,7 @@ import traceback
 import click
 
 import geojax
+from geojax.cli.align import align
 from geojax.cli.barrier import barrier
 from geojax.cli.demo import demo
 from geojax.cli.errors import EXTRAS, CheckError, InputError, missing_module
@@ -38,7 +39,7 @@ def application() -> None:
     """
 
 
-for command in (inspect, symmetries, merge, barrier, demo):
+for command in (inspect, symmetries, align, merge, barrier, demo):
     application.add_command(command)
 
 

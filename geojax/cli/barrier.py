@@ -15,9 +15,6 @@ from geojax.cli.models import Model, users_code
 from geojax.cli.options import PATH, Command, Whole, everywhere, seed
 from geojax.cli.outputs import check_output, write_whole
 
-DRAWS = 8
-"""Batches of random inputs in the probe of a known architecture."""
-
 BAR = 20
 
 
@@ -119,10 +116,7 @@ def _probe(model: Model, params_a: Any, params_b: Any, seed: int) -> Callable[[A
     import jax.numpy as jnp
 
     apply = models.apply_of(model, "a barrier")
-    inputs = model.inputs
-    if model.architecture is not None:
-        draws = [model.architecture.inputs(key) for key in jax.random.split(jax.random.key(seed), DRAWS)]
-        inputs = tuple(jnp.concatenate(batch) for batch in zip(*draws, strict=True))
+    inputs = models.inputs_of(model, None, seed)
 
     def outputs(params: Any) -> Any:
         leaves = [

@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -34,6 +34,11 @@ class Screen:
         """Prints a value for programs: one JSON document, NaN and infinities as null."""
         if not self.quiet:
             print(json.dumps(_finite(value), indent=2))
+
+    def busy(self, what: str) -> AbstractContextManager[Any]:
+        """Says on stderr that something takes its time, if that is a terminal."""
+        hidden = self.quiet or not self.err.is_terminal
+        return nullcontext() if hidden else self.err.status(what)
 
     @contextmanager
     def progress(self, what: str) -> Iterator[Callable[[int, int], None]]:

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from geojax.cli import models
+from geojax.cli.alignment import align_file, pair_up
 from geojax.cli.checkpoints import broken_files, open_lazily, same_tensors
 from geojax.cli.console import Screen, size_text
 from geojax.cli.errors import InputError
@@ -224,7 +225,18 @@ def _size(path: Path) -> int:
 
 def _aligned(sources: Sequence[Path], model: str, folder: Path, seed: int, screen: Screen) -> list[Path]:
     """The files, each but the first replaced by a temporary one in the frame of the first."""
-    raise NotImplementedError
+    found = models.resolve(model)
+    spec = models.checked_spec(found)
+    moved = [sources[0]]
+    for number, path in enumerate(sources[1:]):
+        pair = pair_up(found, spec, sources[0], path, keep_unread=False, screen=screen)
+        moved.append(folder / f"{number}.safetensors")
+        done = align_file(pair, moved[-1], method="weights", inputs=None, seed=seed, screen=screen)
+        before, after = done.distance
+        screen.note(
+            f"{path} moved onto {sources[0]}: relative distance {before:.4g} before, {after:.4g} after."
+        )
+    return moved
 
 
 def _write(

@@ -12,13 +12,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from geojax.cli.console import num_bytes
-from geojax.cli.errors import InputError
+from geojax.cli.errors import CheckError, InputError
 
 if TYPE_CHECKING:
     from geojax.symmetry import SymmetrySpec
 
 LARGE = 1 << 30
 """Bytes of parameters up to which a known architecture's symmetry is verified unasked."""
+
+DRAWS = 32
+"""Small batches that make one of random inputs of a known architecture."""
 
 HELP = """\b
 MODEL is one of
@@ -103,6 +106,37 @@ def spec_of(model: Model, *, verify: bool | None = None) -> "SymmetrySpec":
         return infer(_function(model), params, *model.inputs, verify=verify is not False)
     except ValueError as error:
         raise InputError(f"{model.name}: {error}") from error
+
+
+def checked_spec(model: Model) -> "SymmetrySpec":
+    """The symmetry of a model, if it has passed its check or had none.
+
+    Raises:
+        InputError: If the function does not trace.
+        CheckError: If a group changes the outputs.
+    """
+    spec = spec_of(model)
+    if spec.verification is not None and not spec.verification.passed:
+        raise CheckError(
+            f"{model.name}: the symmetries did not pass the numerical check; `geojax symmetries` says more."
+        )
+    return spec
+
+
+def inputs_of(model: Model, text: str | None, seed: int) -> tuple[Any, ...]:
+    """The inputs that module:function returns; otherwise random ones of a known architecture, or the model's own."""
+    if text is not None:
+        build = call(text, "--inputs")
+        with users_code(text):
+            made = build()
+        return tuple(made) if isinstance(made, tuple | list) else (made,)
+    if model.architecture is None:
+        return model.inputs
+    import jax
+    import jax.numpy as jnp
+
+    draws = [model.architecture.inputs(key) for key in jax.random.split(jax.random.key(seed), DRAWS)]
+    return tuple(jnp.concatenate(batch) for batch in zip(*draws, strict=True))
 
 
 def apply_of(model: Model, what: str) -> Callable[..., Any]:

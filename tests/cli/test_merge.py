@@ -20,7 +20,7 @@ A, B, C, OUT = (f"{name}.safetensors" for name in ("a", "b", "c", "out"))
 def expected():
     """Three models of two tensors, and what each method makes of them."""
     generator = np.random.default_rng(0)
-    shapes = {"b": (3,), "w": (2, 3)}
+    shapes = {"v": (2, 3), "w": (2, 3)}
     a, b, c = (
         {name: generator.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
         for _ in range(3)
