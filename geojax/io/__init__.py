@@ -1,12 +1,20 @@
-"""Files: parameters to and from safetensors, orbax and flax; merging and aligning files tensor by tensor."""
+"""Files: parameters to and from safetensors, orbax and flax; merging and aligning files tensor by tensor.
+
+What needs more than JAX and numpy is loaded when it is first used, so that looking into a file is quick.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from geojax.io.errors import CheckpointError
 from geojax.io.names import flatten, unflatten
 from geojax.io.safetensors import Checkpoint, load_safetensors, open_safetensors
-from geojax.io.stream_action import stream_act
-from geojax.io.stream_alignment import stream_align
 from geojax.io.streaming import stream_merge
 from geojax.io.writing import SafetensorsWriter, save_safetensors
+
+if TYPE_CHECKING:
+    from geojax.io.stream_action import stream_act
+    from geojax.io.stream_alignment import stream_align
 
 __all__ = [
     "Checkpoint",
@@ -21,3 +29,12 @@ __all__ = [
     "stream_merge",
     "unflatten",
 ]
+
+_LATER = {"stream_act": "geojax.io.stream_action", "stream_align": "geojax.io.stream_alignment"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for the first time."""
+    if name in _LATER:
+        return getattr(importlib.import_module(_LATER[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it has {', '.join(__all__)}.")

@@ -11,7 +11,6 @@ from jaxtyping import Array
 from geojax._core import checks
 from geojax.io.errors import CheckpointError
 from geojax.io.finite import count_nonfinite
-from geojax.io.lazy_ascent import lazy_match
 from geojax.io.leaves import LeafFile, groups_of, leaf_file, precision
 from geojax.io.safetensors import open_safetensors
 from geojax.io.stream_action import stream_act
@@ -20,6 +19,7 @@ from geojax.symmetry.action import Element
 from geojax.symmetry.balance import balancing_element
 from geojax.symmetry.groups import GENERAL_LINEAR, SCALING, Group
 from geojax.symmetry.layout import Block, Cut, Layout, blocks, split
+from geojax.symmetry.lazy_ascent import lazy_match
 from geojax.symmetry.movers import groups_of as groups_of_movers
 from geojax.symmetry.movers import kinds_of, movers_of, pair_of
 from geojax.symmetry.pairing import Problem
