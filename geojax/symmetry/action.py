@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 from jax.sharding import NamedSharding
 from jaxtyping import Array
 
@@ -316,7 +317,7 @@ def _moved(layout, element: Mapping[str, Array]) -> bool:
 
 def _placed_like(value: Array, moved: Array) -> Array:
     """The moved leaf, divided among devices as the leaf is: outside `jit`, where that is known."""
-    known = isinstance(value, jax.Array) and not isinstance(value, jax.core.Tracer)
+    known = isinstance(value, jax.Array) and not isinstance(value, Tracer)
     if known and isinstance(value.sharding, NamedSharding) and value.shape == moved.shape:
         return jax.device_put(moved, value.sharding)
     return moved

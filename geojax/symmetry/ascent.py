@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Collection, Sequence
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -20,6 +21,17 @@ TRUST = (0.0, 0.3, 1.0, 1.0, 0.5, 0.5)
 Passes go there and back. Beginning a pass soft lets units leave places that hold each other. Of 30 pairs of MLPs this
 schedule ended above Git Re-Basin's objective in 29, a single pass in 17.
 """
+
+
+class Match(NamedTuple):
+    """A `MatchingResult` on pairs of arrays: its element is one of a problem."""
+
+    moves: Moves
+    objective: Float[Array, ""]
+    error: Float[Array, ""]
+    num_steps: Int[Array, ""]
+    status: Int[Array, ""]
+
 
 Ascent = tuple[Moves, Float[Array, ""], Int[Array, ""], Int[Array, ""]]
 

@@ -1,17 +1,18 @@
 """Matching by weights: the element that brings one model's parameters closest to another's."""
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 from jaxtyping import Array, Float, Int
 
 from geojax._core import checks
 from geojax._core.struct import struct
 from geojax.results import Status
 from geojax.symmetry.action import Element
-from geojax.symmetry.ascent import ascend
+from geojax.symmetry.ascent import Match, ascend
+from geojax.symmetry.lazy_ascent import lazy_match
 from geojax.symmetry.pairing import Moves, Problem, objective
 from geojax.symmetry.setting import set_up
 from geojax.symmetry.spec import SymmetrySpec
@@ -88,6 +89,8 @@ def weight_matching(
     Complexity: a sweep costs the contraction of every leaf with its partner for each of its groups, O(leaf
         size x n), and assignments or decompositions in O(n^3); a parent of size m with a child of size n
         needs m^2 of size n. The balanced gauge costs a few dozen passes over the parameters.
+    Devices: called outside `jit` with leaves that are divided among devices, it visits the groups from Python and
+        gathers at most a leaf of each model at a time; inside, the compiler decides.
     Batch: jax.vmap over the pairs of models and keys; the pairs of a batch are taken one after another, each
         until it has converged. jax.vmap over keys or over ``init`` makes several starts.
 
@@ -109,19 +112,22 @@ def weight_matching(
     setting = set_up("weight_matching", spec, params_a=params_a, params_b=params_b)
     start, settled = setting.start("weight_matching", init)
     a, b = setting.arrays
-    found = match_pairs(setting.problem, a, b, start, key=key, settled=settled, max_sweeps=max_sweeps)
+    if _divided([*a, *b]):
+        max_sweeps = checks.count("weight_matching", "max_sweeps", max_sweeps)
+        found = lazy_match(
+            setting.problem,
+            lambda number: (a[number], b[number]),
+            [array.size for array in a],
+            start,
+            key=key,
+            settled=settled,
+            max_sweeps=max_sweeps,
+            dtype=setting.dtype,
+        )
+    else:
+        found = match_pairs(setting.problem, a, b, start, key=key, settled=settled, max_sweeps=max_sweeps)
     element = setting.element(found.moves)
     return MatchingResult(element, found.objective, found.error, found.num_steps, found.status)
-
-
-class Match(NamedTuple):
-    """A `MatchingResult` on pairs of arrays: its element is one of a problem."""
-
-    moves: Moves
-    objective: Float[Array, ""]
-    error: Float[Array, ""]
-    num_steps: Int[Array, ""]
-    status: Int[Array, ""]
 
 
 def match_pairs(
@@ -144,3 +150,9 @@ def match_pairs(
     value = objective(problem, a, b, moves)
     status = jnp.where(jnp.isfinite(value), status, Status.NONFINITE)
     return Match(moves, value, error, num_steps, status)
+
+
+def _divided(arrays: Sequence[Array]) -> bool:
+    """Whether arrays that are known, not traced, lie in parts on several devices."""
+    known = all(isinstance(x, jax.Array) and not isinstance(x, Tracer) for x in arrays)
+    return known and any(not x.sharding.is_fully_replicated for x in arrays)

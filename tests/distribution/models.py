@@ -5,7 +5,7 @@ import jax.numpy as jnp
 
 from geojax.symmetry import SymmetrySpec, act, infer, random_element
 
-WIDTH, DEPTH, INPUTS = 16, 2, 64
+WIDTH, DEPTH, ENDS = 16, 2, 512
 
 
 def network(params, x):
@@ -15,7 +15,7 @@ def network(params, x):
 
 
 def draw(key):
-    shapes = {"head": (WIDTH, 8), "kernel 0": (INPUTS, WIDTH), "bias 0": (WIDTH,)}
+    shapes = {"head": (WIDTH, ENDS), "kernel 0": (ENDS, WIDTH), "bias 0": (WIDTH,)}
     for i in range(1, DEPTH):
         shapes |= {f"kernel {i}": (WIDTH, WIDTH), f"bias {i}": (WIDTH,)}
     keys = jax.random.split(key, len(shapes))
@@ -25,6 +25,6 @@ def draw(key):
 def problem() -> tuple[SymmetrySpec, dict, dict]:
     """The spec and the two sets of parameters, on one device."""
     a = draw(jax.random.key(0))
-    spec = infer(network, a, jnp.ones((4, INPUTS)), verify=False)
+    spec = infer(network, a, jnp.ones((4, ENDS)), verify=False)
     near = jax.tree.map(lambda x, e: x + 0.1 * e, a, draw(jax.random.key(1)))
     return spec, a, act(spec, random_element(spec, jax.random.key(2)), near)
