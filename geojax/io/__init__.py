@@ -13,6 +13,8 @@ from geojax.io.streaming import stream_merge
 from geojax.io.writing import SafetensorsWriter, save_safetensors
 
 if TYPE_CHECKING:
+    from geojax.io.flax import load_flax, save_flax
+    from geojax.io.orbax import load_orbax, save_orbax
     from geojax.io.stream_action import stream_act
     from geojax.io.stream_alignment import stream_align
 
@@ -21,8 +23,12 @@ __all__ = [
     "CheckpointError",
     "SafetensorsWriter",
     "flatten",
+    "load_flax",
+    "load_orbax",
     "load_safetensors",
     "open_safetensors",
+    "save_flax",
+    "save_orbax",
     "save_safetensors",
     "stream_act",
     "stream_align",
@@ -30,7 +36,14 @@ __all__ = [
     "unflatten",
 ]
 
-_LATER = {"stream_act": "geojax.io.stream_action", "stream_align": "geojax.io.stream_alignment"}
+_LATER = {
+    "load_flax": "geojax.io.flax",
+    "load_orbax": "geojax.io.orbax",
+    "save_flax": "geojax.io.flax",
+    "save_orbax": "geojax.io.orbax",
+    "stream_act": "geojax.io.stream_action",
+    "stream_align": "geojax.io.stream_alignment",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -1,23 +1,18 @@
 """Writing safetensors files: a tensor at a time, and whole or not at all."""
 
-import contextlib
-import errno
-import fcntl
 import os
-import shutil
 from collections.abc import Iterable, Mapping
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import jax
 import numpy as np
 
 from geojax.io.errors import CheckpointError, listed, shown
 from geojax.io.header import format_header
+from geojax.io.whole import WholeFile
 
 __all__ = ["SafetensorsWriter", "save_safetensors"]
-
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class SafetensorsWriter:
@@ -59,32 +54,21 @@ class SafetensorsWriter:
         """
         self.path = os.path.realpath(path)
         self._head, self._extents = format_header(self.path, shapes, metadata or {})
-        self.size = max((extent.stop for extent in self._extents.values()), default=len(self._head))
         self._left = {name: extent.stop - extent.start for name, extent in self._extents.items()}
-        folder, name = os.path.split(self.path)
-        self._partial = os.path.join(folder, f".{name}.partial")
-        self._descriptor = -1
-        if os.path.isdir(self.path):
-            raise CheckpointError(self.path, "the target is a folder; expected the name of a file to write")
-        for file in inputs:
-            if os.path.exists(self.path) and os.path.samefile(file, self.path):
-                raise CheckpointError(self.path, "the target is one of the inputs. Write to another file.")
-        free = shutil.disk_usage(folder).free
-        if free < self.size:
-            reason = f"the file would take {self.size} bytes, and {folder} has room for {free}"
-            raise CheckpointError(self.path, reason)
+        self.size = max((extent.stop for extent in self._extents.values()), default=len(self._head))
+        self._file = WholeFile(self.path, self.size, inputs)
 
     @property
     def names(self) -> tuple[str, ...]:
         """The tensors in the order of their bytes, in which writing is fastest."""
         return tuple(self._extents)
 
-    def __enter__(self) -> "SafetensorsWriter":
-        self._descriptor = _claim(self.path, self._partial)
+    def __enter__(self) -> Self:
+        self._file.__enter__()
         try:
-            self._write(self._head, 0)
-        except BaseException:
-            self._discard()
+            self._file.write(self._head, 0)
+        except BaseException as error:
+            self._file.__exit__(type(error), error, error.__traceback__)
             raise
         return self
 
@@ -111,53 +95,19 @@ class SafetensorsWriter:
                 tensor=name,
             )
         if found.nbytes:
-            self._write(np.ascontiguousarray(found).reshape(-1).view(np.uint8), extent.stop - left, name)
+            self._file.write(np.ascontiguousarray(found).reshape(-1).view(np.uint8), extent.stop - left, name)
         self._left[name] -= found.nbytes
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        try:
-            if kind is None:
-                self._finish()
-        finally:
-            self._discard()
-
-    def _write(self, data: Any, place: int, name: str | None = None) -> None:
-        left = memoryview(data)
-        try:
-            while left:
-                count = os.pwrite(self._descriptor, left, place)
-                left, place = left[count:], place + count
-        except OSError as error:
-            if error.errno not in FULL:
-                raise
-            reason = f"the disk is full ({error.strerror}); the file would take {self.size} bytes"
-            raise CheckpointError(self.path, reason, tensor=name) from error
-
-    def _finish(self) -> None:
         lacking = [f"{shown(name)}: {count} bytes" for name, count in self._left.items() if count]
-        if lacking:
-            raise CheckpointError(
-                self.path, f"not all that was announced was written; lacking are{listed(lacking)}"
-            )
-        os.fsync(self._descriptor)
-        os.replace(self._partial, self.path)
-        folder = os.open(os.path.dirname(self.path), os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-        os.close(self._descriptor)
-        self._descriptor = -1
-
-    def _discard(self) -> None:
-        if self._descriptor < 0:
-            return
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(self._partial)
-        os.close(self._descriptor)
-        self._descriptor = -1
+        if kind is None and lacking:
+            reason = f"not all that was announced was written; lacking are{listed(lacking)}"
+            error = CheckpointError(self.path, reason)
+            self._file.__exit__(CheckpointError, error, None)
+            raise error
+        self._file.__exit__(kind, error, trace)
 
 
 def save_safetensors(
@@ -208,19 +158,3 @@ def save_safetensors(
     with SafetensorsWriter(path, shapes, metadata=metadata, inputs=inputs) as writer:
         for name in writer.names:
             writer.write(name, tensors[name])
-
-
-def _claim(path: str, partial: str) -> int:
-    """An empty file under the hidden name, locked so that no other process writes to it."""
-    while True:
-        descriptor = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # Between the two calls another writer may have renamed the file to its target: then begin again.
-            if os.path.exists(partial) and os.path.samestat(os.stat(partial), os.fstat(descriptor)):
-                os.ftruncate(descriptor, 0)
-                return descriptor
-            os.close(descriptor)
-        except BlockingIOError as error:
-            os.close(descriptor)
-            raise CheckpointError(path, "another process is writing this file. Wait for it.") from error

@@ -5,8 +5,12 @@ from tests.conformance.case import Case, exempt_all
 
 HOST = [
     "flatten",
+    "load_flax",
+    "load_orbax",
     "load_safetensors",
     "open_safetensors",
+    "save_flax",
+    "save_orbax",
     "save_safetensors",
     "stream_act",
     "stream_align",

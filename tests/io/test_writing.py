@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import textwrap
 
 import jax.numpy as jnp
 import numpy as np
@@ -18,7 +17,7 @@ from geojax.io import (
     open_safetensors,
     save_safetensors,
     stream_merge,
-    writing,
+    whole,
 )
 from tests.io.files import digest
 
@@ -66,21 +65,21 @@ def test_what_was_not_announced_is_refused(tmp_path, name, array, words):
 
 
 def test_a_tensor_that_lacks_is_an_error_and_no_file(tmp_path):
+    writer = SafetensorsWriter(tmp_path / "f", SHAPES).__enter__()
+    writer.write("a", filled()["a"])
+    writer.write("b", filled()["b"][:3])
     with pytest.raises(CheckpointError, match=r"'s': 8 bytes\n.*'b': 2 bytes"):
-        with SafetensorsWriter(tmp_path / "f", SHAPES) as writer:
-            writer.write("a", filled()["a"])
-            writer.write("b", filled()["b"][:3])
+        writer.__exit__(None, None, None)
     assert listing(tmp_path) == []
 
 
 def test_an_exception_leaves_what_was_there(tmp_path):
     save_safetensors(tmp_path / "f", filled(1))
     before = digest(tmp_path / "f")
-    with pytest.raises(KeyboardInterrupt):
-        with SafetensorsWriter(tmp_path / "f", SHAPES) as writer:
-            writer.write("a", filled()["a"])
-            assert listing(tmp_path) == [".f.partial", "f"]
-            raise KeyboardInterrupt
+    writer = SafetensorsWriter(tmp_path / "f", SHAPES).__enter__()
+    writer.write("a", filled()["a"])
+    assert listing(tmp_path) == [".f.partial", "f"]
+    writer.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)
     assert listing(tmp_path) == ["f"]
     assert digest(tmp_path / "f") == before
 
@@ -120,7 +119,7 @@ def test_a_link_is_followed_and_a_folder_refused(tmp_path):
 
 
 def test_no_room_is_told_before_anything_is_written(tmp_path, monkeypatch):
-    monkeypatch.setattr(writing.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 100})())
+    monkeypatch.setattr(whole.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 100})())
     with pytest.raises(CheckpointError, match="room for 100"):
         save_safetensors(tmp_path / "f", filled())
     assert listing(tmp_path) == []
@@ -137,7 +136,7 @@ def test_a_disk_that_fills_up_meanwhile(tmp_path, monkeypatch, number):
         return pwrite(descriptor, data, place)
 
     with monkeypatch.context() as patch:
-        patch.setattr(writing.os, "pwrite", full)
+        patch.setattr(whole.os, "pwrite", full)
         with pytest.raises(CheckpointError, match="the disk is full"):
             save_safetensors(tmp_path / "f", {"w": np.ones(100)})
     assert listing(tmp_path) == ["f"]
@@ -149,9 +148,7 @@ def test_short_writes_are_gone_on_with(tmp_path, monkeypatch):
     save_safetensors(tmp_path / "whole", filled())
     pwrite = os.pwrite
     with monkeypatch.context() as patch:
-        patch.setattr(
-            writing.os, "pwrite", lambda descriptor, data, place: pwrite(descriptor, data[:7], place)
-        )
+        patch.setattr(whole.os, "pwrite", lambda descriptor, data, place: pwrite(descriptor, data[:7], place))
         save_safetensors(tmp_path / "f", filled())
     assert digest(tmp_path / "f") == digest(tmp_path / "whole")
 
@@ -186,56 +183,43 @@ def test_an_input_is_never_written_over(tmp_path, kind):
     assert not any(name.endswith(".partial") for name in listing(tmp_path))
 
 
-def child(code, folder):
-    """Runs code in a process of its own."""
-    program = textwrap.dedent(
-        """
-        import os, resource, signal, sys
-        import numpy as np
-        from geojax.io.writing import SafetensorsWriter
-        os.chdir(sys.argv[1])
-        like = np.zeros(3000)
-        """
-    ) + textwrap.dedent(code)
-    return subprocess.run(
-        [sys.executable, "-c", program, str(folder)], capture_output=True, text=True, timeout=60, check=False
-    )
+CHILD = """
+import os, resource, signal, sys
+import numpy as np
+from geojax.io import CheckpointError, SafetensorsWriter
+assert not {"orbax", "flax", "geojax.symmetry"} & set(sys.modules), "looking into files is to start quickly"
+os.chdir(sys.argv[1])
+like = np.zeros(3000)
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (30000, resource.RLIM_INFINITY))
+try:
+    with SafetensorsWriter("limited", {"w0": like, "w1": like}) as writer:
+        writer.write("w0", like)
+        writer.write("w1", like)
+except CheckpointError as error:
+    print(error, os.listdir(), flush=True)
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+with SafetensorsWriter("out", {"w0": like, "w1": like}) as writer:
+    writer.write("w0", like + 7)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
 
 
-def test_kill_9_in_the_middle_leaves_no_result_and_a_rerun_succeeds(tmp_path):
+def test_a_limit_of_the_system_and_kill_9_leave_no_result_and_a_rerun_succeeds(tmp_path):
     a, b = inputs(tmp_path)
     before = [digest(path) for path in (a, b)]
-    ended = child(
-        """
-        assert not {"orbax", "flax", "geojax.symmetry"} & set(sys.modules), "reading files is to start quickly"
-        with SafetensorsWriter("out", {"w0": like, "w1": like}) as writer:
-            writer.write("w0", like + 7)
-            os.kill(os.getpid(), signal.SIGKILL)
-        """,
-        tmp_path,
+    ended = subprocess.run(
+        [sys.executable, "-c", CHILD, str(tmp_path)], capture_output=True, text=True, timeout=60, check=False
     )
-    assert ended.returncode == -signal.SIGKILL
+    assert ended.returncode == -signal.SIGKILL, ended.stderr
+    assert "the disk is full (File too large)" in ended.stdout
+    assert "limited" not in ended.stdout.split("[")[-1]
     assert listing(tmp_path) == [".out.partial", "a.safetensors", "b.safetensors"]
     stream_merge(lambda x, y: x + y, [a, b], tmp_path / "out", elementwise=True)
     assert listing(tmp_path) == ["a.safetensors", "b.safetensors", "out"]
     assert [digest(path) for path in (a, b)] == before
     with open_safetensors(tmp_path / "out") as out, open_safetensors(a) as x, open_safetensors(b) as y:
         assert all(np.array_equal(out[name], x[name] + y[name]) for name in x)
-
-
-def test_a_limit_of_the_system_is_an_error_and_no_file(tmp_path):
-    ended = child(
-        """
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (30000, 30000))
-        with SafetensorsWriter("out", {"w0": like, "w1": like}) as writer:
-            writer.write("w0", like)
-            writer.write("w1", like)
-        """,
-        tmp_path,
-    )
-    assert "CheckpointError" in ended.stderr and "the disk is full (File too large)" in ended.stderr
-    assert listing(tmp_path) == []
 
 
 def test_a_merge_that_fails_leaves_inputs_and_old_output(tmp_path):
