@@ -33,7 +33,7 @@ types: $(DEV)
 
 # Every annotation of the library, shapes included, against what the conformance cases pass and return.
 annotations: $(DEV)
-	$(BIN)/python -m pytest -q tests/conformance -k jit_equals_eager \
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -q tests/conformance -k jit_equals_eager \
 		--jaxtyping-packages=geojax,beartype.beartype
 
 notebooks: $(DEV) $(NOTEBOOKS)
