@@ -2,6 +2,12 @@
 
 from geojax.optim.adamp import project_radial, scale_by_adamp, scale_by_sgdp, weight_norm
 from geojax.optim.barzilai_borwein import BarzilaiBorwein
+from geojax.optim.kronecker_momentum import (
+    InverseFreeKFACState,
+    kronecker_momentum_step,
+    kronecker_normal_coords,
+    scale_by_inverse_free_kfac,
+)
 from geojax.optim.lbfgs import LBFGS
 from geojax.optim.minimize import MinimizeResult, minimize
 from geojax.optim.norms import (
@@ -19,10 +25,11 @@ from geojax.optim.psgd import PSGDState, group_step, psgd_criterion, scale_by_ps
 from geojax.optim.riemannian import riemannian, riemannian_sgd
 from geojax.optim.riemannian_adam import RiemannianAdamState, riemannian_adam
 from geojax.optim.scaled_gd import scale_by_scaled_gd, scaled_gradient, small_init
-from geojax.optim.spd_momentum import (
+from geojax.optim.sparse_groups import LowRankGroup, XMatrixGroup
+from geojax.optim.spd_momentum import generalized_normal_coords, spd_momentum_step
+from geojax.optim.spd_structures import (
     diagonal_structure,
-    generalized_normal_coords,
-    spd_momentum_step,
+    hierarchical_structure,
     symmetric_structure,
     triangular_structure,
 )
@@ -34,7 +41,9 @@ __all__ = [
     "BarzilaiBorwein",
     "ColumnNorm",
     "DiagonalGroup",
+    "InverseFreeKFACState",
     "KroneckerGroup",
+    "LowRankGroup",
     "MaxNorm",
     "MinimizeResult",
     "ModularNorm",
@@ -44,10 +53,14 @@ __all__ = [
     "SpectralNorm",
     "TriangularGroup",
     "TrustRegion",
+    "XMatrixGroup",
     "diagonal_structure",
     "dual_norm",
     "generalized_normal_coords",
     "group_step",
+    "hierarchical_structure",
+    "kronecker_momentum_step",
+    "kronecker_normal_coords",
     "minimize",
     "newton_schulz",
     "project_radial",
@@ -56,6 +69,7 @@ __all__ = [
     "riemannian_adam",
     "riemannian_sgd",
     "scale_by_adamp",
+    "scale_by_inverse_free_kfac",
     "scale_by_psgd",
     "scale_by_scaled_gd",
     "scale_by_sgdp",

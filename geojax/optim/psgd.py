@@ -22,7 +22,7 @@ def psgd_criterion(
     c = h^T P h + v^T P^-1 v,  whose mean over v ~ N(0, I) is least at P = |H|^-1 among all positive P.
 
     Args:
-        group: Group that Q is in, `DiagonalGroup()`, `TriangularGroup()` or `KroneckerGroup()`.
+        group: Group that Q is in, such as `DiagonalGroup()` or `KroneckerGroup()`.
         q: Element of the group.
         v: Probe, an array shaped like the parameter.
         h: H v, of the same shape.

@@ -6,100 +6,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from geojax._core import checks
+from geojax.optim.spd_structures import square, symmetric_structure
 from geojax.typing import Scalar
 
 Matrix = Float[Array, "d d"]
-
-
-def symmetric_structure(z: Matrix) -> Matrix:
-    """Symmetric matrices in orthonormal coordinates: factors of any positive definite matrix.
-
-    N = (z + z^T) / 4,  so that |N + N^T| = |z| for symmetric z.
-
-    Args:
-        z: Coordinates, [d, d]; only the symmetric part is read.
-
-    Returns:
-        Matrix [d, d].
-
-    Raises:
-        ValueError: At trace time, if z is not square.
-
-    Differentiation: exact; linear.
-
-    Complexity: O(d^2).
-
-    Example:
-        >>> import jax.numpy as jnp
-        >>> from geojax.optim import symmetric_structure
-        >>> symmetric_structure(jnp.eye(2)).tolist()
-        [[0.5, 0.0], [0.0, 0.5]]
-
-    References: [Lin2023].
-    """
-    z = _square("symmetric_structure", z=z)[0]
-    return (z + z.T) / 4
-
-
-def diagonal_structure(z: Matrix) -> Matrix:
-    """Diagonal matrices in orthonormal coordinates: diagonal factors stay diagonal.
-
-    N = diag(z) / 2,  so that |N + N^T| = |z| for diagonal z.
-
-    Args:
-        z: Coordinates, [d, d]; only the diagonal is read.
-
-    Returns:
-        Matrix [d, d].
-
-    Raises:
-        ValueError: At trace time, if z is not square.
-
-    Differentiation: exact; linear.
-
-    Complexity: O(d^2).
-
-    Example:
-        >>> import jax.numpy as jnp
-        >>> from geojax.optim import diagonal_structure
-        >>> diagonal_structure(jnp.ones((2, 2))).tolist()
-        [[0.5, 0.0], [0.0, 0.5]]
-
-    References: [Lin2023].
-    """
-    z = _square("diagonal_structure", z=z)[0]
-    return z * jnp.eye(len(z), dtype=z.dtype) / 2
-
-
-def triangular_structure(z: Matrix) -> Matrix:
-    """Lower triangular matrices in orthonormal coordinates: Cholesky factors stay Cholesky factors.
-
-    N_ii = z_ii / 2,  N_ij = z_ij / sqrt(2) for i > j,  so that |N + N^T| = |z| for lower triangular z.
-
-    Args:
-        z: Coordinates, [d, d]; only the lower triangle is read.
-
-    Returns:
-        Matrix [d, d].
-
-    Raises:
-        ValueError: At trace time, if z is not square.
-
-    Differentiation: exact; linear.
-
-    Complexity: O(d^2).
-
-    Example:
-        >>> import jax.numpy as jnp
-        >>> from geojax.optim import triangular_structure
-        >>> triangular_structure(jnp.eye(2)).tolist()
-        [[0.5, 0.0], [0.0, 0.5]]
-
-    References: [Lin2023].
-    """
-    z = _square("triangular_structure", z=z)[0]
-    return diagonal_structure(z) + jnp.tril(z, -1) / jnp.sqrt(jnp.asarray(2, z.dtype))
 
 
 def generalized_normal_coords(
@@ -117,7 +27,7 @@ def generalized_normal_coords(
         structure: Linear map from coordinates into a matrix algebra with unit.
 
     Returns:
-        B, [d, d]: in the structure, and for the three structures of this package invertible whatever z is, as h(N) is.
+        B, [d, d]: in the structure, and for the structures of this package invertible whatever z is, as h(N) is.
 
     Raises:
         ValueError: At trace time, if the matrices are not square of one size.
@@ -134,7 +44,7 @@ def generalized_normal_coords(
 
     References: [Lin2023].
     """
-    factor, z = _square("generalized_normal_coords", factor=factor, z=z)
+    factor, z = square("generalized_normal_coords", factor=factor, z=z)
     n = structure(z)
     moved = factor @ n
     return factor + moved + (moved @ n) / 2
@@ -186,7 +96,7 @@ def spd_momentum_step(
 
     References: [Lin2023].
     """
-    factor, momentum, gradient = _square(
+    factor, momentum, gradient = square(
         "spd_momentum_step", factor=factor, momentum=momentum, gradient=gradient
     )
     # dS = A (N + N^T) A^T, so the derivative by N is 2 A^T gradient A; by z it goes through the linear map.
@@ -195,9 +105,3 @@ def spd_momentum_step(
     momentum = jnp.asarray(decay, factor.dtype) * momentum + by_z
     rate = jnp.asarray(learning_rate, factor.dtype)
     return generalized_normal_coords(factor, -rate * momentum, structure=structure), momentum
-
-
-def _square(where: str, **matrices: Array) -> tuple[Array, ...]:
-    arrays = checks.floats(where, **matrices)
-    checks.shapes(where, **{name: (array, "d d") for name, array in zip(matrices, arrays)})
-    return arrays

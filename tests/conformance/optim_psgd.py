@@ -16,9 +16,9 @@ def arguments(key, dtype):
     return v, h, jnp.asarray(0.3, dtype)
 
 
-def group(name):
+def group(name, **sizes):
     """The case of a group: a step from the identity and the criterion after it."""
-    value = getattr(optim, name)()
+    value = getattr(optim, name)(**sizes)
 
     def call(v, h, rate):
         q = optim.group_step(value, value.identity(v), v, h, rate=rate)
@@ -39,7 +39,8 @@ def fitted(key, params, rate):
 
 
 CASES = [
-    *(group(name) for name in ("DiagonalGroup", "TriangularGroup", "KroneckerGroup")),
+    *(group(name) for name in ("DiagonalGroup", "TriangularGroup", "KroneckerGroup", "XMatrixGroup")),
+    group("LowRankGroup", rank=1),
     Case(
         "psgd_criterion",
         optim.psgd_criterion,

@@ -9,7 +9,9 @@ import pytest
 from geojax.optim import (
     DiagonalGroup,
     KroneckerGroup,
+    LowRankGroup,
     TriangularGroup,
+    XMatrixGroup,
     group_step,
     psgd_criterion,
     scale_by_psgd,
@@ -92,7 +94,7 @@ def test_no_damping_is_needed_at_condition_ten_thousand():
     """Descent on a quadratic of condition 1e4 once the preconditioner is fitted, at one rate for all groups."""
     scales = jnp.outer(jnp.asarray([1.0, 100.0]), jnp.asarray([0.01, 0.1, 1.0]))
     gradient = jax.grad(lambda p: sum(jnp.sum(scales * leaf**2) / 2 for leaf in p))
-    groups = (KroneckerGroup(), TriangularGroup(), DiagonalGroup())
+    groups = (KroneckerGroup(), TriangularGroup(), DiagonalGroup(), XMatrixGroup(), LowRankGroup(rank=1))
     optimiser = optax.chain(
         scale_by_psgd(groups, key=jax.random.key(10), rate=0.5, update_prob=0.9),
         optax.scale_by_learning_rate(lambda step: jnp.where(jnp.asarray(step) < 1500, 0.0, 0.2)),

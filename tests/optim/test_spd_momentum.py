@@ -1,6 +1,7 @@
 """Generalised normal coordinates: an orthonormal chart, exact momentum to second order, structure kept, no inverses."""
 
 import re
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +12,7 @@ from geojax.manifolds import SPDAffineInvariant
 from geojax.optim import (
     diagonal_structure,
     generalized_normal_coords,
+    hierarchical_structure,
     spd_momentum_step,
     symmetric_structure,
     triangular_structure,
@@ -20,6 +22,7 @@ STRUCTURES = {
     "symmetric": (symmetric_structure, lambda z: (z + z.T) / 2),
     "diagonal": (diagonal_structure, lambda z: jnp.diag(jnp.diag(z))),
     "triangular": (triangular_structure, jnp.tril),
+    "hierarchical": (partial(hierarchical_structure, first=1, last=1), jnp.triu),
 }
 COVARIANCE = jnp.asarray([[2.0, 0.6, 0.1], [0.6, 1.0, 0.3], [0.1, 0.3, 0.5]])
 
@@ -73,6 +76,9 @@ def test_converges_to_the_covariance_of_a_gaussian_in_the_structure(structure, p
     (factor, _), _ = jax.jit(lambda a: jax.lax.scan(step, (a, 0 * a), length=200))(jnp.eye(3))
     if structure is symmetric_structure:
         np.testing.assert_allclose(factor @ factor.T, COVARIANCE, atol=1e-8)
+    elif projected is jnp.triu:  # one dense corner of size 1 at each end of a triangle of size 3 is all of it
+        np.testing.assert_allclose(factor @ factor.T, COVARIANCE, atol=1e-8)
+        np.testing.assert_array_equal(factor, jnp.triu(factor))
     elif structure is triangular_structure:
         np.testing.assert_allclose(factor, jnp.linalg.cholesky(COVARIANCE), atol=1e-8)
     else:  # the closest diagonal matrix in that divergence
@@ -104,3 +110,20 @@ def test_bad_input_says_what_is_wrong():
         triangular_structure(jnp.ones((2, 3)))
     moved, _ = spd_momentum_step(eye, eye, eye * jnp.nan, learning_rate=0.1)
     assert jnp.any(jnp.isnan(moved))
+
+
+def test_law_hierarchical_matrices_are_closed_and_orthonormal():
+    """With a dense block of two and a diagonal of three: zeros stay where they are, through inverses too."""
+    structure = partial(hierarchical_structure, first=2, last=0)
+    free = np.block([[np.ones((2, 2)), np.ones((2, 3))], [np.zeros((3, 2)), np.eye(3)]])
+    z = jax.random.normal(jax.random.key(3), (5, 5)) * free
+    z = z.at[:2, :2].set((z + z.T)[:2, :2] / 2)
+    n = structure(z)
+    np.testing.assert_allclose(jnp.linalg.norm(n + n.T), jnp.linalg.norm(z), rtol=1e-12)
+    factor = generalized_normal_coords(jnp.eye(5), z, structure=structure)
+    moved = generalized_normal_coords(factor, 2 * z[::-1, ::-1].T * free, structure=structure)
+    for matrix in (moved, jnp.linalg.inv(moved)):
+        assert jnp.all(matrix[free == 0] == 0)
+    assert jnp.linalg.det(moved) > 0
+    with pytest.raises(ValueError, match="first \\+ last is 6"):
+        hierarchical_structure(z, first=3, last=3)
