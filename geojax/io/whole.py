@@ -7,7 +7,7 @@ import os
 import shutil
 from collections.abc import Iterable
 from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from geojax.io.errors import CheckpointError
 
@@ -45,7 +45,7 @@ class WholeFile:
                 self.path, f"the file would take {size} bytes, and {folder} has room for {free}"
             )
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "WholeFile":
         self._descriptor = _claim(self.path, self._partial)
         return self
 

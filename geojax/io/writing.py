@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterable, Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import jax
 import numpy as np
@@ -63,7 +63,7 @@ class SafetensorsWriter:
         """The tensors in the order of their bytes, in which writing is fastest."""
         return tuple(self._extents)
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "SafetensorsWriter":
         self._file.__enter__()
         try:
             self._file.write(self._head, 0)
