@@ -14,7 +14,7 @@ from geojax.cli.checkpoints import broken_files, open_lazily
 from geojax.cli.console import Screen, columns, size_text
 from geojax.cli.options import PATH, Command, everywhere, seed
 from geojax.cli.outputs import check_output, free_bytes
-from geojax.cli.patterns import pattern, title
+from geojax.cli.patterns import pattern, shared_stem, title
 
 
 @click.command(
@@ -30,7 +30,7 @@ methods:
 
 \b
 examples:
-  geojax align a.safetensors b.safetensors --model config.json -o b2.safetensors
+  geojax align a.safetensors b.safetensors --model model/ -o b2.safetensors
   geojax align a.safetensors b.safetensors --model task:build \\
       --method both --inputs task:images -o b2.safetensors
   geojax align a.safetensors b.safetensors --model spec.json \\
@@ -78,6 +78,9 @@ def align(
     Hidden units, heads and channels are permuted, rescaled, rotated or mixed: whatever the function of MODEL does not
     notice. The files are safetensors; B2 has the names and dtypes of B. By weights, one group of tensors at a time is
     in memory; by activations, both models are.
+
+    The report says for each kind of group how many moved and how far: the share of units that are elsewhere, or for
+    scalings and matrices the largest deviation from one.
     """
     if inputs is not None and method == "weights":
         raise click.UsageError("--inputs: --method weights looks at no inputs; activations and both do.")
@@ -138,16 +141,19 @@ def _report(pair: Pair, out: Path, done: Alignment, size: int, seconds: float) -
     together: dict[tuple[Any, ...], list[str]] = defaultdict(list)
     for name, group in pair.spec.members:
         together[(pattern(name), group.kind, group.parent_sizes, group.size)].append(name)
-    groups = columns("kind", "size", "moved", "by", "group", right=(1, 2, 3))
-    for (_, kind, parents, length), names in together.items():
+    titles = [title(names).removesuffix(f":{key[1]}") for key, names in together.items()]
+    stem = shared_stem(titles)
+    heading = f"group, of {stem.rstrip('./')}" if stem else "group"
+    groups = columns("kind", "size", "moved", "how far", heading, right=(1, 2, 3))
+    for ((_, kind, parents, length), names), full in zip(together.items(), titles, strict=True):
         shares = [done.moved[name] for name in names]
-        mean = sum(shares) / len(shares)
+        units = kind in ("permutation", "sign")
         groups.add_row(
             kind.replace("_", " "),
             " x ".join(map(str, (*parents, length))),
             f"{sum(share > 0 for share in shares)} of {len(names)}",
-            f"{mean:.0%} of units" if kind in ("permutation", "sign") else f"up to {max(shares):.2g}",
-            title(names).removesuffix(f":{kind}"),
+            f"{sum(shares) / len(shares):.0%}" if units else f"{max(shares):.2g}",
+            full.removeprefix(stem),
         )
     head = f"{out}: {b} moved onto {a} by {done.method}, {size_text(size)} in {seconds:.1f} s"
     moved = sum(share > 0 for share in done.moved.values())

@@ -13,7 +13,7 @@ from geojax.cli.console import Screen, columns
 from geojax.cli.errors import CheckError, InputError, needing
 from geojax.cli.models import Model, users_code
 from geojax.cli.options import PATH, Command, Whole, everywhere, seed
-from geojax.cli.outputs import check_output, write_whole
+from geojax.cli.outputs import check_output, write_small
 
 BAR = 20
 
@@ -89,7 +89,7 @@ def barrier(
     else:
         screen.show(*_report(a, b, what, times, curve, value, screen))
     if plot is not None:
-        write_whole(plot, _picture(a, b, what, times, curve, value))
+        write_small(plot, _picture(a, b, what, times, curve, value))
         screen.note(f"Drawn to {plot}.")
     if value != value:
         raise CheckError(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+    from rich.table import Table
 
 
 class Screen:
@@ -77,14 +78,12 @@ def size_text(num_bytes: int) -> str:
     return decimal(num_bytes)
 
 
-def columns(*heads: str, right: tuple[int, ...] = (), title: str = "") -> Any:
+def columns(*heads: str, right: tuple[int, ...] = ()) -> "Table":
     """An empty table in the style of all commands; the columns numbered in `right` hold numbers."""
     from rich import box
     from rich.table import Table
 
-    table = Table(
-        box=box.SIMPLE_HEAD, show_edge=False, title=title or None, title_justify="left", pad_edge=False
-    )
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     for place, head in enumerate(heads):
         number = place in right
         table.add_column(head, justify="right" if number else "left", no_wrap=number, overflow="fold")

@@ -162,15 +162,15 @@ def _table(shapes: Mapping[str, Any], bad: Mapping[str, tuple[int, int]], every:
     for name, like in shapes.items():
         key = (name if every else pattern(name), tuple(like.shape), like.dtype.name)
         together[key].append(name)
-    heads = ["tensor", "count", "shape", "dtype", "size"] + (["NaN", "inf"] if bad else [])
-    table = columns(*heads, right=(1, 2, 4, 5, 6))
+    usual = Counter(like.dtype.name for like in shapes.values()).most_common(1)[0][0]
+    heads = ["tensor", "count", "shape", "size"] + (["NaN", "inf"] if bad else [])
+    table = columns(*heads, right=(1, 2, 3, 4, 5))
     for (_, shape, dtype), names in together.items():
         counts = [sum(bad.get(name, (0, 0))[i] for name in names) for i in range(2)]
         table.add_row(
-            title(names),
-            str(len(names)),
+            title(names) + (f" ({dtype})" if dtype != usual else ""),
+            str(len(names)) if len(names) > 1 else "",
             shape_text(shape),
-            dtype,
             size_text(num_bytes(shapes[name] for name in names)),
             *([f"{count:,}" if count else "" for count in counts] if bad else []),
             style="red" if any(counts) else "",

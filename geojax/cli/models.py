@@ -101,7 +101,7 @@ def spec_of(model: Model, *, verify: bool | None = None) -> "SymmetrySpec":
         shapes = model.architecture.shapes()
         small = num_bytes(shapes.values()) <= LARGE
         verify = small if verify is None else verify
-        params = model.architecture.init(jax.random.key(0)) if verify or small else shapes
+        params = model.architecture.init(jax.random.key(0)) if verify else shapes
     try:
         return infer(_function(model), params, *model.inputs, verify=verify is not False)
     except ValueError as error:

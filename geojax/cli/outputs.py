@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from geojax.cli.checkpoints import broken_files
 from geojax.cli.console import size_text
 from geojax.cli.errors import InputError
 
@@ -58,24 +59,13 @@ def free_bytes(path: Path) -> int:
     return shutil.disk_usage(path.parent).free
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Writes a small file that is whole or absent: under a temporary name beside it, then renamed.
+def write_small(path: Path, content: bytes) -> None:
+    """Writes a file that is whole or absent.
 
     Raises:
         InputError: If the disk refuses; nothing is left behind.
     """
-    temporary = ""
-    try:
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except OSError as error:
-        if temporary:
-            Path(temporary).unlink(missing_ok=True)
-        raise InputError(
-            f"{path} cannot be written ({error.strerror or error}). Name a file in a folder of yours."
-        ) from error
+    from geojax.io.whole import write_whole
+
+    with broken_files(path):
+        write_whole(path, content)

@@ -11,7 +11,7 @@ from geojax.cli import models
 from geojax.cli.console import Screen, columns
 from geojax.cli.errors import CheckError
 from geojax.cli.options import PATH, Command, everywhere
-from geojax.cli.outputs import check_output, write_whole
+from geojax.cli.outputs import check_output, write_small
 from geojax.cli.patterns import pattern, shared_stem, title
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def symmetries(
             "Nothing was saved. Give example inputs for which all outputs are finite."
         )
     if save is not None:
-        write_whole(save, spec.to_json().encode())
+        write_small(save, spec.to_json().encode())
         screen.note(f"Saved to {save}.")
     return 0
 
@@ -182,7 +182,9 @@ def _groups(spec: "SymmetrySpec", shown: float) -> Any:
         collapsed = list(dict.fromkeys(map(pattern, axes))) if len(names) > 1 else axes
         cell = Text(title(names).removesuffix(f":{group.kind}"), "bold")
         cell.append("\n" + _listed(collapsed, shown), "not bold dim")
-        table.add_row(group.kind.replace("_", " "), _size(group), str(len(names)), cell)
+        table.add_row(
+            group.kind.replace("_", " "), _size(group), str(len(names)) if len(names) > 1 else "", cell
+        )
     return table
 
 
