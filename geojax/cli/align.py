@@ -16,6 +16,9 @@ from geojax.cli.options import PATH, Command, everywhere, seed
 from geojax.cli.outputs import check_output, free_bytes
 from geojax.cli.patterns import pattern, shared_stem, title
 
+LONG = 32
+"""Names of groups beyond this length are written without what all of them begin with."""
+
 
 @click.command(
     cls=Command,
@@ -142,7 +145,7 @@ def _report(pair: Pair, out: Path, done: Alignment, size: int, seconds: float) -
     for name, group in pair.spec.members:
         together[(pattern(name), group.kind, group.parent_sizes, group.size)].append(name)
     titles = [title(names).removesuffix(f":{key[1]}") for key, names in together.items()]
-    stem = shared_stem(titles)
+    stem = shared_stem(titles) if any(len(name) > LONG for name in titles) else ""
     heading = f"group, of {stem.rstrip('./')}" if stem else "group"
     groups = columns("kind", "size", "moved", "how far", heading, right=(1, 2, 3))
     for ((_, kind, parents, length), names), full in zip(together.items(), titles, strict=True):
@@ -158,4 +161,4 @@ def _report(pair: Pair, out: Path, done: Alignment, size: int, seconds: float) -
     head = f"{out}: {b} moved onto {a} by {done.method}, {size_text(size)} in {seconds:.1f} s"
     moved = sum(share > 0 for share in done.moved.values())
     foot = f"{moved} of {len(done.moved)} groups moved, in {done.num_sweeps} sweeps"
-    return [Text(head, "bold"), numbers, *([groups] if done.moved else []), foot]
+    return [Text(head, "bold"), "", numbers, "", *([groups, ""] if done.moved else []), foot]

@@ -29,7 +29,7 @@ class Screen:
     def note(self, text: str) -> None:
         """Prints a remark that is no result."""
         if not self.quiet:
-            self.err.print(text, markup=False)
+            self.err.print(text, markup=False, soft_wrap=True)
 
     def json(self, value: Any) -> None:
         """Prints a value for programs: one JSON document, NaN and infinities as null."""

@@ -154,7 +154,7 @@ def _report(file: Path, contents: Contents, bad: Mapping[str, tuple[int, int]], 
         Text(f"{len(shapes):,} tensors: {kinds or 'no numbers'}"),
     ]
     lines += [Text(f"{key}: {value}", "dim") for key, value in contents.metadata.items()]
-    return [*lines, _table(shapes, bad, every)] if shapes else lines
+    return [*lines, "", _table(shapes, bad, every)] if shapes else lines
 
 
 def _table(shapes: Mapping[str, Any], bad: Mapping[str, tuple[int, int]], every: bool) -> Any:

@@ -20,6 +20,14 @@ def title(names: Iterable[str]) -> str:
     return found[0] if len(found) == 1 else pattern(found[0])
 
 
+def collapse(names: Iterable[str]) -> list[str]:
+    """The names, those with one pattern written once."""
+    together: dict[str, list[str]] = {}
+    for name in names:
+        together.setdefault(pattern(name), []).append(name)
+    return [title(alike) for alike in together.values()]
+
+
 def shared_stem(names: Iterable[str]) -> str:
     """The longest beginning that all names share, cut after a dot or a slash; empty if there is none."""
     found = list(names)

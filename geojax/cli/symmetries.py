@@ -12,7 +12,7 @@ from geojax.cli.console import Screen, columns
 from geojax.cli.errors import CheckError
 from geojax.cli.options import PATH, Command, everywhere
 from geojax.cli.outputs import check_output, write_small
-from geojax.cli.patterns import pattern, shared_stem, title
+from geojax.cli.patterns import collapse, pattern, shared_stem, title
 
 if TYPE_CHECKING:
     from geojax.symmetry import Group, SymmetrySpec
@@ -129,12 +129,13 @@ def _report(name: str, spec: "SymmetrySpec", pins: bool, shown: float) -> list[A
     from rich.text import Text
 
     discrete = sum(group.log10_order for _, group in spec.members if group.dimension == 0)
-    lines = [Text(name, "bold"), Text(_summary(spec, discrete)), _verdict(spec)]
+    lines: list[Any] = [Text(name, "bold"), Text(_summary(spec, discrete)), _verdict(spec)]
     if spec.members:
-        lines.append(_groups(spec, shown))
+        lines += ["", _groups(spec, shown)]
     if pins:
-        lines.append(_pins(spec, shown))
+        lines += ["", _pins(spec, shown)]
     unread = [leaf.path for leaf in spec.leaves if not leaf.read]
+    lines += [""] if unread or spec.unknown else []
     if unread:
         lines.append(Text("not read by the function: " + _listed(unread, shown)))
     if spec.unknown:
@@ -178,10 +179,9 @@ def _groups(spec: "SymmetrySpec", shown: float) -> Any:
     table = columns("kind", "size", "count", "group and what it moves", right=(1, 2))
     for names in together.values():
         group = spec.groups[names[0]]
-        axes = list(dict.fromkeys(axis for name in names for axis in moved[name]))
-        collapsed = list(dict.fromkeys(map(pattern, axes))) if len(names) > 1 else axes
+        axes = dict.fromkeys(axis for name in names for axis in moved[name])
         cell = Text(title(names).removesuffix(f":{group.kind}"), "bold")
-        cell.append("\n" + _listed(collapsed, shown), "not bold dim")
+        cell.append("\n" + _listed(collapse(axes), shown), "not bold dim")
         table.add_row(
             group.kind.replace("_", " "), _size(group), str(len(names)) if len(names) > 1 else "", cell
         )
@@ -203,7 +203,7 @@ def _pins(spec: "SymmetrySpec", shown: float) -> Any:
     together: dict[tuple[str, str], dict[str, None]] = defaultdict(dict)
     sources: dict[tuple[str, str], dict[str, None]] = defaultdict(dict)
     for pin in spec.pins:
-        together[pin.primitive, pin.reason][pattern(f"{pin.path}[{pin.axis}]")] = None
+        together[pin.primitive, pin.reason][f"{pin.path}[{pin.axis}]"] = None
         if pin.source:
             sources[pin.primitive, pin.reason][pin.source] = None
     table = columns("held by", "why, and which axes")
@@ -212,7 +212,7 @@ def _pins(spec: "SymmetrySpec", shown: float) -> Any:
         places = list(sources[primitive, reason])
         if places:
             cell.append(f" at {_listed(places, 2)}")
-        cell.append("\n" + _listed(list(axes), shown), "dim")
+        cell.append("\n" + _listed(collapse(axes), shown), "dim")
         table.add_row(primitive, cell)
     return table
 

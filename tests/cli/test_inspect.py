@@ -9,7 +9,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 import pytest
 
-from geojax.cli.patterns import pattern, shared_stem
+from geojax.cli.patterns import collapse, pattern, shared_stem
 from geojax.io import save_safetensors
 
 pytestmark = pytest.mark.x32
@@ -148,6 +148,7 @@ def test_patterns_replace_whole_numbers_only():
     assert pattern("params/Dense_0/kernel[1]") == "params/Dense_*/kernel[1]"
     assert pattern("0/kernel") == "*/kernel"
     assert pattern("conv1.weight:scaling") == "conv1.weight:scaling"
+    assert collapse(["a.0.w", "a.1.w", "b.2.w"]) == ["a.*.w", "b.2.w"]
     assert shared_stem(["a.b.cd", "a.b.ce"]) == "a.b."
     assert shared_stem(["x", "y"]) == ""
     assert shared_stem(["a.b"]) == ""
