@@ -86,6 +86,8 @@ def lazy_objective(
     for number in range(len(problem.pairs)):
         small = _part(problem, (number,))
         total += _inner_product(small.problem, *read(number), small.inwards(element))
+        # Arrays are let go of when what was to be made of them is made: wait, and no second pair is there.
+        total.block_until_ready()
     return total
 
 
@@ -150,7 +152,7 @@ def _visit(
     kind = problem.kind(name)
     shape = current.shape if kind in DISCRETE else current.shape[:-1]
     gains = jnp.zeros((*shape, width(kind, shape[-1])), dtype)
-    constant, held = gains, []
+    constant, held, seen = gains, [], 0
     for number in problem.touched(name):
         pair = problem.pairs[number]
         alone = set(pair.movers) <= {"", name}
@@ -160,12 +162,20 @@ def _visit(
             continue
         else:
             small = _part(problem, (number,), name)
-            one = _gains(small.problem, small.table[name], *read(number), small.inwards(element))
+            a, b = read(number)
+            one = _gains(small.problem, small.table[name], a, b, small.inwards(element))
             if alone:
                 constant += one
+                seen += a.size + b.size
             else:
                 gains += weights[number].astype(dtype) * one
-    constants.setdefault(name, constant)
+            # As above.
+            jax.block_until_ready((gains, constant))
+            del a, b
+    constant = constants.get(name, constant)
+    # Gains that no other group changes are kept where they are fewer numbers than the arrays they come from.
+    if seen > constant.size:
+        constants[name] = constant
     small = _part(problem, tuple(held), name)
     pairs = [read(number) for number in held]
     found = _step(
@@ -174,7 +184,7 @@ def _visit(
         [a for a, _ in pairs],
         [b for _, b in pairs],
         small.inwards(element),
-        gains + constants[name],
+        gains + constant,
         jnp.asarray(weights[held], dtype),
     )
     return {**element, **small.outwards(found.element)}, float(found.gain)
