@@ -2,6 +2,7 @@
 
 import mmap
 import os
+import weakref
 
 import numpy as np
 
@@ -14,7 +15,9 @@ class MappedFile:
 
     def __init__(self, path: str):
         self.path = path
+        self.map: mmap.mmap | None = None
         self.descriptor = os.open(path, os.O_RDONLY)
+        self._end = weakref.finalize(self, os.close, self.descriptor)
         try:
             header = read_header(path, self.descriptor)
         except BaseException:
@@ -22,7 +25,6 @@ class MappedFile:
             raise
         self.extents = header.extents
         self.metadata = header.metadata
-        self.map: mmap.mmap | None = None
 
     def view(self, name: str) -> np.ndarray:
         """A tensor as a read-only view of the file's bytes."""
@@ -60,8 +62,7 @@ class MappedFile:
     def close(self) -> None:
         """Closes the file; its bytes stay in memory as long as there are views."""
         self.map = None
-        if self.descriptor >= 0:
-            os.close(self.descriptor)
+        self._end()
         self.descriptor = -1
 
     def _mapped(self) -> mmap.mmap:
@@ -79,7 +80,3 @@ class MappedFile:
     def _check_open(self) -> None:
         if self.descriptor < 0:
             raise ValueError(f"{self.path}: the checkpoint is closed. Use it inside its with statement.")
-
-    def __del__(self) -> None:
-        if hasattr(self, "descriptor"):
-            self.close()
