@@ -1,6 +1,7 @@
 # From a fresh clone, with python3 (3.11 or later), make and git:
 #   make demo    sets up .venv and runs the main job
 #   make test    sets up .venv and runs the tests
+#   make docs     builds the documentation site
 #   make check   everything that a change must pass
 
 PYTHON ?= python3
@@ -9,9 +10,10 @@ BIN := $(VENV)/bin
 # Stamps are written last: an interrupted set-up is simply repeated, and a finished one is not.
 DEMO := $(VENV)/.installed-demo
 DEV := $(VENV)/.installed-dev
+DOCS := $(VENV)/.installed-docs
 NOTEBOOKS := $(patsubst notebooks/%.py,.cache/notebooks/%.ipynb,$(wildcard notebooks/*.py))
 
-.PHONY: demo test lint format types annotations notebooks papers papers-check fuzz check clean
+.PHONY: demo test lint format types annotations notebooks papers papers-check docs fuzz check clean
 .DELETE_ON_ERROR:
 
 demo: $(DEMO)
@@ -51,6 +53,10 @@ papers: $(DEV)
 papers-check: $(DEV)
 	$(BIN)/python docs/papers.py --check
 
+# The site in .cache/site; a warning (a dead link, a missing name) fails.
+docs: $(DOCS)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 fuzz: $(DEV)
 	GEOJAX_FUZZ_SEED=$${GEOJAX_FUZZ_SEED:-$$(date +%s)} $(BIN)/python -m pytest tests/symmetry -k fuzz $(ARGS)
 
@@ -66,6 +72,9 @@ $(DEMO): pyproject.toml requirements.txt
 
 $(DEV): pyproject.toml requirements.txt
 	@$(MAKE) --no-print-directory install EXTRA=dev STAMP=$@
+
+$(DOCS): pyproject.toml requirements.txt
+	@$(MAKE) --no-print-directory install EXTRA=dev,docs STAMP=$@
 
 # uv where it is present, venv and pip where it is not or fails (certificates, proxies). Both complete an environment
 # that is missing or half-made. Versions are the tested ones, for the Pythons they were tested on.
