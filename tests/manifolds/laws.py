@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 KEYS = 16
+STEPS = np.asarray([1e-2, 1e-3])
 
 
 def _flat(tree):
@@ -18,6 +19,10 @@ def _flat(tree):
 
 def _scaled(c, tree):
     return jax.tree.map(lambda leaf: c * leaf, tree)
+
+
+def _ones(tree):
+    return jax.tree.map(jnp.ones_like, tree)
 
 
 def _gap(a, b):
@@ -81,64 +86,101 @@ def check_laws(manifold, shape, *, radius, tolerance=1e-9, without=(), transport
     assert not broken, broken
 
 
+def _tangents(manifold, x, seeds):
+    return jax.vmap(lambda seed: manifold.random_tangent(jax.random.key(seed), x))(jnp.asarray(seeds))
+
+
 def check_first_order(manifold, shape, *, tolerance=1e-5):
     """Retraction and vector transport agree with exp and with the identity to first order; d^2 has Hessian 2g."""
-    x = manifold.random_point(jax.random.key(1), shape, dtype=jnp.float64)
-    u, v = (manifold.random_tangent(jax.random.key(k), x) for k in (2, 3))
 
-    def along(move):
-        return jax.jvp(lambda t: _flat(move(x, _scaled(t, u))), (0.0,), (1.0,))
+    @jax.jit
+    def terms():
+        x = manifold.random_point(jax.random.key(1), shape, dtype=jnp.float64)
+        u, v = (manifold.random_tangent(jax.random.key(k), x) for k in (2, 3))
+        start, velocity = jax.jvp(lambda t: _flat(manifold.retract(x, _scaled(t, u))), (0.0,), (1.0,))
 
-    at_zero, velocity = jax.jit(lambda: along(manifold.retract))()
-    np.testing.assert_allclose(at_zero, _flat(x), atol=1e-12)
-    np.testing.assert_allclose(velocity, _flat(u), atol=tolerance)
-    for t in (1e-2, 1e-3):
-        step = _scaled(t, u)
-        y = manifold.retract(x, step)
-        carried = manifold.vector_transport(x, step, v)
-        assert float(manifold.tangent_error(y, carried)) < 1e-9
-        assert float(_gap(carried, v)) <= 20 * t * (1 + float(jnp.max(jnp.abs(_flat(v)))))
+        def carried(t):
+            step = _scaled(t, u)
+            y, moved = manifold.retract(x, step), manifold.vector_transport(x, step, v)
+            return manifold.tangent_error(y, moved), _gap(moved, v)
+
+        return _flat(x), start, _flat(u), velocity, jnp.max(jnp.abs(_flat(v))), *jax.vmap(carried)(STEPS)
+
+    x, start, u, velocity, size, errors, gaps = terms()
+    np.testing.assert_allclose(start, x, atol=1e-12)
+    np.testing.assert_allclose(velocity, u, atol=tolerance)
+    assert jnp.all(errors < 1e-9)
+    assert jnp.all(gaps <= 20 * STEPS * (1 + size))
 
 
 def check_gradient(manifold, shape, *, tolerance=1e-8):
     """<riemannian_gradient, v> is the derivative along v, for a random linear function."""
-    x = manifold.random_point(jax.random.key(1), shape, dtype=jnp.float64)
-    ambient = jax.tree.map(
-        lambda leaf: jnp.asarray(np.random.default_rng(3).normal(size=leaf.shape), leaf.dtype), x
-    )
-    gradient = manifold.riemannian_gradient(x, ambient)
-    assert float(manifold.tangent_error(x, gradient)) < tolerance
-    for seed in range(3):
-        v = manifold.random_tangent(jax.random.key(seed), x)
-        got = float(manifold.inner(x, gradient, v))
-        want = float(jnp.vdot(_flat(ambient), _flat(v)))
-        np.testing.assert_allclose(got, want, rtol=tolerance, atol=tolerance)
+
+    @jax.jit
+    def terms():
+        x = manifold.random_point(jax.random.key(1), shape, dtype=jnp.float64)
+        ambient = jax.tree.map(
+            lambda leaf: jnp.asarray(np.random.default_rng(3).normal(size=leaf.shape), leaf.dtype), x
+        )
+        gradient = manifold.riemannian_gradient(x, ambient)
+        v = _tangents(manifold, x, range(3))
+        got = jax.vmap(lambda v: manifold.inner(x, gradient, v))(v)
+        want = jax.vmap(lambda v: jnp.vdot(_flat(ambient), _flat(v)))(v)
+        return manifold.tangent_error(x, gradient), got, want
+
+    error, got, want = terms()
+    assert float(error) < tolerance
+    np.testing.assert_allclose(got, want, rtol=tolerance, atol=tolerance)
 
 
 def check_gradient_of_invariant(manifold, shape, f, *, tolerance=1e-8):
     """<grad f, v> is the derivative of f along v, for a function that does not see what the quotient forgets."""
-    x = manifold.random_point(jax.random.key(1), shape, dtype=jnp.float64)
-    gradient = manifold.riemannian_gradient(x, jax.grad(f)(x))
-    assert float(manifold.tangent_error(x, gradient)) < tolerance
-    for seed in range(3):
-        v = manifold.random_tangent(jax.random.key(seed), x)
-        slope = jax.jvp(lambda t, v=v: f(manifold.retract(x, _scaled(t, v))), (0.0,), (1.0,))[1]
-        np.testing.assert_allclose(
-            float(manifold.inner(x, gradient, v)), float(slope), rtol=tolerance, atol=tolerance
+
+    @jax.jit
+    def terms():
+        x = manifold.random_point(jax.random.key(1), shape, dtype=jnp.float64)
+        gradient = manifold.riemannian_gradient(x, jax.grad(f)(x))
+        v = _tangents(manifold, x, range(3))
+        slope = jax.vmap(
+            lambda v: jax.jvp(lambda t: f(manifold.retract(x, _scaled(t, v))), (0.0,), (1.0,))[1]
+        )
+        return (
+            manifold.tangent_error(x, gradient),
+            jax.vmap(lambda v: manifold.inner(x, gradient, v))(v),
+            slope(v),
         )
 
+    error, got, want = terms()
+    assert float(error) < tolerance
+    np.testing.assert_allclose(got, want, rtol=tolerance, atol=tolerance)
 
-def check_hessian_of_squared_dist(manifold, shape, *, tolerance=1e-6, twice="exp"):
-    """The second derivative of squared_dist(x, .) along a geodesic from x is 2 |u|^2 at x, in forward over reverse."""
-    x = manifold.random_point(jax.random.key(1), shape, dtype=jnp.float64)
-    u = manifold.random_tangent(jax.random.key(2), x)
 
-    def squared(t):
-        return manifold.squared_dist(x, getattr(manifold, twice)(x, _scaled(t, u)))
+def check_hessian_of_squared_dist(manifold, shape, *, tolerance=1e-6):
+    """The second derivative of squared_dist(x, .) along a curve from x with velocity u is 2 |u|^2 at x.
 
-    want = 2 * float(manifold.inner(x, u, u))
-    for second in (jax.grad(jax.grad(squared)), jax.jacfwd(jax.grad(squared))):
-        np.testing.assert_allclose(float(jax.jit(second)(0.0)), want, rtol=tolerance)
+    In reverse over reverse and in forward over reverse. Of the curve, a retraction, only two derivatives matter.
+    """
+
+    @jax.jit
+    def seconds():
+        x = manifold.random_point(jax.random.key(1), shape, dtype=jnp.float64)
+        u = manifold.random_tangent(jax.random.key(2), x)
+
+        def velocity(t):
+            return jax.jvp(lambda t: manifold.retract(x, _scaled(t, u)), (t,), (1.0,))[1]
+
+        first, bend = jax.jvp(velocity, (0.0,), (1.0,))
+
+        def squared(t):
+            y = jax.tree.map(lambda a, b, c: a + t * b + t**2 / 2 * c, x, first, bend)
+            return manifold.squared_dist(x, y)
+
+        slope = jax.grad(squared)
+        return 2 * manifold.inner(x, u, u), jax.grad(slope)(0.0), jax.jvp(slope, (0.0,), (1.0,))[1]
+
+    want, *found = seconds()
+    for second in found:
+        np.testing.assert_allclose(second, want, rtol=tolerance)
 
 
 OPERATIONS = ("exp", "log", "dist", "squared_dist", "parallel_transport")
@@ -153,24 +195,22 @@ def check_finite(manifold, points, *, operations=OPERATIONS):
 
     def everything(x, y, u):
         calls = {
-            "exp": (lambda x, u: manifold.exp(x, u), (x, u)),
-            "log": (lambda x, y: manifold.log(x, y), (x, y)),
-            "dist": (lambda x, y: manifold.dist(x, y), (x, y)),
-            "squared_dist": (lambda x, y: manifold.squared_dist(x, y), (x, y)),
-            "parallel_transport": (lambda x, y, u: manifold.parallel_transport(x, y, u), (x, y, u)),
+            "exp": (manifold.exp, (x, u)),
+            "log": (manifold.log, (x, y)),
+            "dist": (manifold.dist, (x, y)),
+            "parallel_transport": (manifold.parallel_transport, (x, y, u)),
         }
         found = {}
         for name in operations:
+            if name == "squared_dist":
+                # Forward over reverse gives all: the value, both gradients, and the derivatives of all three.
+                all_of_it = jax.value_and_grad(manifold.squared_dist, argnums=(0, 1))
+                found[name], found["Hessian of squared_dist"] = jax.jvp(all_of_it, (x, y), _ones((x, y)))
+                continue
             function, arguments = calls[name]
-            ones = jax.tree.map(jnp.ones_like, arguments)
-            value, forward = jax.jvp(function, arguments, ones)
-            _, pull = jax.vjp(function, *arguments)
-            found[name] = value, forward, pull(jax.tree.map(jnp.ones_like, value))
-        if "squared_dist" in operations:
-            gradient = jax.grad(manifold.squared_dist, argnums=1)
-            found["Hessian of squared_dist"] = jax.jvp(
-                lambda y: gradient(x, y), (y,), (jax.tree.map(jnp.ones_like, y),)
-            )[1]
+            value, derivative = jax.linearize(function, *arguments)
+            pull = jax.linear_transpose(derivative, *arguments)
+            found[name] = value, derivative(*_ones(arguments)), pull(_ones(value))
         return {
             name: jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(value)]))
             for name, value in found.items()
