@@ -1,6 +1,8 @@
 """The error of every file that is not what it claims to be, or that cannot be written."""
 
+import functools
 import os
+from typing import Any
 
 __all__ = ["CheckpointError"]
 
@@ -10,6 +12,7 @@ class CheckpointError(ValueError):
 
     Attributes:
         path: The file.
+        reason: What is wrong, without the place.
         tensor: Name of the tensor in question; None where it is the file as a whole.
         extent: The bytes [start, stop) of the file in question; None where it is none in particular.
     """
@@ -23,11 +26,18 @@ class CheckpointError(ValueError):
         extent: tuple[int, int] | None = None,
     ):
         self.path = os.fspath(path)
+        self.reason = reason
         self.tensor = tensor
         self.extent = extent
         where = "" if tensor is None else f", tensor {shown(tensor)}"
         where += "" if extent is None else f", bytes {extent[0]} to {extent[1]}"
         super().__init__(f"{self.path}{where}: {reason}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # From its parts, so that it can come from another process.
+        return functools.partial(
+            type(self), self.path, self.reason, tensor=self.tensor, extent=self.extent
+        ), ()
 
 
 def shown(name: str) -> str:

@@ -218,6 +218,8 @@ def _extent(path: str, name: str, item: Any, begin: int, size: int) -> Extent:
 
 
 def _metadata(path: str, found: Any) -> dict[str, str]:
+    if found is None:
+        return {}
     if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
         raise CheckpointError(path, f"{METADATA} of the header is not an object of texts")
     return found

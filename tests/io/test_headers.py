@@ -2,6 +2,7 @@
 
 import copy
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -114,6 +115,8 @@ def test_the_error_says_file_tensor_and_bytes(tmp_path):
         open_safetensors(path)
     error = caught.value
     start = len(path.read_bytes())
+    again = pickle.loads(pickle.dumps(error))
+    assert (str(again), again.extent) == (str(error), error.extent)
     assert (error.path, error.tensor, error.extent) == (str(path), "layer.b", (start, start + 4))
     assert str(path) in str(error) and "layer.b" in str(error) and f"{start} to {start + 4}" in str(error)
 
@@ -126,7 +129,9 @@ def test_a_boolean_that_is_none_is_refused_when_read(tmp_path):
         checkpoint.read("a")
 
 
-def test_padding_and_spaces_are_no_lies(tmp_path):
+def test_padding_spaces_and_no_metadata_are_no_lies(tmp_path):
+    with open_safetensors(put(tmp_path / "f", {"__metadata__": None, "a": item()}, DATA)) as checkpoint:
+        assert checkpoint.metadata == {}
     path = put(tmp_path / "f", b"  " + json.dumps({"a": item()}).encode() + b" \n\t", DATA)
     assert load_safetensors(path)["a"].tolist() == [0, 1, 2, 3, 4, 5]
 

@@ -41,7 +41,9 @@ def files(folder, *trees):
 
 
 # Scalings that chain layers; a kernel with one group on two axes; groups within groups.
-@pytest.mark.parametrize("name", ["plain mlp relu", "equinox lstm", "plain mixture of experts"])
+@pytest.mark.parametrize(
+    "name", ["plain mlp relu", "plain weight-shared recurrent mlp", "plain mixture of experts"]
+)
 def test_matches_weight_matching_in_memory(tmp_path, name):
     spec, a, b = models(name)
     key = jax.random.key(3)
