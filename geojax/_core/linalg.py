@@ -225,3 +225,14 @@ def _sqrt_difference(a: Array, b: Array) -> Array:
     total = safe.sqrt(jnp.maximum(a, 0)) + safe.sqrt(jnp.maximum(b, 0))
     zero = total == 0
     return jnp.where(zero, 0, 1 / jnp.where(zero, 1, total))
+
+
+def inverses(matrices: Float[Array, "*batch n n"]) -> Float[Array, "*batch n n"]:
+    """Inverses of matrices, one after the other.
+
+    On CPU a batch of factorisations asks for threads of the pool on which it runs itself. Where a program holds many
+    batches that do not depend on each other, all of them can wait for a thread at once, for ever; one at a time needs
+    none.
+    """
+    n = matrices.shape[-1]
+    return jax.lax.map(jnp.linalg.inv, matrices.reshape(-1, n, n)).reshape(matrices.shape)

@@ -13,6 +13,7 @@ from jax.core import Tracer
 from jax.sharding import NamedSharding
 from jaxtyping import Array
 
+from geojax._core.linalg import inverses
 from geojax.symmetry.groups import (
     GENERAL_LINEAR,
     MATRIX_KINDS,
@@ -33,7 +34,7 @@ INVERSE = {
     SCALING: jnp.reciprocal,
     SIGN: lambda s: s,
     ORTHOGONAL: jnp.matrix_transpose,
-    GENERAL_LINEAR: jnp.linalg.inv,
+    GENERAL_LINEAR: inverses,
 }
 
 
@@ -353,7 +354,7 @@ def move_block(
 
 
 def _contragredient(group: Group, value: Array) -> Array:
-    return value if group.kind == ORTHOGONAL else jnp.matrix_transpose(jnp.linalg.inv(value))
+    return value if group.kind == ORTHOGONAL else jnp.matrix_transpose(inverses(value))
 
 
 def _carry(

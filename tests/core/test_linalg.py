@@ -1,6 +1,7 @@
 """Functions of symmetric matrices against scipy and closed forms, and their derivatives at ties."""
 
 import functools
+import re
 
 import jax
 import jax.numpy as jnp
@@ -230,3 +231,12 @@ def test_triangular_inverse_matches_scipy_and_its_derivative(n):
 
 def test_symmetric_is_the_symmetric_part():
     np.testing.assert_array_equal(linalg.symmetric(jnp.asarray([[1.0, 2.0], [4.0, 3.0]])), [[1, 3], [3, 3]])
+
+
+def test_inverses_match_numpy_and_factor_one_matrix_at_a_time():
+    """Many batches of factorisations in one program waited for each other's threads for ever on two CPU cores."""
+    matrices = np.random.default_rng(0).normal(size=(2, 3, 4, 4))
+    np.testing.assert_allclose(linalg.inverses(jnp.asarray(matrices)), np.linalg.inv(matrices), rtol=1e-9)
+    np.testing.assert_allclose(linalg.inverses(jnp.asarray(matrices[0, 0])), np.linalg.inv(matrices[0, 0]))
+    factorisations = re.findall(r"f64(\[[\d,]+\]) .*= lu ", str(jax.make_jaxpr(linalg.inverses)(matrices)))
+    assert factorisations == ["[4,4]"]
