@@ -106,7 +106,8 @@ def measure(method, a, b, out):
     import geojax.merging
 
     jax.numpy.zeros(1).block_until_ready()
-    assert callable(geojax.io.stream_merge) and callable(geojax.merging.interpolate)
+    assert callable(geojax.io.stream_merge)
+    assert callable(geojax.merging.interpolate)
     with Peak() as peak:
         start = time.perf_counter()
         {"numpy copy and add": plain, "geojax stream_merge": streamed}[method](a, b, out)
