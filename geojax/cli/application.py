@@ -2,8 +2,11 @@
 
 import errno
 import os
+import signal
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import click
 
@@ -49,7 +52,7 @@ def run(arguments: list[str]) -> int:
     if "_GEOJAX_COMPLETE" in os.environ:
         application.main(arguments, prog_name="geojax")
     try:
-        with application.make_context("geojax", arguments) as context:
+        with _terminating(), application.make_context("geojax", arguments) as context:
             return application.invoke(context) or 0
     except click.exceptions.Exit as stop:
         raise SystemExit(stop.exit_code) from None
@@ -70,6 +73,24 @@ def run(arguments: list[str]) -> int:
         message, code = _explain(error)
         print(f"geojax: {message}", file=sys.stderr)
         return code
+
+
+@contextmanager
+def _terminating() -> Iterator[None]:
+    """Lets a request to terminate unwind the program, so that temporary files are removed."""
+
+    def leave(number: int, frame: object) -> None:
+        sys.exit(128 + number)
+
+    try:
+        before = signal.signal(signal.SIGTERM, leave)
+    except ValueError:  # not in the main thread: the host program answers signals
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _explain(error: Exception) -> tuple[str, int]:

@@ -161,7 +161,9 @@ def _report(
         table.add_row(f"{t:.3f}", f"{at:.6g}", f"{above:+.3g}", bar)
     return [
         Text(f"{what} from {a} (t = 0) to {b} (t = 1)", "bold"),
+        "",
         table,
+        "",
         Text(f"barrier: {value:.6g}", "bold"),
     ]
 

@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 
@@ -96,6 +97,27 @@ def test_an_interrupt_ends_with_code_130(monkeypatch, run):
     ended = run("symmetries", "x")
     assert ended.code == 130
     assert "interrupted" in ended.err
+
+
+def test_a_request_to_terminate_removes_temporary_files(place, run, monkeypatch):
+    def terminated(*_, **__):
+        assert list(place.glob(".geojax-*"))
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr("geojax.cli.merge.align_file", terminated)
+    arguments = (
+        "merge",
+        "a.safetensors",
+        "b.safetensors",
+        "--model",
+        "toy.json",
+        "--align",
+        "-o",
+        "out.safetensors",
+    )
+    assert run(*arguments).code == 143
+    assert not list(place.glob(".geojax-*"))
+    assert not (place / "out.safetensors").exists()
 
 
 def test_a_reader_that_goes_away_is_no_error(monkeypatch):
