@@ -11,7 +11,8 @@ from geojax.cli.checkpoints import broken_files, load, open_lazily
 from geojax.cli.console import Screen
 from geojax.cli.errors import InputError
 from geojax.cli.leaves import find_leaves
-from geojax.cli.models import Model, users_code
+from geojax.cli.models import Model
+from geojax.cli.user_code import users_code
 
 if TYPE_CHECKING:
     from geojax.symmetry import SymmetrySpec

@@ -11,9 +11,10 @@ from geojax.cli import models
 from geojax.cli.checkpoints import load, same_tensors
 from geojax.cli.console import Screen, columns
 from geojax.cli.errors import CheckError, InputError, needing
-from geojax.cli.models import Model, users_code
+from geojax.cli.models import Model
 from geojax.cli.options import PATH, Command, Whole, everywhere, seed
 from geojax.cli.outputs import check_output, write_small
+from geojax.cli.user_code import find_named, users_code
 
 BAR = 20
 
@@ -77,7 +78,7 @@ def barrier(
     if found is None:
         same_tensors(a, ends[0], b, ends[1])
     if data is not None:
-        loss, what = models.call(data, "--data"), f"{data}"
+        loss, what = find_named(data, "--data"), f"{data}"
     else:
         assert found is not None
         loss, what = _probe(found, ends[0], ends[1], seed), "difference of outputs"

@@ -1,18 +1,14 @@
 """MODEL, as commands take it: a known architecture's config, module:function, or a saved spec."""
 
 import dataclasses
-import importlib
 import json
-import os
-import sys
-import traceback
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from geojax.cli.console import num_bytes
 from geojax.cli.errors import CheckError, InputError
+from geojax.cli.user_code import find_named, users_code
 
 if TYPE_CHECKING:
     from geojax.symmetry import SymmetrySpec
@@ -126,7 +122,7 @@ def checked_spec(model: Model) -> "SymmetrySpec":
 def inputs_of(model: Model, text: str | None, seed: int) -> tuple[Any, ...]:
     """The inputs that module:function returns; otherwise random ones of a known architecture, or the model's own."""
     if text is not None:
-        build = call(text, "--inputs")
+        build = find_named(text, "--inputs")
         with users_code(text):
             made = build()
         return tuple(made) if isinstance(made, tuple | list) else (made,)
@@ -182,60 +178,6 @@ def params_of(model: Model, tensors: Mapping[str, Any]) -> Any:
     return unflatten(tensors, jax.tree_util.tree_map_with_path(like, model.params), separator=separator)
 
 
-def call(text: str, what: str) -> Any:
-    """The object that module:function names, imported with the current folder in the path.
-
-    Raises:
-        InputError: If there is no such module or name.
-    """
-    module, colon, function = text.partition(":")
-    if not (colon and module and function):
-        raise InputError(f"{text}: {what} has the form module:function.")
-    here = os.getcwd()
-    sys.path.insert(0, here)
-    try:
-        with users_code(text):
-            try:
-                found = importlib.import_module(module)
-            except ModuleNotFoundError as error:
-                if error.name is None or not (module + ".").startswith(error.name + "."):
-                    raise
-                raise InputError(
-                    f"{text}: no module named {error.name!r} in {here} or among the installed ones."
-                ) from error
-    finally:
-        sys.path.remove(here)
-    for name in function.split("."):
-        if not hasattr(found, name):
-            public = ", ".join(sorted(key for key in vars(found) if not key.startswith("_"))[:8])
-            raise InputError(f"{text}: {module} has no {function!r}; it has {public or 'no names'}.")
-        found = getattr(found, name)
-    return found
-
-
-@contextmanager
-def users_code(where: str) -> Iterator[None]:
-    """Turns an exception of code that the user gave into one line, with the place in that code."""
-    try:
-        yield
-    except (InputError, KeyboardInterrupt):
-        raise
-    except Exception as error:
-        frames = reversed(traceback.extract_tb(error.__traceback__))
-        place = next((frame for frame in frames if _is_users(frame.filename)), None)
-        at = f" ({place.filename}, line {place.lineno})" if place else ""
-        said = (str(error).strip().splitlines() or [""])[0].rstrip(".")
-        raise InputError(
-            f"{where}: {type(error).__name__}: {said}{at}. Run with --debug for the traceback."
-        ) from error
-
-
-def _is_users(file: str) -> bool:
-    """Whether a source file is neither installed, nor of geojax, nor made up by the interpreter."""
-    ours = str(Path(__file__).parent.parent)
-    return os.path.isfile(file) and not file.startswith((ours, sys.prefix, sys.base_prefix))
-
-
 def _function(model: Model) -> Callable[..., Any]:
     assert model.apply is not None
     return model.apply
@@ -284,7 +226,7 @@ def _known(path: Path, config: dict[str, Any]) -> Model:
 
 def _from_function(module: str, function: str) -> Model:
     text = f"{module}:{function}"
-    build = call(text, "MODEL")
+    build = find_named(text, "MODEL")
     if not callable(build):
         raise InputError(
             f"{text}: a {type(build).__name__}; expected a function that returns (apply, params, inputs)."

@@ -1,5 +1,6 @@
 """What the tests of the command line share: a small model in the current folder, its files, and a way to run."""
 
+import sys
 from typing import NamedTuple
 
 import jax
@@ -108,6 +109,7 @@ def spec():
 def place(tmp_path, monkeypatch, spec):
     """The current folder: toy_perceptron.py, its spec, three models with random parameters."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", sys.path[:])
     monkeypatch.setenv("COLUMNS", "80")
     (tmp_path / "toy_perceptron.py").write_text(MODULE)
     (tmp_path / "toy.json").write_text(spec.to_json())

@@ -3,6 +3,7 @@
 import re
 import runpy
 import shlex
+import sys
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ def comparable(text):
 
 def test_the_guide_runs_as_printed(tmp_path, monkeypatch, run):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", sys.path[:])
     monkeypatch.setenv("COLUMNS", "80")
     for block in re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL):
         name = re.match(r"# (\S+\.py)\n", block)

@@ -96,6 +96,13 @@ def test_an_error_in_the_users_module_names_its_line(place, run):
     assert "toy_broken.py, line 3" in ended.err
 
 
+def test_the_users_function_may_import_from_the_current_folder_late(place, run):
+    (place / "toy_late.py").write_text(
+        "def build():\n    from toy_perceptron import log_model\n    return log_model()\n"
+    )
+    assert run("symmetries", "toy_late:build", "--no-verify").code == 0
+
+
 @pytest.mark.parametrize("target", ["toy.json", "none/spec.json", "."])
 def test_a_spec_is_not_saved_where_it_must_not_be(target, place, run):
     before = (place / "toy.json").read_text()
