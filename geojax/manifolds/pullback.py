@@ -1,5 +1,6 @@
 """Spaces that a chart carries to a space already known, and all of whose operations follow from it."""
 
+import abc
 from typing import Any
 
 import jax
@@ -9,21 +10,24 @@ from jaxtyping import Array
 from geojax.manifolds.base import Manifold
 
 
-class Pullback(Manifold):
+class Pullback(Manifold, abc.ABC):
     """A space with the metric <u, v>_x = c <D chart(x) u, D chart(x) v> of the space `_base()` behind a diffeomorphism.
 
     The chart is an isometry up to the constant c, `_ratio`, so exp, log, distances, transport and curvature are those
     of the base at the charted points, carried back. Points are single arrays.
     """
 
+    @abc.abstractmethod
     def _base(self) -> Manifold:
-        raise NotImplementedError
+        """The space behind the chart."""
 
+    @abc.abstractmethod
     def _chart(self, x: Array) -> Array:
-        raise NotImplementedError
+        """The point of the base that stands for x."""
 
+    @abc.abstractmethod
     def _unchart(self, z: Array) -> Array:
-        raise NotImplementedError
+        """The way back."""
 
     def _ratio(self, dtype: Any) -> Any:
         """The constant c."""

@@ -16,9 +16,7 @@ from geojax.optim.norms import (
     ModularNorm,
     RowNorm,
     SpectralNorm,
-    dual_norm,
     newton_schulz,
-    steepest_step,
 )
 from geojax.optim.preconditioner_groups import DiagonalGroup, KroneckerGroup, TriangularGroup
 from geojax.optim.psgd import PSGDState, group_step, psgd_criterion, scale_by_psgd
@@ -33,7 +31,7 @@ from geojax.optim.spd_structures import (
     symmetric_structure,
     triangular_structure,
 )
-from geojax.optim.steepest_descent import steepest_descent
+from geojax.optim.steepest_descent import dual_norm, steepest_descent, steepest_step
 from geojax.optim.trust_region import TrustRegion
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""Norms of weights, their dual norms, and the steepest directions under them."""
+"""Norms of weights, and the directions in which a function rises fastest under them."""
 
 from typing import Any, Protocol, runtime_checkable
 
@@ -8,7 +8,6 @@ from jaxtyping import Array, Float
 
 from geojax._core import checks, safe
 from geojax._core.struct import static, struct
-from geojax.typing import PyTree, Scalar
 
 
 @runtime_checkable
@@ -219,71 +218,6 @@ class ModularNorm:
         )
 
 
-def dual_norm(g: PyTree, norm: Norm) -> Float[Array, ""]:
-    """Dual norm of a gradient: how fast a function can rise along a step of length 1.
-
-    |g|* = max <g, t> over |t| <= 1.
-
-    Args:
-        g: Gradient, an array or a tree as `norm` takes it.
-        norm: The norm of the steps, a value such as `SpectralNorm()`.
-
-    Returns:
-        Scalar >= 0, in units of the gradient.
-
-    Raises:
-        ValueError: At trace time, if `norm` is one of matrices and g is none.
-
-    Differentiation: as `norm.steepest`.
-
-    Complexity: That of `norm.steepest`.
-
-    Example:
-        >>> import jax.numpy as jnp
-        >>> from geojax.optim import MaxNorm, dual_norm
-        >>> float(dual_norm(jnp.array([1.0, -2.0]), MaxNorm()))
-        3.0
-
-    References: [BernsteinNewhouse2024].
-    """
-    g = jax.tree.map(lambda leaf: checks.floats("dual_norm", g=leaf)[0], g)
-    return _paired(g, norm.steepest(g))
-
-
-def steepest_step(g: PyTree, norm: Norm, *, sharpness: Scalar = 1.0) -> Any:
-    """The step that minimises a linear function plus the squared norm of the step.
-
-    d = argmin <g, d> + (sharpness / 2) |d|^2 = -(|g|* / sharpness) t,  t steepest for g;  <g, d> = -|g|*^2 / sharpness.
-
-    Args:
-        g: Gradient, an array or a tree as `norm` takes it.
-        norm: The norm of the steps, a value such as `SpectralNorm()`.
-        sharpness: > 0, units of gradient per unit of step; the inverse of a learning rate. Traced.
-
-    Returns:
-        The step, shaped like g; one of them where there are several.
-
-    Raises:
-        ValueError: At trace time, if `norm` is one of matrices and g is none.
-
-    Differentiation: as `norm.steepest`.
-
-    Complexity: That of `norm.steepest`.
-
-    Example:
-        >>> import jax.numpy as jnp
-        >>> from geojax.optim import MaxNorm, steepest_step
-        >>> steepest_step(jnp.array([1.0, -2.0]), MaxNorm(), sharpness=3.0).tolist()
-        [-1.0, 1.0]
-
-    References: [BernsteinNewhouse2024], proposition 1.
-    """
-    g = jax.tree.map(lambda leaf: checks.floats("steepest_step", g=leaf)[0], g)
-    direction = norm.steepest(g)
-    size = _paired(g, direction)
-    return jax.tree.map(lambda t: (-size / sharpness * t).astype(t.dtype), direction)
-
-
 def newton_schulz(matrix: Float[Array, "m n"], *, num_steps: int = 14) -> Float[Array, "m n"]:
     """Approximate U V^T of a matrix U S V^T by products of matrices alone.
 
@@ -327,10 +261,6 @@ def newton_schulz(matrix: Float[Array, "m n"], *, num_steps: int = 14) -> Float[
 
     x, _ = jax.lax.scan(step, x, jnp.asarray(coefficients, x.dtype))
     return x.T if wide else x
-
-
-def _paired(g: Any, t: Any) -> Array:
-    return sum(jnp.vdot(a, b) for a, b in zip(jax.tree.leaves(g), jax.tree.leaves(t)))  # type: ignore[return-value]
 
 
 def _unit(x: Array) -> Array:

@@ -1,12 +1,80 @@
-"""Steepest descent with a norm for each leaf's role, as an optax transformation."""
+"""Dual norms and steepest steps; steepest descent with a norm for each leaf's role, as an optax transformation."""
 
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import optax
+from jaxtyping import Array, Float
 
-from geojax.optim.norms import ModularNorm, steepest_step
+from geojax._core import checks
+from geojax.optim.norms import ModularNorm, Norm
 from geojax.typing import PyTree, Scalar
+
+
+def dual_norm(g: PyTree, norm: Norm) -> Float[Array, ""]:
+    """Dual norm of a gradient: how fast a function can rise along a step of length 1.
+
+    |g|* = max <g, t> over |t| <= 1.
+
+    Args:
+        g: Gradient, an array or a tree as `norm` takes it.
+        norm: The norm of the steps, a value such as `SpectralNorm()`.
+
+    Returns:
+        Scalar >= 0, in units of the gradient.
+
+    Raises:
+        ValueError: At trace time, if `norm` is one of matrices and g is none.
+
+    Differentiation: as `norm.steepest`.
+
+    Complexity: That of `norm.steepest`.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from geojax.optim import MaxNorm, dual_norm
+        >>> float(dual_norm(jnp.array([1.0, -2.0]), MaxNorm()))
+        3.0
+
+    References: [BernsteinNewhouse2024].
+    """
+    g = jax.tree.map(lambda leaf: checks.floats("dual_norm", g=leaf)[0], g)
+    return _paired(g, norm.steepest(g))
+
+
+def steepest_step(g: PyTree, norm: Norm, *, sharpness: Scalar = 1.0) -> Any:
+    """The step that minimises a linear function plus the squared norm of the step.
+
+    d = argmin <g, d> + (sharpness / 2) |d|^2 = -(|g|* / sharpness) t,  t steepest for g;  <g, d> = -|g|*^2 / sharpness.
+
+    Args:
+        g: Gradient, an array or a tree as `norm` takes it.
+        norm: The norm of the steps, a value such as `SpectralNorm()`.
+        sharpness: > 0, units of gradient per unit of step; the inverse of a learning rate. Traced.
+
+    Returns:
+        The step, shaped like g; one of them where there are several.
+
+    Raises:
+        ValueError: At trace time, if `norm` is one of matrices and g is none.
+
+    Differentiation: as `norm.steepest`.
+
+    Complexity: That of `norm.steepest`.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from geojax.optim import MaxNorm, steepest_step
+        >>> steepest_step(jnp.array([1.0, -2.0]), MaxNorm(), sharpness=3.0).tolist()
+        [-1.0, 1.0]
+
+    References: [BernsteinNewhouse2024], proposition 1.
+    """
+    g = jax.tree.map(lambda leaf: checks.floats("steepest_step", g=leaf)[0], g)
+    direction = norm.steepest(g)
+    size = _paired(g, direction)
+    return jax.tree.map(lambda t: (-size / sharpness * t).astype(t.dtype), direction)
 
 
 def steepest_descent(
@@ -53,3 +121,7 @@ def steepest_descent(
         return jax.tree.map(lambda d: -d, steepest_step(updates, norm))
 
     return optax.chain(optax.stateless(direction), optax.scale_by_learning_rate(learning_rate))
+
+
+def _paired(g: Any, t: Any) -> Array:
+    return sum(jnp.vdot(a, b) for a, b in zip(jax.tree.leaves(g), jax.tree.leaves(t)))  # type: ignore[return-value]
