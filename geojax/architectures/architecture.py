@@ -57,10 +57,9 @@ class Architecture:
         >>> import geojax as gj
         >>> arch = gj.architectures.from_config({"model_type": "gpt2", "vocab_size": 7, "n_positions": 8,
         ...                                      "n_embd": 6, "n_layer": 1, "n_head": 2})
-        >>> params = arch.init(jax.random.key(0))
-        >>> arch.apply(params, *arch.inputs()).shape
+        >>> jax.eval_shape(arch.apply, arch.shapes(), *arch.inputs()).shape
         (2, 5, 7)
-        >>> spec = gj.symmetry.infer(arch.apply, params, *arch.inputs(), verify=False)
+        >>> spec = gj.symmetry.infer(arch.apply, arch.shapes(), *arch.inputs())
         >>> [group.size for group in spec.groups.values() if group.kind == "permutation"]
         [6, 2, 3, 3, 24]
     """

@@ -81,7 +81,7 @@ def bert(config: Mapping[str, Any]) -> Architecture:
         >>> sizes = {"vocab_size": 9, "hidden_size": 6, "num_hidden_layers": 1, "num_attention_heads": 2}
         >>> more = {"intermediate_size": 8, "max_position_embeddings": 5, "architectures": ["BertModel"]}
         >>> arch = gj.architectures.bert(sizes | more)
-        >>> arch.apply(arch.init(jax.random.key(0)), *arch.inputs()).shape
+        >>> jax.eval_shape(arch.apply, arch.shapes(), *arch.inputs()).shape
         (2, 5, 6)
 
     References: [Devlin2019]; [WangWei2020]

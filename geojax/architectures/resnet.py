@@ -89,7 +89,7 @@ def resnet(config: Mapping[str, Any]) -> Architecture:
         >>> import geojax as gj
         >>> sizes = {"embedding_size": 4, "hidden_sizes": [4, 6], "depths": [1, 1], "num_labels": 3}
         >>> arch = gj.architectures.resnet(sizes | {"layer_type": "basic"})
-        >>> arch.apply(arch.init(jax.random.key(0)), *arch.inputs()).shape
+        >>> jax.eval_shape(arch.apply, arch.shapes(), *arch.inputs()).shape
         (2, 3)
 
     References: [HeZhang2016]

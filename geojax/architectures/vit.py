@@ -81,7 +81,7 @@ def vit(config: Mapping[str, Any]) -> Architecture:
         >>> import geojax as gj
         >>> sizes = {"hidden_size": 6, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 8}
         >>> arch = gj.architectures.vit(sizes | {"image_size": 4, "patch_size": 2, "num_labels": 3})
-        >>> arch.apply(arch.init(jax.random.key(0)), *arch.inputs()).shape
+        >>> jax.eval_shape(arch.apply, arch.shapes(), *arch.inputs()).shape
         (2, 3)
 
     References: [Dosovitskiy2021]
