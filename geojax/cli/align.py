@@ -93,7 +93,9 @@ def align(
     if method != "weights":
         models.apply_of(found, f"--method {method}")
     given = models.inputs_of(found, inputs, seed)
-    pair = pair_up(found, models.checked_spec(found), a, b, keep_unread=keep_unread, screen=screen)
+    with screen.busy(f"reading the program of {found.name}"):
+        spec = models.checked_spec(found)
+    pair = pair_up(found, spec, a, b, keep_unread=keep_unread, screen=screen)
     size = _size_of(b, out)
     if dry_run:
         screen.show(*_plan(pair, out, method, size))

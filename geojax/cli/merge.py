@@ -226,7 +226,8 @@ def _size(path: Path) -> int:
 def _aligned(sources: Sequence[Path], model: str, folder: Path, seed: int, screen: Screen) -> list[Path]:
     """The files, each but the first replaced by a temporary one in the frame of the first."""
     found = models.resolve(model)
-    spec = models.checked_spec(found)
+    with screen.busy(f"reading the program of {found.name}"):
+        spec = models.checked_spec(found)
     moved = [sources[0]]
     for number, path in enumerate(sources[1:]):
         pair = pair_up(found, spec, sources[0], path, keep_unread=False, screen=screen)

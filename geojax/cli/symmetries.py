@@ -58,7 +58,8 @@ def symmetries(
     if save is not None:
         check_output(save, [Path(model)], option="--save")
     found = models.resolve(model)
-    spec = models.spec_of(found, verify=verify)
+    with screen.busy(f"reading the program of {found.name}"):
+        spec = models.spec_of(found, verify=verify)
     if as_json:
         screen.json(record(spec))
     else:
