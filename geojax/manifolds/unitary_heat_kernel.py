@@ -75,14 +75,19 @@ def su_heat_kernel(x: Complex[Array, "n n"], y: Complex[Array, "n n"], time: Sca
         )
     dtype = jnp.result_type(x, y, jnp.complex64)
     x, y = jnp.asarray(x, dtype), jnp.asarray(y, dtype)
-    t = jnp.asarray(time, x.real.dtype)
+    return _kernel(x, y, jnp.asarray(time, x.real.dtype))
+
+
+@jax.jit
+def _kernel(x: Matrix, y: Matrix, t: Number) -> Number:
+    n = len(x)
     if n == 2:
         # The first column holds the four coordinates; both columns halve the rounding.
         apart, together = (jnp.sum(jnp.square(z.real) + jnp.square(z.imag)) / 2 for z in (x - y, x + y))
         return positive_time(2 * math.pi**2 * three_sphere(apart, together, t), t)
     between = x.conj().T @ y
     # Where it is not wanted the sum over geodesics gets angles that are far apart, for its derivatives.
-    apart = jnp.diag(jnp.exp(0.5j * (jnp.arange(n) - (n - 1) / 2)).astype(dtype))
+    apart = jnp.diag(jnp.exp(0.5j * (jnp.arange(n) - (n - 1) / 2)).astype(x.dtype))
     turned = jnp.where(t >= LIMIT, apart, between)
     return positive_time(either(t, LIMIT, lambda t: _series(between, t), lambda t: _geodesics(turned, t)), t)
 

@@ -69,6 +69,17 @@ def test_law_errors_grow_with_sampling_noise():
     assert errors[0] < 1e-4 and errors[0] < errors[1] < errors[2] < 0.5
 
 
+def test_law_errors_grow_as_the_overlap_shrinks():
+    """Points that only one cloud sees: features far from all levels give the others' no weight."""
+    rotation, _, after = moved(3)
+    first, errors = ume_matrix(CLOUD, features(CLOUD), LEVELS), []
+    for missing in (0, 1, 4, 12):
+        seen = np.where(np.arange(len(CLOUD)) < missing, 1e3, features(after))
+        found = ume_register(first, ume_matrix(after, seen, LEVELS))
+        errors.append(np.linalg.norm(found.rotation - rotation))
+    assert errors[0] < 1e-6 and errors == sorted(errors) and errors[-1] < 1.5
+
+
 def test_contrastive_loss_prefers_its_own_and_equalizer_evens_out():
     clouds = [CLOUD[i : i + 20] for i in (0, 10, 20)]
     m1 = jnp.stack([ume_matrix(p, features(p), LEVELS) for p in clouds])

@@ -66,6 +66,14 @@ def test_open_boundaries_flat_triangles_and_points_on_them():
     assert jnp.all(jnp.isfinite(jax.grad(lambda p: jnp.sum(point_triangle_udf(p, flat).dist))(0 * where)))
 
 
+def test_matches_the_closed_form_of_a_half_plane():
+    """Of x <= 0, z = 0, as far as these points can see of it."""
+    half = np.asarray([[[0, -100, 0], [0, 100, 0], [-200, 0, 0]]] * 12, float)
+    points = np.random.default_rng(1).normal(size=(12, 3))
+    want = np.hypot(np.maximum(points[:, 0], 0), points[:, 2])
+    np.testing.assert_allclose(point_triangle_udf(points, half).dist, want, rtol=1e-12)
+
+
 def test_bad_input_says_what_is_wrong():
     assert jnp.all(jnp.isnan(point_triangle_udf(POINTS, SOUP * np.nan).dist))
     with pytest.raises(ValueError, match="triangles has none"):
