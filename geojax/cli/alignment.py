@@ -100,9 +100,16 @@ def pair_up(
 
 
 def align_file(
-    pair: Pair, out: Path, *, method: str, inputs: Sequence[Any] | None, seed: int, screen: Screen
+    pair: Pair,
+    out: Path,
+    *,
+    method: str,
+    inputs: Sequence[Any] | None,
+    seed: int,
+    screen: Screen,
+    at_rest: bool = True,
 ) -> Alignment:
-    """Writes the second file, moved onto the first by its symmetries.
+    """Writes the second file, moved onto the first by its symmetries; ``at_rest`` asks for the objective before.
 
     Raises:
         InputError: If a file does not fit, holds NaN, or cannot be written.
@@ -123,7 +130,7 @@ def align_file(
             assert element is not None
             stream_act(pair.spec, element, b, out, names=pair.names[1])
         else:
-            objective = _objective_at_rest(pair, out, key)
+            objective = _objective_at_rest(pair, out, key) if at_rest else None
             names_a, names_b = pair.names
             result = stream_align(
                 pair.spec, a, b, out, key=key, init=element, names_a=names_a, names_b=names_b

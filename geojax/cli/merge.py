@@ -232,7 +232,9 @@ def _aligned(sources: Sequence[Path], model: str, folder: Path, seed: int, scree
     for number, path in enumerate(sources[1:]):
         pair = pair_up(found, spec, sources[0], path, keep_unread=False, screen=screen)
         moved.append(folder / f"{number}.safetensors")
-        done = align_file(pair, moved[-1], method="weights", inputs=None, seed=seed, screen=screen)
+        done = align_file(
+            pair, moved[-1], method="weights", inputs=None, seed=seed, screen=screen, at_rest=False
+        )
         before, after = done.distance
         screen.note(
             f"{path} moved onto {sources[0]}: relative distance {before:.4g} before, {after:.4g} after."
