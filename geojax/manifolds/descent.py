@@ -1,4 +1,4 @@
-"""Steepest descent along geodesics with the step length that the last step was found to want [Barzilai1988].
+"""Steepest descent along geodesics with the step length that the last step was found to want [BarzilaiBorwein1988].
 
 Along the step t -> exp_x(-t a g), 0 <= t <= 1, the slope of the function is -a |g|^2 at the start and
 <velocity, new gradient> at the end. Where the line through them is zero is the next step length. A step at whose end

@@ -72,7 +72,7 @@ def frechet_mean(
         >>> [round(x, 4) for x in frechet_mean(Sphere(), jnp.eye(2)).point.tolist()]
         [0.7071, 0.7071]
 
-    References: [Karcher1977]; [Afsari2011] for uniqueness; [Barzilai1988] for the steps.
+    References: [Karcher1977]; [Afsari2011] for uniqueness; [BarzilaiBorwein1988] for the steps.
     """
     return _mean(manifold, points, weights, tol, checks.count("frechet_mean", "max_steps", max_steps))
 

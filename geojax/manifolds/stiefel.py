@@ -38,7 +38,7 @@ class Stiefel(Frames):
         Newton's method on matrices of size p, which seldom fails below 2 radians;
         `log_with_info` says how that ended, and that it is unique where it is shorter than
         0.89 pi min(1, (2 beta)^(1/2)), within the injectivity radius for 1/2 <= beta <= 1. `dist` is the length of that
-        logarithm. There is no `parallel_transport` and no `sectional_curvature`.
+        logarithm. There is no `parallel_transport`; `pole_ladder` approximates it.
 
     Status: CONVERGED; MAX_STEPS where Newton's method found no geodesic; NONFINITE.
 
@@ -55,7 +55,8 @@ class Stiefel(Frames):
         >>> round(float(Stiefel().dist(x, y)), 4)
         0.5831
 
-    References: [Edelman1998]; [Zimmermann2022] for the family of metrics and its geodesics.
+    References: [Edelman1998]; [Zimmermann2022] for the family of metrics and its geodesics; [ONeill1983], ch. 11, for
+        the curvature.
     """
 
     beta: Scalar = 1.0
@@ -92,6 +93,22 @@ class Stiefel(Frames):
     def _squared_dist(self, x, y):
         tangent = self._log(x, y)
         return self._inner(x, tangent, tangent)
+
+    def _sectional_curvature(self, x, u, v):
+        # Of a naturally reductive space: |[u, v]_m|^2 / 4 + |[u, v]_h|^2 in so(n) + so(p), whose form has either sign.
+        beta = self._beta(x)
+        a, b = skew(x.T @ u), skew(x.T @ v)
+        k, l = u - x @ (x.T @ u), v - x @ (x.T @ v)
+        bracket, mixed = a @ b - b @ a, l.T @ k
+        across = 2 * beta * (k @ b - l @ a)
+        inner = 4 * beta**2 * bracket + mixed - mixed.T
+        moving = inner - (1 - 2 * beta) ** 2 * bracket
+        held = inner + 2 * beta * (1 - 2 * beta) * bracket
+        outer = jnp.vdot(k.T @ k, l.T @ l) - jnp.vdot(mixed.T, mixed)
+        square = (beta * jnp.vdot(moving, moving) + jnp.vdot(across, across)) / 4
+        square = square + (1 - 2 * beta) / 2 * jnp.vdot(held, held) + outer
+        area = self._inner(x, u, u) * self._inner(x, v, v) - self._inner(x, u, v) ** 2
+        return square / area
 
     def _dimension(self, x):
         n, p = x.shape

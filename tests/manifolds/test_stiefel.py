@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.linalg
 
-from geojax.manifolds import Sphere, Stiefel
+from geojax.manifolds import SpecialOrthogonal, Sphere, Stiefel
 from geojax.results import Status
 from tests.manifolds import laws
 
@@ -72,6 +72,33 @@ def test_small_and_large_angles_in_a_plane(dtype, rtol):
         y[0, 0], y[2, 0] = np.cos(angle), np.sin(angle)
         want = np.arctan2(float(y[2, 0]), float(y[0, 0]))
         np.testing.assert_allclose(EUCLIDEAN.dist(np.eye(*SHAPE, dtype=dtype), y), want, rtol=rtol)
+
+
+def test_curvature_matches_distances_spheres_and_rotations():
+    """The angle sum of small triangles, by Richardson; one column is a sphere, a square frame a group of rotations."""
+    x = EUCLIDEAN.random_point(jax.random.key(0), SHAPE)
+    u, v = (EUCLIDEAN.random_tangent(jax.random.key(k), x) for k in (1, 2))
+    t = jnp.asarray([0.02, 0.04]) / EUCLIDEAN.norm(x, u)
+
+    @jax.jit
+    @jax.vmap
+    def excess(beta, t):
+        space = Stiefel(beta)
+        area = space.inner(x, u, u) * space.inner(x, v, v) - space.inner(x, u, v) ** 2
+        flat = t**2 * space.inner(x, u - v, u - v)
+        gap = flat - space.squared_dist(space.exp(x, t * u), space.exp(x, t * v))
+        return 3 * gap / (t**4 * area), space.sectional_curvature(x, u, v)
+
+    betas = jnp.repeat(jnp.asarray([1.0, 0.5, 0.8, 0.3]), 2)
+    found, curvature = excess(betas, jnp.tile(t, 4))
+    np.testing.assert_allclose((4 * found[::2] - found[1::2]) / 3, curvature[::2], rtol=1e-3, atol=1e-4)
+    line, plane = x[:, :1], jnp.linalg.qr(x[:3, :1] + jnp.eye(3))[0]
+    one, two = (EUCLIDEAN.to_tangent(line, w[:, :1]) for w in (u, v))
+    np.testing.assert_allclose(EUCLIDEAN.sectional_curvature(line, one, two), 1, rtol=1e-12)
+    one, two = (EUCLIDEAN.random_tangent(jax.random.key(k), plane) for k in (3, 4))
+    for space, ratio in ((EUCLIDEAN, 0.5), (CANONICAL, 1.0)):
+        want = ratio * SpecialOrthogonal().sectional_curvature(plane, one, two)
+        np.testing.assert_allclose(space.sectional_curvature(plane, one, two), want, rtol=1e-11)
 
 
 def test_law_info_tells_how_the_log_ended():
