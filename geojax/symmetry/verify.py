@@ -131,6 +131,7 @@ class Probe:
             self.compiled = jax.jit(self._moved)
             self.rest = {name: np.asarray(array) for name, array in jax.jit(lambda: identity(spec))().items()}
             self.dtype = np.float64 if self.double else np.float32
+        self.unmoved: dict[int, tuple[Any, list[np.ndarray]]] = {}
 
     def _traces_in_double(self) -> bool:
         try:
@@ -203,11 +204,17 @@ class Probe:
         with jax.enable_x64(self.double):
             rest = self.rest
             acting = {name: (element if name in set(chosen) else rest)[name] for name in rest}
-            still = self.compiled(
-                *draw, {name: rest[name].astype(element[name].dtype) for name in rest}, mask
-            )
+            if (
+                id(draw) not in self.unmoved
+            ):  # the draw is kept beside its outputs, so that its id stays its own
+                nothing = {name: rest[name].astype(element[name].dtype) for name in rest}
+                self.unmoved[id(draw)] = (
+                    draw,
+                    [np.asarray(out) for out in self.compiled(*draw, nothing, mask)],
+                )
             moved = self.compiled(*draw, acting, mask)
-        return _largest(_relative(np.asarray(a), np.asarray(b)) for a, b in zip(still, moved, strict=True))
+        still = self.unmoved[id(draw)][1]
+        return _largest(_relative(a, np.asarray(b)) for a, b in zip(still, moved, strict=True))
 
 
 def _largest(changes: Iterable[float]) -> float:

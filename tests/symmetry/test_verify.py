@@ -4,11 +4,13 @@ import dataclasses
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 import geojax as gj
 from geojax.symmetry.groups import Group
 from geojax.symmetry.layout import Block, Part
+from geojax.symmetry.verify import Probe
 
 
 def apply(params, x):
@@ -111,3 +113,17 @@ def test_parameters_of_another_model_are_refused(key):
     spec = gj.symmetry.infer(apply, params, x, verify=False)
     with pytest.raises(ValueError, match=r"b: got shape \(4, 6\), expected \(4, 5\)"):
         gj.symmetry.verify(spec, apply, {**params, "b": jnp.ones((4, 6))}, x, key=key)
+
+
+def test_outputs_where_nothing_moves_are_computed_once_for_each_draw(key):
+    """A large model's evaluations are what verification costs, and half of them were the same."""
+    params, x = draw(key), jax.random.normal(key, (6, 3))
+    spec = gj.symmetry.infer(apply, params, x, verify=False)
+    probe, generator = Probe(spec, apply, params, (x,)), np.random.default_rng(0)
+    draws, element = [probe.draw(generator) for _ in range(2)], probe.element(generator)
+    calls, compiled = [], probe.compiled
+    probe.compiled = lambda *arguments: calls.append(arguments) or compiled(*arguments)
+    first, again, other = (probe.change(d, element, list(element)) for d in (draws[0], draws[0], draws[1]))
+    assert len(calls) == 2 + 3
+    assert first == again and 0 < max(first, other) < 1e-12
+    assert probe.control(draws[1], element, next(iter(element))) > 1e-3
