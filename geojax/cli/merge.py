@@ -74,6 +74,9 @@ examples:
 @click.option("--model", metavar="MODEL", help="With --align: the function whose symmetries are used.")
 @click.option("--align", is_flag=True, help="Align the models before they are merged.")
 @click.option(
+    "--keep-unread", is_flag=True, help="With --align: leave tensors that MODEL does not know as they are."
+)
+@click.option(
     "--dtype",
     type=click.Choice(["float32", "float16", "bfloat16", "float64"]),
     metavar="DTYPE",
@@ -98,6 +101,7 @@ def merge(
     seed: int | None,
     model: str | None,
     align: bool,
+    keep_unread: bool,
     dtype: str | None,
     integers_from_first: bool,
     allow_nonfinite: bool,
@@ -129,7 +133,7 @@ def merge(
     with contextlib.ExitStack() as stack:
         if model is not None:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=".geojax-", dir=out.parent)))
-            sources = _aligned(sources, model, folder, seed or 0, screen)
+            sources = _aligned(sources, model, folder, seed or 0, keep_unread, screen)
         _write(
             sources,
             plan,
@@ -223,14 +227,16 @@ def _size(path: Path) -> int:
         return sum(Path(file).stat().st_size for file in checkpoint.files)
 
 
-def _aligned(sources: Sequence[Path], model: str, folder: Path, seed: int, screen: Screen) -> list[Path]:
+def _aligned(
+    sources: Sequence[Path], model: str, folder: Path, seed: int, keep_unread: bool, screen: Screen
+) -> list[Path]:
     """The files, each but the first replaced by a temporary one in the frame of the first."""
     found = models.resolve(model)
     with screen.busy(f"reading the program of {found.name}"):
         spec = models.checked_spec(found)
     moved = [sources[0]]
     for number, path in enumerate(sources[1:]):
-        pair = pair_up(found, spec, sources[0], path, keep_unread=False, screen=screen)
+        pair = pair_up(found, spec, sources[0], path, keep_unread=keep_unread, screen=screen)
         moved.append(folder / f"{number}.safetensors")
         done = align_file(
             pair, moved[-1], method="weights", inputs=None, seed=seed, screen=screen, at_rest=False

@@ -101,6 +101,11 @@ def test_tensors_that_the_model_does_not_know_are_refused_or_kept_as_asked(place
     found = load_safetensors(OUT)
     for name, leaf in extra.items():
         np.testing.assert_array_equal(found[name], leaf)
+    save_safetensors(A, load_safetensors(A) | extra)
+    arguments = ("merge", A, B, "--model", "toy.json", "--align", "-o", "merged.safetensors")
+    assert "--keep-unread" in run(*arguments).err
+    assert run(*arguments, "--keep-unread").code == 0
+    np.testing.assert_allclose(load_safetensors("merged.safetensors")["probe.weight"], 1)
 
 
 def test_a_known_architecture_moves_tied_copies_along(place, run, monkeypatch):
