@@ -227,6 +227,7 @@ def _sqrt_difference(a: Array, b: Array) -> Array:
     return jnp.where(zero, 0, 1 / jnp.where(zero, 1, total))
 
 
+@jax.jit
 def inverses(matrices: Float[Array, "*batch n n"]) -> Float[Array, "*batch n n"]:
     """Inverses of matrices, one after the other.
 
