@@ -11,6 +11,7 @@ CASES = [
 DATA = {
     "Status": "an enumeration of integer codes",
     "__version__": "a string of text",
+    "architectures": "a sub-package with cases of its own",
     "io": "a sub-package with cases of its own",
     "manifolds": "a sub-package with cases of its own",
     "merging": "a sub-package with cases of its own",
