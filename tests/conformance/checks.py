@@ -94,8 +94,8 @@ def one_trace(case: Case) -> None:
         raise AssertionError(
             f"asks for the value of a traced argument, so each value compiles anew: {error}"
         ) from None
-    traces = case.traces_of_results
-    assert traces == 1, f"traced {traces} times for {BATCH} values of the same shapes"
+    traces = case.traces_of_results  # none at all where another check had it traced before
+    assert traces <= 1, f"traced {traces} times for {BATCH} values of the same shapes"
 
 
 def same_result(case: Case) -> None:
