@@ -20,6 +20,9 @@ from pathlib import Path
 import mpmath
 import numpy as np
 
+# Without it PyPI's geojax hangs within minutes on two cores: several batched decompositions that XLA runs at once wait
+# for each other's threads. Both JAX libraries get it.
+XLA_FLAGS = "--xla_cpu_enable_concurrency_optimized_scheduler=false"
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results" / "manifolds.json"
 ROWS = (
@@ -88,6 +91,7 @@ class Worker:
         # Peers start elsewhere: the checkout would hide PyPI's package of the same name.
         inside = name == "geojax"
         environment = {k: v for k, v in os.environ.items() if inside or k != "PYTHONPATH"}
+        environment["XLA_FLAGS"] = XLA_FLAGS
         if inside:
             environment["PYTHONPATH"] = str(HERE.parent)
         self.name, self.saved = name, Path(folder) / f"{name}.npz"
@@ -170,7 +174,7 @@ def main():
         "load after": os.getloadavg(),
     }
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
-    RESULTS.write_text(json.dumps({"machine": machine, "dtype": "float64", "rows": report}, indent=1) + "\n")
+    RESULTS.write_text(json.dumps({"machine": machine, "dtype": "float64", "XLA_FLAGS": XLA_FLAGS, "rows": report}, indent=1) + "\n")
 
 
 if __name__ == "__main__":
