@@ -1,4 +1,4 @@
-"""Exact assignment beside scipy: one process, the same costs, calls interleaved.
+"""Exact assignment beside scipy and optax: one process, the same costs, calls interleaved.
 
     python benchmarks/bench_assignment.py [--quick]
 
@@ -7,21 +7,17 @@ batch of 1,000 problems of size 16 well below the time of 1,000 host calls.
 """
 
 import argparse
-import json
-import os
-import platform
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from optax.assignment import hungarian_algorithm
+from record import save
 from scipy.optimize import linear_sum_assignment
 from timing import interleaved
 
 from geojax.transport import assignment
 from geojax.transport.augmenting_path import shortest_augmenting_path
-
-RESULTS = Path(__file__).parent / "results" / "assignment.json"
 
 
 def families(n):
@@ -35,55 +31,62 @@ def families(n):
     }
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--quick", action="store_true", help="sizes up to 256 only")
-    quick = parser.parse_args().quick
-    host, device = jax.jit(assignment), jax.jit(shortest_augmenting_path)
-    rows = []
-    for n in (16, 64, 256) if quick else (16, 64, 256, 512, 1024):
-        for name, cost in families(n).items():
-            cost = cost.astype(np.float32)
-            array = jnp.asarray(cost)
-            timing, _ = interleaved(
-                {
-                    "scipy": lambda cost=cost: linear_sum_assignment(cost)[1],
-                    "geojax": lambda array=array: host(array),
-                    "geojax, pure JAX": lambda array=array: device(array),
-                },
-                repeats=7 if n >= 512 else 21,
-            )
-            objective = {
-                "scipy": float(cost[linear_sum_assignment(cost)].sum()),
-                "geojax": float(cost[np.arange(n), np.asarray(host(array))].sum()),
-                "geojax, pure JAX": float(cost[np.arange(n), np.asarray(device(array))].sum()),
-            }
-            rows.append({"n": n, "costs": name, "time": timing, "objective": objective})
-            print(n, name, {k: round(v["median_ms"], 3) for k, v in timing.items()}, flush=True)
+def in_row_order(cost):
+    """The columns that optax finds for rows 0, 1, ..., which it returns in another order."""
+    rows, columns = hungarian_algorithm(cost)
+    return jnp.zeros_like(columns).at[rows].set(columns)
 
-    stack = np.random.default_rng(1).normal(size=(1000, 16, 16)).astype(np.float32)
+
+def compare(n, name, cost, calls, repeats):
+    """Times, and the cost of what each finds: the least that is possible, or it is no assignment."""
+    cost = cost.astype(np.float32)
+    array = jnp.asarray(cost)
+    bound = {
+        what: (lambda call=call: call(cost)) if what == "scipy" else (lambda call=call: call(array))
+        for what, call in calls.items()
+    }
+    timing, last = interleaved(bound, repeats)
+    objective = {what: float(cost[np.arange(n), np.asarray(found)].sum()) for what, found in last.items()}
+    assert np.allclose(list(objective.values()), objective["scipy"], rtol=1e-5), objective
+    print(n, name, {k: round(v["median_ms"], 3) for k, v in timing.items()}, flush=True)
+    return {"n": n, "costs": name, "time": timing, "objective": objective}
+
+
+def batch(count, repeats):
+    """Many problems of size 16: a loop over scipy, and one program for all."""
+    stack = np.random.default_rng(1).normal(size=(count, 16, 16)).astype(np.float32)
     array = jnp.asarray(stack)
     mapped, scanned = jax.jit(jax.vmap(assignment)), jax.jit(lambda x: jax.lax.map(assignment, x))
-    timing, _ = interleaved(
+    timing, last = interleaved(
         {
             "scipy loop": lambda: np.stack([linear_sum_assignment(c)[1] for c in stack]),
             "geojax vmap": lambda: mapped(array),
             "geojax scan": lambda: scanned(array),
         },
-        repeats=11,
+        repeats,
     )
-    rows.append({"n": 16, "batch": 1000, "costs": "normal", "time": timing})
-    print("1000 x 16", {k: round(v["median_ms"], 3) for k, v in timing.items()})
+    assert all(np.array_equal(found, last["scipy loop"]) for found in last.values())
+    print(f"{count} x 16", {k: round(v["median_ms"], 3) for k, v in timing.items()})
+    return {"n": 16, "batch": count, "costs": "normal", "time": timing}
 
-    machine = {
-        "cpu": platform.processor() or platform.machine(),
-        "cores": os.cpu_count(),
-        "load": os.getloadavg(),
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--quick", action="store_true", help="small sizes, and nothing written")
+    quick = parser.parse_args().quick
+    calls = {
+        "scipy": lambda cost: linear_sum_assignment(cost)[1],
+        "geojax": jax.jit(assignment),
+        "geojax, pure JAX": jax.jit(shortest_augmenting_path),
+        "optax": jax.jit(in_row_order),
     }
-    RESULTS.parent.mkdir(parents=True, exist_ok=True)
-    RESULTS.write_text(
-        json.dumps({"machine": machine, "jax": jax.__version__, "rows": rows}, indent=1) + "\n"
-    )
+    rows = []
+    for n in (16,) if quick else (16, 64, 256, 512, 1024):
+        for name, cost in families(n).items():
+            rows.append(compare(n, name, cost, calls, 3 if quick else 7 if n >= 512 else 21))
+    rows.append(batch(*(10, 3) if quick else (1000, 11)))
+    if not quick:
+        save("assignment", {"rows": rows})
 
 
 if __name__ == "__main__":

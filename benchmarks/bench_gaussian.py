@@ -9,22 +9,16 @@ gradient is not finite at equal, spherical or rank-one matrices the report says 
 """
 
 import argparse
-import json
-import os
-import platform
-import statistics
-import time
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import scipy.linalg
+from record import save
+from timing import interleaved
 
 from geojax._core.linalg import sqrtm
 from geojax.transport import bures_wasserstein
-
-RESULTS = Path(__file__).parent / "results" / "gaussian.json"
 
 
 def double_eigh(a, b):
@@ -58,22 +52,11 @@ def compare(batch, d, repeats):
     a, b = covariances(batch, d)
     x, y = jnp.asarray(a, jnp.float32), jnp.asarray(b, jnp.float32)
     both = {name: jax.jit(jax.vmap(jax.value_and_grad(form, (0, 1)))) for name, form in FORMS.items()}
-    first, times, last = {}, {name: [] for name in FORMS}, {}
-    for name, call in both.items():
-        start = time.perf_counter()
-        last[name] = jax.block_until_ready(call(x, y))
-        first[name] = 1e3 * (time.perf_counter() - start)
-    for _ in range(repeats):
-        for name, call in both.items():
-            start = time.perf_counter()
-            jax.block_until_ready(call(x, y))
-            times[name].append(1e3 * (time.perf_counter() - start))
+    timing, last = interleaved({name: lambda call=call: call(x, y) for name, call in both.items()}, repeats)
     exact = np.stack([exact_gradient(p, q) for p, q in zip(a, b)])
     rows = {
         name: {
-            "first_ms": first[name],
-            "median_ms": statistics.median(times[name]),
-            "min_ms": min(times[name]),
+            **timing[name],
             "largest error of the gradient": float(np.abs(np.asarray(last[name][1][0], float) - exact).max()),
         }
         for name in FORMS
@@ -104,16 +87,9 @@ def main():
     rows = [compare(*size) for size in sizes]
     finite = degenerate(4 if quick else 16)
     print("finite gradients", finite)
-    if quick:
-        return
-    machine = {
-        "cpu": platform.processor() or platform.machine(),
-        "cores": os.cpu_count(),
-        "load": os.getloadavg(),
-    }
-    RESULTS.parent.mkdir(parents=True, exist_ok=True)
-    report = {"machine": machine, "jax": jax.__version__, "speed": rows, "finite gradients": finite}
-    RESULTS.write_text(json.dumps(report, indent=1) + "\n")
+    assert all(finite["geojax"].values()), finite
+    if not quick:
+        save("gaussian", {"speed": rows, "finite gradients": finite})
 
 
 if __name__ == "__main__":

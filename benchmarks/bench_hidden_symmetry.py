@@ -1,6 +1,6 @@
 """How often a random ReLU network has no symmetry beyond its scalings, by depth and width.
 
-    python benchmarks/bench_hidden_symmetry.py [--out benchmarks/results/hidden_symmetry.json] [--networks 20]
+    python benchmarks/bench_hidden_symmetry.py [--networks 20] [--quick]
 
 The experiment of Grigsby, Lindsey and Rolnick: networks as wide as their input, normal weights, one output. For each
 the rank of the Jacobian on a sample is compared with the dimension that the inferred scalings reach. More inputs can
@@ -9,12 +9,10 @@ only raise the share: a region that no input meets makes parameters look idle.
 
 import argparse
 import itertools
-import json
-import platform
-from pathlib import Path
 
 import jax
 import numpy as np
+from record import save
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -55,28 +53,25 @@ def share(width, depth, count):
 def main():
     """Fills the table, prints it and writes it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/hidden_symmetry.json"))
     parser.add_argument("--networks", type=int, default=20)
+    parser.add_argument("--quick", action="store_true", help="small networks, and nothing written")
     arguments = parser.parse_args()
     jax.config.update("jax_enable_x64", True)
-    cells = list(itertools.product(DEPTHS, WIDTHS))
-    shares = {cell: share(*cell[::-1], arguments.networks) for cell in track(cells, description="networks")}
-    table = Table("depth", *(f"width {width}" for width in WIDTHS))
-    for depth in DEPTHS:
-        table.add_row(str(depth), *(f"{shares[depth, width]:.2f}" for width in WIDTHS))
+    depths, widths, count = ((1,), (2, 3), 2) if arguments.quick else (DEPTHS, WIDTHS, arguments.networks)
+    cells = list(itertools.product(depths, widths))
+    shares = {cell: share(*cell[::-1], count) for cell in track(cells, description="networks")}
+    table = Table("depth", *(f"width {width}" for width in widths))
+    for depth in depths:
+        table.add_row(str(depth), *(f"{shares[depth, width]:.2f}" for width in widths))
     Console().print(table)
     record = {
         "what": "share of random networks without hidden symmetry",
-        "networks": arguments.networks,
+        "networks": count,
         "inputs per parameter": INPUTS,
-        "machine": platform.machine(),
-        "jax": jax.__version__,
-        "share": {str(depth): {str(w): shares[depth, w] for w in WIDTHS} for depth in DEPTHS},
+        "share": {str(depth): {str(w): shares[depth, w] for w in widths} for depth in depths},
     }
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    part = arguments.out.with_suffix(".part")
-    part.write_text(json.dumps(record, indent=1) + "\n")
-    part.replace(arguments.out)
+    if not arguments.quick:
+        save("hidden_symmetry", record)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ time that is measured. Writes benchmarks/results/io.json.
 import argparse
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -22,8 +21,8 @@ import time
 from pathlib import Path
 
 import numpy as np
+from record import save
 
-RESULTS = Path(__file__).parent / "results" / "io.json"
 PIECE = 1 << 21
 
 
@@ -164,7 +163,6 @@ def main():
         ours["seconds"] / theirs["seconds"] for theirs, ours in zip(*(runs[method] for method in methods))
     ]
     report = {
-        "machine": {"cpus": os.cpu_count(), "processor": platform.processor() or platform.machine()},
         "bytes_of_each_file": size,
         "tensors": count,
         "repeats": arguments.repeats,
@@ -174,8 +172,9 @@ def main():
         "median_of_ratios": statistics.median(ratios),
     }
     print(json.dumps(report, indent=1))
+    assert error == 0.0
     if not arguments.quick:
-        RESULTS.write_text(json.dumps(report, indent=1) + "\n")
+        save("io", report)
     return None
 
 

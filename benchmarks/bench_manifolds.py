@@ -8,23 +8,20 @@ of the others in milliseconds, how far each answer is from ours, the error of di
 """
 
 import argparse
-import json
-import os
-import platform
-import statistics
-import subprocess
+import contextlib
 import sys
 import tempfile
 from pathlib import Path
 
 import mpmath
 import numpy as np
+from record import save
+from timing import summary
+from workers import Worker
 
 # Without it PyPI's geojax hangs within minutes on two cores: several batched decompositions that XLA runs at once wait
 # for each other's threads. Both JAX libraries get it.
 XLA_FLAGS = "--xla_cpu_enable_concurrency_optimized_scheduler=false"
-HERE = Path(__file__).resolve().parent
-RESULTS = HERE / "results" / "manifolds.json"
 ROWS = (
     "spd exp",
     "spd log",
@@ -83,76 +80,50 @@ def exact_angles(x, y):
         return np.array([angle(a, b) for a, b in zip(x, y)])
 
 
-class Worker:
-    """A library in a process of its own."""
-
-    def __init__(self, name, python, path, folder):
-        command = [python, str(HERE / "manifold_peers.py"), name, str(path)]
-        # Peers start elsewhere: the checkout would hide PyPI's package of the same name.
-        inside = name == "geojax"
-        environment = {k: v for k, v in os.environ.items() if inside or k != "PYTHONPATH"}
-        environment["XLA_FLAGS"] = XLA_FLAGS
-        if inside:
-            environment["PYTHONPATH"] = str(HERE.parent)
-        self.name, self.saved = name, Path(folder) / f"{name}.npz"
-        self.process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            cwd=folder,
-            env=environment,
-        )
-
-    def ask(self, word):
-        try:
-            print(word, file=self.process.stdin, flush=True)
-            line = self.process.stdout.readline()
-        except BrokenPipeError:
-            line = ""
-        if not line:
-            raise RuntimeError(f"{self.name} ended at {word!r}; run its worker by hand to see why.")
-        return json.loads(line)
-
-    def answers(self):
-        self.ask(f"save {self.saved}")
-        self.process.stdin.close()
-        self.process.wait()
-        with np.load(self.saved) as file:
-            return dict(file)
-
-
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--quick", action="store_true", help="small sizes, and nothing written")
     parser.add_argument("--peer", action="append", default=[], metavar="NAME=PYTHON")
     parser.add_argument("--repeats", type=int, default=11)
     options = parser.parse_args()
-    data, load = arrays(options.quick), os.getloadavg()
-    with tempfile.TemporaryDirectory() as folder:
+    data, repeats = arrays(options.quick), 2 if options.quick else options.repeats
+    interpreters = {"geojax": sys.executable, **dict(peer.split("=", 1) for peer in options.peer)}
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         path = Path(folder) / "arrays.npz"
         np.savez(path, **data)
-        peers = dict(peer.split("=", 1) for peer in options.peer)
         workers = [
-            Worker(name, python, path, folder) for name, python in {"geojax": sys.executable, **peers}.items()
+            stack.enter_context(
+                Worker(
+                    name,
+                    python,
+                    "manifold_peers.py",
+                    name,
+                    path,
+                    folder=folder,
+                    inside=name == "geojax",
+                    XLA_FLAGS=XLA_FLAGS,
+                )
+            )
+            for name, python in interpreters.items()
         ]
-        report = {}
+        report, answers, versions = {}, {}, {}
         for row in ROWS:
             first = {worker.name: worker.ask(row) for worker in workers}
             times = {name: [] for name, value in first.items() if value is not None}
-            for _ in range(3 if options.quick else options.repeats):
+            for _ in range(repeats):
                 for worker in workers:
                     if worker.name in times:
                         times[worker.name].append(worker.ask(row))
-            report[row] = {
-                name: {"first_ms": first[name], "median_ms": statistics.median(t), "min_ms": min(t)}
-                for name, t in times.items()
-            }
+            report[row] = {name: summary(first[name], t) for name, t in times.items()}
             print(
                 row, {name: round(found["median_ms"], 3) for name, found in report[row].items()}, flush=True
             )
-        answers = {worker.name: worker.answers() for worker in workers}
+        for worker in workers:
+            versions |= worker.ask("versions")
+            saved = Path(folder) / f"{worker.name}.npz"
+            worker.ask(f"save {saved}")
+            with np.load(saved) as file:
+                answers[worker.name] = dict(file)
     exact = exact_angles(data["angle x"], data["angle y"])
     for row, found in report.items():
         for name, entry in found.items():
@@ -163,18 +134,12 @@ def main():
             entry["largest difference from geojax"] = float(np.max(np.abs(mine - theirs)))
             if row == "sphere dist":
                 entry["largest relative error"] = float(np.max(np.abs(theirs / exact - 1)))
+            assert row == "sphere dist" or np.allclose(mine, theirs, rtol=1e-5, atol=1e-7), (row, name, entry)
     accuracy = {n: e["largest relative error"] for n, e in report["sphere dist"].items()}
     print("relative error of dist at angles 1e-1 .. 1e-8", accuracy)
-    if options.quick:
-        return
-    machine = {
-        "cpu": platform.processor() or platform.machine(),
-        "cores": os.cpu_count(),
-        "load before": load,
-        "load after": os.getloadavg(),
-    }
-    RESULTS.parent.mkdir(parents=True, exist_ok=True)
-    RESULTS.write_text(json.dumps({"machine": machine, "dtype": "float64", "XLA_FLAGS": XLA_FLAGS, "rows": report}, indent=1) + "\n")
+    assert accuracy["geojax"] < 1e-12
+    if not options.quick:
+        save("manifolds", {"dtype": "float64", "XLA_FLAGS": XLA_FLAGS, "rows": report}, versions)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """How much of an ensemble's spread is symmetry: distances between networks before and after the quotient.
 
-    python benchmarks/bench_posterior_symmetry.py [--out benchmarks/results/posterior_symmetry.json] [--networks 32]
+    python benchmarks/bench_posterior_symmetry.py [--networks 32] [--quick]
 
 ReLU networks 64-w-w-10 trained on scikit-learn's digits from different seeds stand for samples of a posterior. Reported
 are the mean squared distance of two of them, the share of their variance along the first principal axis, and the same
@@ -10,14 +10,12 @@ all to the first.
 
 import argparse
 import itertools
-import json
-import platform
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from record import save
 from rich.console import Console
 from rich.table import Table
 from sklearn.datasets import load_digits
@@ -33,7 +31,7 @@ def network(params, x):
     return x @ params[-1]["w"] + params[-1]["b"]
 
 
-def train(key, width, x, y):
+def train(key, width, steps, x, y):
     """One network of two hidden layers; all of the data in each step."""
     sizes = (x.shape[1], width, width, 10)
     keys = jax.random.split(key, 3)
@@ -51,7 +49,7 @@ def train(key, width, x, y):
         updates, state = optimiser.update(jax.grad(loss)(params), state)
         return (optax.apply_updates(params, updates), state), None
 
-    return jax.lax.scan(step, (params, optimiser.init(params)), length=STEPS)[0][0]
+    return jax.lax.scan(step, (params, optimiser.init(params)), length=steps)[0][0]
 
 
 def spread(stack):
@@ -62,9 +60,11 @@ def spread(stack):
     return 2 * values.sum() / (len(rows) - 1), values[-1] / values.sum()
 
 
-def measure(width, count, x, y):
+def measure(width, count, steps, x, y):
     """The spread of the ensemble under each quotient."""
-    stack = jax.jit(jax.vmap(lambda key: train(key, width, x, y)))(jax.random.split(jax.random.key(0), count))
+    stack = jax.jit(jax.vmap(lambda key: train(key, width, steps, x, y)))(
+        jax.random.split(jax.random.key(0), count)
+    )
     first = jax.tree.map(lambda leaf: leaf[0], stack)
     spec = gj.symmetry.infer(network, first, x[:8])
 
@@ -87,15 +87,16 @@ def measure(width, count, x, y):
 def main():
     """Measures each width, prints the table and writes it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/posterior_symmetry.json"))
     parser.add_argument("--networks", type=int, default=32)
+    parser.add_argument("--quick", action="store_true", help="small networks, and nothing written")
     arguments = parser.parse_args()
+    widths, count, steps = ((4,), 4, 5) if arguments.quick else ((8, 16, 32, 64), arguments.networks, STEPS)
     digits = load_digits()
     x, y = jnp.asarray(digits.data / 16, jnp.float32), jnp.asarray(digits.target)
     table = Table("width", "modulo", "mean squared distance", "of the whole", "first axis")
     record = {}
-    for width in (8, 16, 32, 64):
-        spreads = measure(width, arguments.networks, x, y)
+    for width in widths:
+        spreads = measure(width, count, steps, x, y)
         whole = spreads["none"][0]
         record[str(width)] = {
             name: {"distance": d, "share": d / whole, "first axis": axis}
@@ -104,11 +105,8 @@ def main():
         for name, (d, axis) in spreads.items():
             table.add_row(str(width), name, f"{d:.1f}", f"{d / whole:.2f}", f"{axis:.2f}")
     Console().print(table)
-    what = {"networks": arguments.networks, "machine": platform.machine(), "jax": jax.__version__}
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    part = arguments.out.with_suffix(".part")
-    part.write_text(json.dumps({**what, "widths": record}, indent=1, default=float) + "\n")
-    part.replace(arguments.out)
+    if not arguments.quick:
+        save("posterior_symmetry", {"networks": count, "widths": record})
 
 
 if __name__ == "__main__":

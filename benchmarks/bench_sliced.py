@@ -8,20 +8,15 @@ equal numbers of directions.
 """
 
 import argparse
-import json
-import os
-import platform
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from ott.tools import sliced as ott_sliced
+from record import save
 from timing import interleaved
 
 from geojax.transport import lower_control, random_directions, sliced_wasserstein, upper_control
-
-RESULTS = Path(__file__).parent / "results" / "sliced.json"
 
 
 def clouds(n, d, dtype=jnp.float32):
@@ -115,22 +110,13 @@ def main():
     error = gradient_error(*(64, 3, 8) if quick else (1024, 3, 256))
     print("relative error of the gradient", error)
     controls = variances(30, 16, 50) if quick else variances(200, 50, 500)
-    if quick:
-        return
-    machine = {
-        "cpu": platform.processor() or platform.machine(),
-        "cores": os.cpu_count(),
-        "load": os.getloadavg(),
-    }
-    report = {
-        "machine": machine,
-        "jax": jax.__version__,
-        "speed": rows,
-        "gradient error": error,
-        "control": controls,
-    }
-    RESULTS.parent.mkdir(parents=True, exist_ok=True)
-    RESULTS.write_text(json.dumps(report, indent=1) + "\n")
+    for row in rows:
+        for timing in row["time"].values():
+            worst = max(found["largest relative difference from jnp.sort"] for found in timing.values())
+            assert worst < 1e-3, row
+    assert error < 1e-5
+    if not quick:
+        save("sliced", {"speed": rows, "gradient error": error, "control": controls})
 
 
 if __name__ == "__main__":

@@ -6,11 +6,11 @@ Reads a row's name a line, does it once and answers with a line of JSON: millise
 `save PATH` writes the last answers. LIBRARY is geojax, geomstats, geojax_pypi or geoopt.
 """
 
-import json
 import sys
 import time
 
 import numpy as np
+from workers import serve
 
 
 def ours(data):
@@ -127,26 +127,30 @@ def geoopt(data):
 
 
 LIBRARIES = {"geojax": ours, "geojax_pypi": geojax_pypi, "geomstats": geomstats, "geoopt": geoopt}
+VERSIONS = {
+    "geojax": (),
+    "geojax_pypi": ("geojax", "jax"),
+    "geomstats": ("geomstats", "numpy"),
+    "geoopt": ("geoopt", "torch"),
+}
 
 
 def main():
     library, path = sys.argv[1:]
     with np.load(path) as file:
         rows, last = LIBRARIES[library](dict(file)), {}
-    answers = sys.stdout
-    sys.stdout = sys.stderr  # what a library prints is no answer
-    for line in sys.stdin:
-        word = line.strip()
+
+    def answer(word):
         if word.startswith("save "):
             np.savez(word.removeprefix("save "), **last)
-            answer = True
-        elif word in rows:
-            start = time.perf_counter()
-            last[word] = rows[word]()
-            answer = 1e3 * (time.perf_counter() - start)
-        else:
-            answer = None
-        print(json.dumps(answer), file=answers, flush=True)
+            return True
+        if word not in rows:
+            return None
+        start = time.perf_counter()
+        last[word] = rows[word]()
+        return 1e3 * (time.perf_counter() - start)
+
+    serve(answer, *VERSIONS[library])
 
 
 if __name__ == "__main__":

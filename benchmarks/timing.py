@@ -6,20 +6,24 @@ import time
 import jax
 
 
+def clocked(call):
+    """Milliseconds of one call, and its result."""
+    start = time.perf_counter()
+    result = jax.block_until_ready(call())
+    return 1e3 * (time.perf_counter() - start), result
+
+
+def summary(first, times):
+    """First call apart, median and minimum of the others."""
+    return {"first_ms": first, "median_ms": statistics.median(times), "min_ms": min(times)}
+
+
 def interleaved(calls, repeats):
     """First call apart, then median and minimum in milliseconds of `repeats` rounds over all calls."""
     first, times, last = {}, {name: [] for name in calls}, {}
     for name, call in calls.items():
-        start = time.perf_counter()
-        last[name] = jax.block_until_ready(call())
-        first[name] = 1e3 * (time.perf_counter() - start)
+        first[name], last[name] = clocked(call)
     for _ in range(repeats):
         for name, call in calls.items():
-            start = time.perf_counter()
-            jax.block_until_ready(call())
-            times[name].append(1e3 * (time.perf_counter() - start))
-    timing = {
-        name: {"first_ms": first[name], "median_ms": statistics.median(t), "min_ms": min(t)}
-        for name, t in times.items()
-    }
-    return timing, last
+            times[name].append(clocked(call)[0])
+    return {name: summary(first[name], t) for name, t in times.items()}, last
