@@ -87,18 +87,34 @@ class Case:
         """One entry for each time that `_counted` was traced."""
         return []
 
-    def _counted(self, *arguments: Any) -> Any:
-        """Call, and note that it was traced.
+    def _counted(self, *arguments: Any) -> list[Any]:
+        """The leaves of a call's result, and a note that it was traced.
 
-        Both batched forms are made of this and so have one name: then the compilation cache knows the second.
+        Both batched forms are made of this: the name is one, the names of a list's items are the same whichever way it
+        was batched, and so the compilation cache knows the second.
         """
+        leaves, self._structure["result"] = jax.tree.flatten(self(*arguments))
         self._traces.append(None)
-        return self(*arguments)
+        return leaves
+
+    @functools.cached_property
+    def _structure(self) -> dict[str, Any]:
+        """The structure of the result, once it has been traced."""
+        return {}
+
+    def _whole(self, function: Callable[..., list[Any]]) -> Callable[..., Any]:
+        """The result in place of its leaves."""
+
+        def whole(*arguments: Any) -> Any:
+            leaves = function(*arguments)
+            return jax.tree.unflatten(self._structure["result"], leaves)
+
+        return whole
 
     @functools.cached_property
     def compiled(self) -> Callable[..., Any]:
         """The function under jit."""
-        return jax.jit(self._counted)
+        return self._whole(jax.jit(self._counted))
 
     @functools.cached_property
     def _results_and_traces(self) -> tuple[list[Any], int]:
@@ -145,7 +161,7 @@ class Case:
     @functools.cached_property
     def batched_result(self) -> Any:
         """The result under jit(vmap)."""
-        return jax.jit(jax.vmap(self._counted))(*self.batch)
+        return self._whole(jax.jit(jax.vmap(self._counted)))(*self.batch)
 
 
 def exempt_all(reason: str, *, but: tuple[str, ...] = ("docstring",)) -> dict[str, str]:
