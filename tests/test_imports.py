@@ -93,6 +93,14 @@ def test_root_exports_what_exists_and_nothing_else():
         geojax.nothing
 
 
+def test_completion_offers_what_is_public_and_nothing_else():
+    for name in set(geojax.__all__) - {"Status", "__version__", "cite", "unwrap"}:
+        package = getattr(geojax, name)
+        assert dir(package) == sorted(package.__all__), name
+        for public in dir(package):
+            assert getattr(package, public) is not None
+
+
 def run(code: str) -> str:
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
 

@@ -24,3 +24,8 @@ __all__ = [
     "resnet",
     "vit",
 ]
+
+
+def __dir__() -> list[str]:
+    """List what is public, not the modules that define it."""
+    return sorted(__all__)

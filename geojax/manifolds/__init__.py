@@ -235,3 +235,8 @@ __all__ = [
     "ume_subspace_distance",
     "zoomout",
 ]
+
+
+def __dir__() -> list[str]:
+    """List what is public, not the modules that define it."""
+    return sorted(__all__)

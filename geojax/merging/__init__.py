@@ -79,3 +79,8 @@ __all__ = [
     "weight_signature",
     "weight_subspace",
 ]
+
+
+def __dir__() -> list[str]:
+    """List what is public, not the modules that define it."""
+    return sorted(__all__)

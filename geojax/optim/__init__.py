@@ -80,3 +80,8 @@ __all__ = [
     "triangular_structure",
     "weight_norm",
 ]
+
+
+def __dir__() -> list[str]:
+    """List what is public, not the modules that define it."""
+    return sorted(__all__)

@@ -138,3 +138,8 @@ __all__ = [
     "with_teleportation",
     "zero_order_hold",
 ]
+
+
+def __dir__() -> list[str]:
+    """List what is public, not the modules that define it."""
+    return sorted(__all__)

@@ -135,3 +135,8 @@ __all__ = [
     "wasserstein_1d",
     "wasserstein_ball_worst_case",
 ]
+
+
+def __dir__() -> list[str]:
+    """List what is public, not the modules that define it."""
+    return sorted(__all__)
