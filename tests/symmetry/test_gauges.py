@@ -109,11 +109,15 @@ def multiplied(value, array, numbers, power, solution):
     return reblock(value, array, change)
 
 
+@functools.cache
+def compiled(number):
+    return jax.jit(flat(PROGRAMS[number].function))
+
+
 def compare(number, change_input, change_output, seed):
     """Outputs of changed inputs against changed outputs."""
-    program, run = PROGRAMS[number], gauged(number)
+    program, run, function = PROGRAMS[number], gauged(number), compiled(number)
     arrays = program_inputs(program, seed)
-    function = jax.jit(flat(program.function))
     changed = [
         change_input(value, array).astype(array.dtype) if draw.kind in SMOOTH else array
         for draw, value, array in zip(program.inputs, run.inputs, arrays, strict=True)
