@@ -35,6 +35,15 @@ ROWS = (
     "spd mean",
     "sphere dist",
 )
+# What `arrays` makes, by the space and by whether it is a mean of points.
+SIZES = {
+    ("spd", False): "1024 of 16 x 16",
+    ("spd", True): "256 of 16 x 16",
+    ("grassmann", False): "256 of 128 x 8",
+    ("stiefel", False): "256 of 128 x 8",
+    ("sphere", True): "256 of 64",
+    ("sphere", False): "8 of 3",
+}
 
 
 def arrays(quick):
@@ -139,7 +148,9 @@ def main():
     print("relative error of dist at angles 1e-1 .. 1e-8", accuracy)
     assert accuracy["geojax"] < 1e-12
     if not options.quick:
-        save("manifolds", {"dtype": "float64", "XLA_FLAGS": XLA_FLAGS, "rows": report}, versions)
+        sizes = {row: SIZES[row.split()[0], row.endswith("mean")] + ", float64" for row in ROWS}
+        head = {"dtype": "float64", "XLA_FLAGS": XLA_FLAGS, "sizes": sizes}
+        save("manifolds", head | {"rows": report}, versions)
 
 
 if __name__ == "__main__":

@@ -3,8 +3,8 @@
     python rebasin_peer.py
 
 Answers "match FILE" with the milliseconds of its weight matching of the networks a and b in the file (leaves "a 0 w",
-"a 0 b", ...; weights [in, out]) and adds b as it was moved to the file. Its tracing of the networks is part of the time,
-as it is part of its interface; building them is not.
+"a 0 b", ...; weights [in, out]) and adds b as it was moved to the file. Tracing the networks is part of the time, as it
+is part of its interface; building them is not.
 """
 
 import time

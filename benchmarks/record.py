@@ -1,7 +1,7 @@
 """What a results file says of where it was measured, and how it is written.
 
 Every library gets as many threads as this process may use processors: in this process they count so by themselves, in
-the processes that a benchmark starts they are told. `taskset -c 0 python benchmarks/bench_...` pins all of them to one.
+the environments of peers they are told. `taskset -c 0 python benchmarks/bench_...` pins all of them to one.
 """
 
 import importlib.metadata
@@ -13,8 +13,7 @@ from pathlib import Path
 
 RESULTS = Path(__file__).resolve().parent / "results"
 THREADS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ[_name] = str(THREADS)
+THREAD_VARIABLES = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(THREADS))
 LOAD_BEFORE = os.getloadavg()
 LIBRARIES = ("jax", "jaxlib", "numpy", "scipy", "optax", "ott-jax", "POT")
 
@@ -49,12 +48,16 @@ def versions():
     return found
 
 
-def save(name, report, peers=None):
-    """Write results/NAME.json whole or not at all; `peers` are versions in environments other than this one."""
+def save(name, report, peers=None, device=None):
+    """Write results/NAME.json whole or not at all; `peers` are versions in environments other than this one.
+
+    `device` names an accelerator that the report is about.
+    """
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.json"
     partial = path.with_suffix(".partial")
-    head = {"machine": machine(), "versions": versions() | (peers or {})}
+    where = machine() | ({"device": device} if device else {})
+    head = {"machine": where, "versions": versions() | (peers or {})}
     partial.write_text(json.dumps(head | report, indent=1, default=float) + "\n")
     os.replace(partial, path)
     print(f"wrote {path}", file=sys.stderr)

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from record import THREAD_VARIABLES
+
 HERE = Path(__file__).resolve().parent
 
 
@@ -27,7 +29,7 @@ class Worker:
                 stderr=errors,
                 text=True,
                 cwd=folder,
-                env=variables | environment,
+                env=variables | THREAD_VARIABLES | environment,
             )
 
     def ask(self, word):
