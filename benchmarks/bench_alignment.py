@@ -6,9 +6,10 @@
 DATA holds the four idx files. Networks (fashion_mlp.py, fashion_nets.py) are trained once for each seed and kept;
 seeds (0, 1), (2, 3), ... are the pairs. Reported for every method and pair: the test-loss barrier over 25 points, loss
 and accuracy of the midpoint, for MLPs the objective <A, P B> and the time of a warm match (median and least of several,
-the first call apart), all methods in turn. "continuous" rows use the whole spec, the others its permutations alone.
-`repair-*` repairs every point of the curve, `three-*` averages three, `vmap` times eight pairs at once, `universe`
-merges five MLPs into one: by a universe, by a chain of pairs, and as they are. PYTHON has PyPI's rebasin.
+the first call apart; all methods in turn, those that descend the loss once). "continuous" rows use the whole spec, the
+others its permutations alone. `repair-*` repairs every point of the curve, `three-*` averages three, `vmap` times eight
+pairs at once, `universe` merges five MLPs into one: by a universe, by a chain of pairs, and as they are. PYTHON has
+PyPI's rebasin.
 
 Each pair is written as soon as it is done, and what is written is not done again (--fresh starts over).
 """

@@ -4,8 +4,8 @@
 
 Writes benchmarks/results/gromov.json. The objective of all three is the squared-loss distortion with the entropy
 epsilon KL(P | a b^T), from the start a b^T; the distortion of each plan is measured in float64 from the plan itself,
-after it has been rounded to an exact coupling. First calls of geojax and ott compile in the same process without a
-compilation cache; they are taken in turn, on shapes that neither has seen.
+after it has been rounded to an exact coupling. First calls compile on shapes that none has seen in this process; then
+all three take turns, seven rounds, POT in as many as ten seconds allow and in one at least ("repeats").
 """
 
 import argparse

@@ -25,19 +25,31 @@ HERE = Path(__file__).resolve().parent
 IMAGES = HERE.parent / "docs" / "images"
 COLOURS = ("#d55e00", "#e69f00")
 GREY = "#8a8a8a"
-# Picture: {curve: (sizes, what the size is)}; the first two sizes are enough to see that all runs.
+# Picture: {curve: (sizes, what the size is, what the limit is)}; --quick measures the first size of each.
 PILLARS = {
     "transport": {
-        "sinkhorn": ((128, 256, 512, 1024, 2048, 4096), "points in each measure"),
-        "sliced_wasserstein": ((256, 1024, 4096, 16384, 65536), "points in each cloud, 64 directions"),
+        "sinkhorn": (
+            (128, 256, 512, 1024, 2048, 4096),
+            "points in each measure",
+            "passes over the matrix",
+        ),
+        "sliced_wasserstein": (
+            (256, 1024, 4096, 16384, 65536),
+            "points in each cloud, 64 directions",
+            "two passes",
+        ),
     },
     "manifolds": {
-        "SPD log": ((16, 64, 256, 1024, 4096), "pairs of 16 x 16 matrices"),
-        "Grassmann log": ((16, 64, 256, 1024, 4096), "pairs of 64 x 8 frames"),
+        "SPD log": ((16, 64, 256, 1024, 4096), "pairs of 16 x 16 matrices", "operations"),
+        "Grassmann log": ((16, 64, 256, 1024, 4096), "pairs of 64 x 8 frames", "operations"),
     },
     "symmetry": {
-        "weight_matching": ((64, 128, 256, 512, 1024), "width of three hidden layers"),
-        "infer": ((1, 2, 4, 8, 16, 32), "transformer blocks"),
+        "weight_matching": (
+            (64, 128, 256, 512, 1024),
+            "width of three hidden layers",
+            "one sweep's products",
+        ),
+        "infer": ((1, 2, 4, 8, 16, 32), "transformer blocks", None),
     },
 }
 
@@ -65,7 +77,7 @@ def limit(point, rates):
 def measure(quick):
     """The limits of the machine and {curve: points}."""
     rates, curves = elsewhere("limits"), {}
-    for curve, (sizes, _) in (item for pillar in PILLARS.values() for item in pillar.items()):
+    for curve, (sizes, *_) in (item for pillar in PILLARS.values() for item in pillar.items()):
         curves[curve] = []
         for n in sizes[:1] if quick else sizes:
             point = {"n": n, **elsewhere(curve, n, 3 if quick else 9)}
@@ -78,13 +90,13 @@ def measure(quick):
 def draw(pillar, curves, folder):
     """Time and memory of the pillar's calls, a row for each."""
     figure, panels = plt.subplots(2, 2, figsize=(9, 7), layout="constrained")
-    for (curve, (_, what)), (left, right), colour in zip(PILLARS[pillar].items(), panels, COLOURS):
+    for (curve, (_, what, least)), (left, right), colour in zip(PILLARS[pillar].items(), panels, COLOURS):
         points = curves[curve]
         n = [point["n"] for point in points]
-        at_best = "JAX's tracing alone" if curve == "infer" else "the machine's limit"
+        at_best = f"limit: {least}" if least else "tracing by JAX alone"
         left.plot(n, [point["limit_ms"] for point in points], "--", color=GREY, label=at_best)
         left.plot(n, [point["median_ms"] for point in points], "o-", color=colour, label=curve)
-        left.set_ylabel("milliseconds, warm call")
+        left.set_ylabel("milliseconds")
         if all(point["peak_bytes"] is not None for point in points):
             if "in_and_out_bytes" in points[0]:
                 held = [point["in_and_out_bytes"] / 1e6 for point in points]
@@ -96,8 +108,11 @@ def draw(pillar, curves, folder):
             panel.set(xscale="log", yscale="log", xlabel=what)
             panel.set_xticks(n, [str(size) for size in n], minor=False)
             panel.set_xticks([], minor=True)
+            panel.yaxis.set_major_formatter("{x:g}")
+            low, high = panel.get_ylim()
+            panel.yaxis.set_minor_formatter("{x:g}" if high < 20 * low else "")
             panel.grid(alpha=0.3)
-            panel.legend(frameon=False)
+            panel.legend(frameon=False, loc="upper left")
             panel.spines[["top", "right"]].set_visible(False)
     figure.savefig(Path(folder) / f"scaling-{pillar}.png", dpi=110)
     plt.close(figure)
