@@ -1,6 +1,6 @@
 """The comparisons with other libraries still run, and their results still make a table."""
 
-import runpy
+import subprocess
 import sys
 from pathlib import Path
 
@@ -9,44 +9,31 @@ import pytest
 BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
 
 
-@pytest.fixture
-def run(monkeypatch):
-    """A function that runs a program of the folder as `python PROGRAM ARGUMENTS` does, in this process."""
-    before = set(sys.modules)
-
-    def program(name, *arguments):
-        path = BENCHMARKS / name
-        monkeypatch.setattr(sys, "argv", [str(path), *arguments])
-        monkeypatch.syspath_prepend(str(BENCHMARKS))
-        return runpy.run_path(str(path), run_name="__main__")
-
-    yield program
-    for name in set(sys.modules) - before:
-        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(BENCHMARKS)):
-            del sys.modules[name]
+def run(program, *arguments):
+    """What the program prints; a process of its own, as some clear JAX's caches."""
+    command = [sys.executable, str(BENCHMARKS / program), *arguments]
+    found = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    assert found.returncode == 0, found.stderr[-3000:]
+    return found.stdout
 
 
 def written():
     return {path: path.stat().st_mtime_ns for path in (BENCHMARKS / "results").iterdir()}
 
 
-@pytest.mark.x32
 @pytest.mark.parametrize("name", ["assignment", "inference"])
-def test_a_quick_comparison_runs_and_writes_nothing(run, name, capsys):
+def test_a_quick_comparison_runs_and_writes_nothing(name):
     before = written()
-    run(f"bench_{name}.py", "--quick")
-    assert capsys.readouterr().out
+    assert run(f"bench_{name}.py", "--quick")
     assert written() == before
 
 
-def test_every_comparison_has_rows_in_the_table(run, capsys):
-    with pytest.raises(SystemExit, match="0"):
-        run("table.py", "--print")
-    page = capsys.readouterr().out
+def test_every_comparison_has_rows_in_the_table():
+    page = run("table.py", "--print")
     rows = [line.split(" | ") for line in page.splitlines() if line.startswith("| ") and "ratio" not in line]
     assert len(rows) > 50
-    assert {len(row) for row in rows} == {7}
     for row in rows:
+        assert len(row) == 7
         assert float(row[2]) > 0
     for words in (
         "entropic",
