@@ -1,6 +1,7 @@
 # From a fresh clone, with python3 (3.11 or later), make and git:
 #   make demo    sets up .venv and runs the main job
 #   make test    sets up .venv and runs the tests
+#   make bench    runs the comparisons with other libraries
 #   make docs     builds the documentation site
 #   make check   everything that a change must pass
 
@@ -14,7 +15,7 @@ WEIGHTS := $(VENV)/.installed-weights
 DOCS := $(VENV)/.installed-docs
 NOTEBOOKS := $(patsubst notebooks/%.py,.cache/notebooks/%.ipynb,$(wildcard notebooks/*.py))
 
-.PHONY: demo test lint format types annotations notebooks papers papers-check docs fuzz check clean
+.PHONY: demo test lint format types annotations notebooks papers papers-check docs bench bench-quick fuzz check clean
 .DELETE_ON_ERROR:
 
 demo: $(DEMO)
@@ -57,6 +58,42 @@ papers-check: $(DEV)
 # The site in .cache/site; a warning (a dead link, a missing name) fails.
 docs: $(DOCS)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+# Every comparison with the peers, each that cannot share our environment in one of its own; results in
+# benchmarks/results/. FASHION_MNIST is the folder with the idx files (by default where Debian puts them); without them
+# the alignment of trained networks is left out. QUICK=1, or `make bench-quick`: small sizes and nothing written.
+PEERS := geomstats geoopt pymanopt geojax_pypi rebasin
+PEERS_DIR ?= .cache/peers
+FASHION_MNIST ?= /usr/share/datasets/fashion-mnist
+BENCHES := transport assignment sliced gaussian gromov io inference hidden_symmetry posterior_symmetry scaling device
+peer = --peer $(1)=$(PEERS_DIR)/$(1)/bin/python
+
+bench: $(DEV) $(PEERS:%=$(PEERS_DIR)/%/.installed)
+	for name in $(BENCHES); do \
+		$(BIN)/python benchmarks/bench_$$name.py $(if $(QUICK),--quick) || exit 1; done
+	$(BIN)/python benchmarks/bench_manifolds.py $(if $(QUICK),--quick) \
+		$(call peer,geomstats) $(call peer,geoopt) $(call peer,geojax_pypi)
+	$(BIN)/python benchmarks/bench_riemannian.py $(if $(QUICK),--quick) $(call peer,pymanopt) $(call peer,geojax_pypi)
+ifdef QUICK
+	$(BIN)/python benchmarks/bench_alignment.py --quick $(call peer,rebasin)
+	$(BIN)/python benchmarks/table.py --print > /dev/null
+else
+	@if [ -d "$(FASHION_MNIST)" ]; then \
+		$(BIN)/python benchmarks/bench_alignment.py "$(FASHION_MNIST)" --fresh $(call peer,rebasin); \
+	else echo "No Fashion-MNIST in $(FASHION_MNIST): networks are not aligned."; fi
+	$(BIN)/python benchmarks/table.py
+endif
+
+bench-quick:
+	@$(MAKE) --no-print-directory bench QUICK=1
+
+$(PEERS_DIR)/%/.installed: benchmarks/peers/%.txt
+	@{ command -v uv >/dev/null 2>&1 && \
+		uv venv --quiet --allow-existing --python "$$(command -v $(PYTHON))" $(@D) && \
+		uv pip install --quiet --python $(@D)/bin/python --requirement $<; } || \
+		{ $(PYTHON) -m venv $(@D) && \
+		$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<; }
+	@touch $@
 
 fuzz: $(DEV)
 	GEOJAX_FUZZ_SEED=$${GEOJAX_FUZZ_SEED:-$$(date +%s)} $(BIN)/python -m pytest tests/symmetry -k fuzz $(ARGS)

@@ -1,4 +1,4 @@
-"""Gradient of the Bures-Wasserstein distance beside the form with two eigendecompositions, calls interleaved.
+"""Gradient of the Bures-Wasserstein distance beside ott, POT and two formulas, calls interleaved.
 
     python benchmarks/bench_gaussian.py [--quick]
 
@@ -13,7 +13,9 @@ import argparse
 import jax
 import jax.numpy as jnp
 import numpy as np
+import ot
 import scipy.linalg
+from ott.geometry import costs
 from record import save
 from timing import interleaved
 
@@ -32,7 +34,23 @@ def two_roots(a, b):
     return jnp.trace(a) + jnp.trace(b) - 2 * jnp.trace(sqrtm(root @ b @ root))
 
 
-FORMS = {"geojax": bures_wasserstein, "double eigh": double_eigh, "two square roots": two_roots}
+def pot(a, b):
+    zero = jnp.zeros(a.shape[:1])
+    return ot.gaussian.bures_wasserstein_distance(zero, zero, a, b) ** 2
+
+
+def ott(a, b):
+    zero = jnp.zeros(a.shape[:1])
+    return costs.Bures(len(a))(*(jnp.concatenate([zero, s.ravel()]) for s in (a, b)))
+
+
+FORMS = {
+    "geojax": bures_wasserstein,
+    "double eigh": double_eigh,
+    "two square roots": two_roots,
+    "POT": pot,
+    "ott": ott,
+}
 
 
 def covariances(batch, d):

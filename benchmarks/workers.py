@@ -1,5 +1,6 @@
 """Peers in processes of their own: a program that takes a word a line on its input and answers with a line of JSON."""
 
+import contextlib
 import importlib.metadata
 import json
 import os
@@ -46,7 +47,8 @@ class Worker:
         return self
 
     def __exit__(self, *_):
-        self.process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
         try:
             self.process.wait(timeout=10)
         except subprocess.TimeoutExpired:
