@@ -61,8 +61,8 @@ def train(objective, params, optimizer, keys):
 # A linear classifier keeps one vector for each class and compares by inner products. Let a class be a plane of several
 # dimensions instead, and let the logit be the length of the image's projection onto it: a class may then look in
 # several ways. Only the plane matters, not the frame that spans it, so its home is the Grassmann manifold; all ten are
-# a `Power` of it. The temperature beside them is an ordinary number. With one dimension a class is a single vector again,
-# up to its sign; both heads are trained alike.
+# a `Power` of it. The temperature beside them is an ordinary number. With one dimension a class is a single vector
+# again, up to its sign; both heads are trained alike.
 
 # %%
 digits = load_digits()
