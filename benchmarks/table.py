@@ -231,6 +231,15 @@ def page():
             lines.append("| " + " | ".join((*cells, str(machines.index(where) + 1))) + " |")
     lines += ["", "Machines:", ""]
     lines += [f"{number}. {where}" for number, where in enumerate(machines, 1)]
+    images = Path("../../docs/images")
+    lines += [
+        "",
+        "Time and memory against the size, with what the machine could do at best (`scaling.json`):",
+        "",
+    ]
+    lines += [
+        f"![{name}]({images / f'scaling-{name}.png'})" for name in ("transport", "manifolds", "symmetry")
+    ]
     return "\n".join(lines) + "\n"
 
 
