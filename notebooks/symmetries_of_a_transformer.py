@@ -143,14 +143,7 @@ def fit(params, key):
 
 
 start = draw(
-    0,
-    words=WORDS,
-    length=LENGTH,
-    width=WIDTH,
-    heads=HEADS,
-    inner=INNER,
-    hidden=HIDDEN,
-    blocks=BLOCKS,
+    0, words=WORDS, length=LENGTH, width=WIDTH, heads=HEADS, inner=INNER, hidden=HIDDEN, blocks=BLOCKS
 )
 params = fit(start, jax.random.key(1))
 tokens = sentences(jax.random.key(2), 16)
@@ -210,12 +203,8 @@ axes.grid(axis="y", color="#eeeeee")
 axes.set_axisbelow(True)
 axes.tick_params(length=0)
 axes.spines[:].set_visible(False)
-figure.legend(
-    handles=[Patch(color=COLOURS[kind], label=kind.replace("_", " ")) for kind in kinds],
-    loc="outside upper center",
-    ncols=len(kinds),
-    frameon=False,
-)
+patches = [Patch(color=COLOURS[kind], label=kind.replace("_", " ")) for kind in kinds]
+figure.legend(handles=patches, loc="outside upper center", ncols=len(patches), frameon=False)
 plt.show()
 
 # %% [markdown]
@@ -394,9 +383,7 @@ def role(spec, name):
 
 def table_row(spec):
     cells = {name: [] for name in ROLES}
-    matrices = {
-        group.axis for group in spec.groups.values() if group.kind in ("general_linear", "orthogonal")
-    }
+    matrices = {group.axis for group in spec.groups.values() if len(group.shape) > len(group.parents) + 1}
     for name, group in spec.groups.items():
         if group.kind == "sign" or (group.kind == "permutation" and group.axis in matrices):
             continue
@@ -502,6 +489,11 @@ assert np.allclose(after[1], before[1][heads], rtol=1e-2)
 assert not np.allclose(after[0], before[0][heads], rtol=0.1)
 assert inside.max() < 1e-3
 assert (outside[length > 0.1] > 0.05).all()
+scales = [p[name]["scale"] for p in params["blocks"] for name in ("norm1", "norm2")]
+assert all((leaf > 0).all() for leaf in (*scales, params["norm"]["scale"]))
+kinds = {name: [group.kind for group in found.groups.values()] for name, found in specs.items()}
+assert kinds["RMS norm"].count("sign") == kinds["layer norm, as above"].count("sign") + 1
+assert "orthogonal" in kinds["RMS norm, scales folded"]
 dimensions = {name: found.dimension for name, found in specs.items()}
 assert dimensions["RMS norm, scales folded"] == dimensions["RMS norm"] - 24 + 28
 assert dimensions["tied embedding"] == dimensions["layer norm, as above"] - 8
