@@ -22,25 +22,21 @@ Scalar = Float[Array, ""]
 def maps(a: Matrix, b: Matrix, singular: bool) -> tuple[Scalar, Matrix, Matrix, Scalar]:
     """The fidelity tr (A^(1/2) B A^(1/2))^(1/2), the optimal maps from A to B and back, and the squared distance.
 
-    Matrices that may be `singular` are kept from being so by d ulp of their trace; else nothing is added, and a
-    singular one gives NaN. From A = L L^T, B = R R^T and the orthogonal polar factor Q of M = L^T R the fidelity is
-    <Q, M>, to second order in an error of Q, the maps are T = R Q^T L^-1 and its inverse L Q R^-1, and the squared
-    distance is |L - R Q^T|^2, without the cancellation of  tr A + tr B - 2 fidelity.
+    Matrices that may be `singular`, and nearly are, are kept from being so by d ulp of their trace; else nothing is
+    added, and a singular one gives NaN. From A = L L^T, B = R R^T and the orthogonal polar factor Q of M = L^T R the
+    fidelity is <Q, M>, to second order in an error of Q, the maps are T = R Q^T L^-1 and its inverse L Q R^-1, and the
+    squared distance is |L - R Q^T|^2, without the cancellation of  tr A + tr B - 2 fidelity.
     """
-    d = a.shape[0]
-    units, both, ridge = _units(a, b, singular)
+    units, both = _units(a, b)
     unit_a, unit_b = units
-    # Both at once: factorisations that run side by side share threads of the linear algebra library on CPU.
-    factors = jnp.linalg.cholesky(
-        jnp.stack([a, b]) / units[:, None, None] + ridge * jnp.eye(d, dtype=a.dtype)
-    )
+    factors, (ridge_a, ridge_b) = _factors(jnp.stack([a, b]) / units[:, None, None], singular)
     left, right = factors
     left_inverse, right_inverse = jax.vmap(linalg.triangular_inverse)(factors)
     m = left.T @ right
     q = _polar(m, right_inverse @ left_inverse.T)
     to_b, to_a = right @ q.T @ left_inverse, left @ q @ right_inverse
     # What the ridges add to the fidelity is taken off to first order.
-    fidelity = jnp.vdot(q, m) - ridge / 2 * (jnp.trace(to_b) + jnp.trace(to_a))
+    fidelity = jnp.vdot(q, m) - (ridge_a * jnp.trace(to_b) + ridge_b * jnp.trace(to_a)) / 2
     stretch = jnp.sqrt(unit_b / unit_a)
     gap = jnp.sqrt(unit_a) * left - jnp.sqrt(unit_b) * (right @ q.T)
     return (
@@ -57,8 +53,8 @@ def _(singular, primals, tangents):
     (a, b), (a_dot, b_dot) = primals, tangents
     fidelity, to_b, to_a, apart = maps(a, b, singular)
     eye = jnp.eye(a.shape[0], dtype=a.dtype)
-    (unit, _), both, ridge = _units(a, b, singular)
-    lower = jnp.linalg.cholesky(a + ridge * unit * eye)
+    (unit, _), both = _units(a, b)
+    lower = jnp.sqrt(unit) * _factors(a[None] / unit, singular)[0][0]
     inverse = linalg.triangular_inverse(lower)
     middle = jnp.where(both, linalg.symmetric(lower.T @ to_b @ lower), eye)
     right = lower.T @ linalg.symmetric(b_dot - to_b @ a_dot @ to_b) @ lower
@@ -71,11 +67,25 @@ def _(singular, primals, tangents):
     )
 
 
-def _units(a: Matrix, b: Matrix, singular: bool):
-    """The scales of both matrices, whether both have one, and the ridge in these units."""
+def _units(a: Matrix, b: Matrix):
+    """The scales of both matrices, and whether both have one."""
     sizes = jnp.stack([jnp.trace(a), jnp.trace(b)])
-    ridge = a.shape[0] * jnp.finfo(a.dtype).eps if singular else 0.0
-    return jnp.where(sizes > 0, sizes, 1), jnp.all(sizes > 0), ridge
+    return jnp.where(sizes > 0, sizes, 1), jnp.all(sizes > 0)
+
+
+def _factors(matrices: Float[Array, "n d d"], singular: bool):
+    """Cholesky factors of matrices of trace 1, and what was added to each diagonal: nothing where no pivot is small.
+
+    All are factorised at once: factorisations that run side by side wait for each other's threads on CPU.
+    """
+    n, d, _ = matrices.shape
+    if not singular:
+        return jnp.linalg.cholesky(matrices), jnp.zeros(n, matrices.dtype)
+    ridge = d * float(jnp.finfo(matrices.dtype).eps)
+    pivots = jnp.diagonal(jnp.linalg.cholesky(jax.lax.stop_gradient(matrices)), axis1=-2, axis2=-1) ** 2
+    definite = jnp.min(pivots, axis=-1) > 64 * ridge  # a NaN is not
+    ridges = jnp.where(definite, 0, jnp.asarray(ridge, matrices.dtype))
+    return jnp.linalg.cholesky(matrices + ridges[:, None, None] * jnp.eye(d, dtype=matrices.dtype)), ridges
 
 
 def _polar(m: Matrix, inverse: Matrix) -> Matrix:
