@@ -95,7 +95,8 @@ def stationary(
 
     flatten, unflatten, size = coordinates(x)
     linear_solve = implicit.dense if size <= DENSE else implicit.krylov
-    zero = vary_with(flatten(jax.tree.map(jnp.zeros_like, x)), x, theta)
+    # Zero, yet batched by vmap where x is: jax 0.10 gives the derivative of a start without a batch a wrong shape.
+    zero = vary_with(jnp.where(False, flatten(x), 0), x, theta)
     flat, _ = implicit.root(lambda theta: (zero, ()), residual, theta, linear_solve=linear_solve)
     space = manifold(theta)
     base = space._project(x)

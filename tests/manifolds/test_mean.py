@@ -118,6 +118,17 @@ def test_gradient_matches_differences():
     np.testing.assert_allclose(second, (slopes[2] - slopes[0]) / (2 * h), rtol=1e-6)
 
 
+def test_gradient_of_a_batch_of_means():
+    """By the closed form: jax 0.10 gave it a wrong shape where the equation's start had no batch."""
+    points = jax.random.normal(jax.random.key(6), (2, 3, 4))
+
+    def total(points):
+        return jnp.sum(jax.vmap(lambda cloud: frechet_mean(Euclidean(), cloud).point)(points)[:, 0])
+
+    wanted = jnp.zeros_like(points).at[:, :, 0].set(1 / 3)
+    np.testing.assert_allclose(jax.grad(total)(points), wanted, atol=1e-14)
+
+
 def test_single_precision_converges():
     points, weights = cloud(jax.random.key(5))
     found = frechet_mean(SPHERE, points.astype(jnp.float32), weights.astype(jnp.float32))
