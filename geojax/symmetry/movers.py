@@ -44,12 +44,16 @@ class Mover:
 def movers_of(spec: SymmetrySpec) -> tuple[Mover, ...]:
     """The movers of a spec in the order of its groups.
 
-    Signs and matrices that depend on other axes than the permutations beside them have none: they stay.
+    Signs and matrices that depend on other axes than the permutations beside them have none: they stay. Of several
+    groups of signs on an axis one has a mover: one that flips no vector, where there is such a group.
     """
     groups = spec.groups
     axes: dict[str, dict[str, str]] = {}
     for name, group in spec.members:
-        axes.setdefault(group.axis or name, {})["matrix" if group.kind in MATRIX_KINDS else group.kind] = name
+        beside = axes.setdefault(group.axis or name, {})
+        kind = "matrix" if group.kind in MATRIX_KINDS else group.kind
+        if kind != SIGN or SIGN not in beside or vectors(spec, beside[SIGN]):
+            beside[kind] = name
     found = []
     for beside in axes.values():
         permutation = beside.get(PERMUTATION, "")
@@ -65,6 +69,16 @@ def movers_of(spec: SymmetrySpec) -> tuple[Mover, ...]:
         elif permutation:
             found.append(Mover(PERMUTATION, groups[permutation], permutation))
     return tuple(found)
+
+
+def vectors(spec: SymmetrySpec, name: str) -> list[str]:
+    """The paths of the leaves with one axis that a group of signs flips entry by entry."""
+    shape = spec.groups[name].shape
+    return [
+        leaf.path
+        for leaf, _, part in spec.occurrences(name)
+        if leaf.shape == shape and len(shape) == 1 and dict(part.moves)[name] % 2
+    ]
 
 
 def read_leaves(

@@ -12,7 +12,8 @@ from geojax._core.loops import vary_with
 from geojax.symmetry.action import Element, act, check_element, compose, inverse, take
 from geojax.symmetry.balance import balancing_element, is_compact
 from geojax.symmetry.compact import maximum_assignment
-from geojax.symmetry.movers import Mover, decode, encode, movers_of, read_leaves, resting
+from geojax.symmetry.groups import SIGN
+from geojax.symmetry.movers import Mover, decode, encode, movers_of, read_leaves, resting, vectors
 from geojax.symmetry.pairing import Moves, Problem, real_dtype
 from geojax.symmetry.spec import SymmetrySpec, array_leaves
 from geojax.typing import Params
@@ -27,7 +28,8 @@ class Setting:
         movers: Its compact groups.
         problem: Their places on the arrays.
         arrays: The arrays of each model.
-        gauges: The element that brings each model to its balanced gauge, empty where all groups are compact.
+        gauges: The element that brings each model to its balanced gauge, its vectors upright; empty where nothing is to
+            be done.
     """
 
     spec: SymmetrySpec
@@ -105,13 +107,39 @@ def set_up(where: str, spec: SymmetrySpec, **trees: Params) -> Setting:
     """
     movers = movers_of(spec)
     problem, arrays = read_leaves(where, spec, movers, **trees)
+    leaves = [dict(array_leaves(params)) for params in trees.values()]
     gauges: list[Element] = [{} for _ in arrays]
     if not is_compact(spec):
-        leaves = [dict(array_leaves(params)) for params in trees.values()]
         gauges = [
             balancing_element(spec, jax.lax.stop_gradient(each), dtype=jnp.dtype(real_dtype(x)))
             for each, x in zip(leaves, arrays, strict=True)
         ]
+    turns = _upright(spec, movers, leaves)
+    gauges = [
+        compose(spec, turn, gauge) if turn else gauge for turn, gauge in zip(turns, gauges, strict=True)
+    ]
+    if any(gauges):
         moved = [act(spec, gauge, each) for gauge, each in zip(gauges, leaves, strict=True)]
         _, arrays = read_leaves(where, spec, movers, **dict(zip(trees, moved, strict=True)))
     return Setting(spec, movers, problem, arrays, gauges)
+
+
+def _upright(
+    spec: SymmetrySpec, movers: tuple[Mover, ...], models: list[dict[str, Array]]
+) -> list[dict[str, Array]]:
+    """Signs that make a vector of each model positive, for every group of signs that no mover stands for.
+
+    Several norms may read one stream, each with signs of its own, of which a mover can take one. A norm's scale says
+    how the others stand. Of several vectors the one furthest from 0 in the first model is asked.
+    """
+    solved = {name for mover in movers for name in mover.members}
+    elements: list[dict[str, Array]] = [{} for _ in models]
+    for name, group in spec.members:
+        paths = vectors(spec, name) if group.kind == SIGN and name not in solved else []
+        if not paths:
+            continue
+        stacks = [jnp.stack([jnp.real(model[path]) for path in paths]) for model in models]
+        chosen = jnp.argmax(jnp.min(jnp.abs(stacks[0]), axis=1))
+        for element, stack in zip(elements, stacks, strict=True):
+            element[name] = jnp.where(stack[chosen] < 0, -1, 1).astype(stack.dtype)
+    return elements

@@ -44,6 +44,14 @@ def residual(p, x):
     return rms(h) @ p["out"]
 
 
+def scaled_norms(p, x):
+    """Three norms read one stream, each with a scale, and so with signs, of its own."""
+    h = x @ p["in"]
+    h = h + jax.nn.gelu((p["s0"] * rms(h)) @ p["up"]) @ p["down"]
+    h = h + jax.nn.gelu((p["s1"] * rms(h)) @ p["up1"]) @ p["down1"]
+    return (p["s2"] * rms(h)) @ p["out"]
+
+
 def normed(p, x):
     """Each unit is divided by its size over the batch: its incoming weights scale without any to make up for it."""
     unit = lambda x: x / jnp.sqrt(jnp.mean(x * x, axis=0))
@@ -68,12 +76,14 @@ def recurrent(p, x):
 MLP = {"w0": (8, 5), "b0": (5,), "w1": (5, 4), "b1": (4,), "w2": (4, 3)}
 HEADS = {"q": (6, 2, 3), "k": (6, 2, 3), "v": (6, 2, 3), "o": (2, 3, 6)}
 WHOLE = {"w0": (8, 5), "w1": (5, 4), "w2": (4, 3)}
+NORMS = {"s0": (4,), "s1": (4,), "s2": (4,), "up1": (4, 3), "down1": (3, 4)}
 STREAM = {"in": (8, 4), "up": (4, 5), "down": (5, 4), "out": (4, 3)}
 MODELS = {
     "relu: permutations and scalings": (layers(jax.nn.relu), MLP, (6, 8)),
     "tanh: permutations and signs": (layers(jnp.tanh), MLP, (6, 8)),
     "attention: a linear group in each head": (attention, HEADS, (2, 5, 6)),
     "residual stream: rotations": (residual, STREAM, (6, 8)),
+    "a stream with three norms: signs and scales of each": (scaled_norms, STREAM | NORMS, (6, 8)),
     "a square map: rotations on two axes": (square, {"in": (8, 4), "mix": (4, 4), "out": (4, 3)}, (6, 8)),
     "norms without an offset: scales of whole maps": (normed, WHOLE, (6, 8)),
     "recurrent: signs on two axes": (recurrent, {"i": (8, 4), "r": (4, 4), "o": (4, 3)}, (6, 8)),
