@@ -6,10 +6,12 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 from record import THREAD_VARIABLES
 
+SECONDS = 300  # for an answer; a peer that hangs fails the comparison
 HERE = Path(__file__).resolve().parent
 
 
@@ -34,13 +36,19 @@ class Worker:
             )
 
     def ask(self, word):
+        late = threading.Timer(SECONDS, self.process.kill)
+        late.start()
         try:
             print(word, file=self.process.stdin, flush=True)
             line = self.process.stdout.readline()
         except BrokenPipeError:
             line = ""
+        finally:
+            late.cancel()
         if not line:
-            raise RuntimeError(f"{self.name} ended at {word!r}:\n{self.errors.read_text()[-3000:]}")
+            raise RuntimeError(
+                f"{self.name} ended, or gave no answer in {SECONDS} s, at {word!r}:\n{self.errors.read_text()[-3000:]}"
+            )
         return json.loads(line)
 
     def __enter__(self):
