@@ -1,4 +1,4 @@
-"""What the works behind some methods of transport claim, measured: one function for each of them.
+"""What works behind methods of transport claim, measured: a function for each, by its key in references.bib.
 
     python benchmarks/bench_transport_papers.py [--quick] [--only PART ...]
 
@@ -34,7 +34,7 @@ from geojax.transport import (
 
 
 def graphs_on_logits(quick):
-    """[Wang2025]: the sorted bound and the loss take O(n log n) in the n channels; distillation with the loss."""
+    """the sorted bound and the loss take O(n log n) in the n channels; distillation with the loss."""
     sizes, repeats = [2**k for k in (range(8, 11) if quick else range(8, 15))], 2 if quick else 41
     value, loss = jax.jit(sorted_gromov_wasserstein), jax.jit(functools.partial(graph_on_logits_loss, k=16))
 
@@ -136,7 +136,7 @@ def all_pairs(distance):
 
 
 def circular_mixtures(quick):
-    """[Martin2024]: classifying mixtures of two von Mises laws by the linear distance and by the exact one."""
+    """classifying mixtures of two von Mises laws by the linear distance and by the exact one."""
     num = 32 if quick else 64  # points of an item, and places of an embedding
     per_class, repeats, seeds = (4, 1, 2) if quick else (20, 5, 5)
     exact = all_pairs(circular_wasserstein)
@@ -179,12 +179,12 @@ def circular_mixtures(quick):
 
 
 PARTS = {
-    "P003": graphs_on_logits,
-    "P004": circular_mixtures,
-    "P006": pruned_searches,
-    "P007": mixture_scores,
-    "P008": random_features,
-    "P009": treatment_effects,
+    "Wang2025": graphs_on_logits,
+    "Martin2024": circular_mixtures,
+    "Goswami2025": pruned_searches,
+    "Kang2023": mixture_scores,
+    "Reid2023": random_features,
+    "YuWang2020": treatment_effects,
 }
 
 

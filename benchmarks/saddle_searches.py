@@ -101,7 +101,7 @@ def search(start, kept, trust, most):
 
 
 def pruned_searches(quick):
-    """[Goswami2025]: time of a Gaussian process along searches for a saddle, of all observations and of 10 of them."""
+    """time of a Gaussian process along searches for a saddle, of all observations and of 10 of them."""
     with threadpool_limits(1):  # the matrices are small, and both are helped by it
         trusts = {0.05: 30} if quick else {0.05: 60, 0.01: 150}
         report = {

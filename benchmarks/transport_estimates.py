@@ -41,7 +41,7 @@ def mixture_cost(sources, target, alpha):
 
 
 def mixture_scores(quick):
-    """[Kang2023]: absolute error of predicted accuracies, of unseen mixtures of digits and of unseen sizes."""
+    """absolute error of predicted accuracies, of unseen mixtures of digits and of unseen sizes."""
     seeds, trials, draws, sizes = (2, 6, 1, (40, 80, 120)) if quick else (5, 20, 4, (60, 120, 360))
     rows = [mixture_row(np.random.default_rng(seed), trials, draws, *sizes) for seed in range(seeds)]
     about = {
@@ -115,7 +115,7 @@ FREQUENCIES = {
 
 
 def random_features(quick):
-    """[Reid2023]: squared error of kernels, of linear attention and linear Sinkhorn, at equal counts of features."""
+    """squared error of kernels, of linear attention and linear Sinkhorn, at equal counts of features."""
     groups, draws, d, n = (2, 4, 4, 16) if quick else (20, 50, 8, 128)
     count = 8 * d
     keys = jax.random.split(jax.random.key(1), (groups, draws))
@@ -186,7 +186,7 @@ def rough(x, phases, roughness):
 
 
 def treatment_effects(quick):
-    """[YuWang2020]: error of the effect (which is 1) where a rough function confounds outcomes and treatment."""
+    """error of the effect (which is 1) where a rough function confounds outcomes and treatment."""
     seeds, half = (3, 60) if quick else (20, 500)
     widths = (0.01, 0.03, 0.1)
     report = {"units": 2 * half}
