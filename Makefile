@@ -1,8 +1,8 @@
 # From a fresh clone, with python3 (3.11 or later), make and git:
 #   make demo    sets up .venv and runs the main job
 #   make test    sets up .venv and runs the tests
-#   make bench    runs the comparisons with other libraries
-#   make docs     builds the documentation site
+#   make bench   runs the comparisons with other libraries
+#   make docs    builds the documentation site
 #   make check   everything that a change must pass
 
 PYTHON ?= python3
@@ -64,8 +64,8 @@ docs: $(DOCS)
 # the alignment of trained networks is left out. QUICK=1, or `make bench-quick`: small sizes and nothing written.
 PEERS := geomstats geoopt pymanopt geojax_pypi rebasin
 PEERS_DIR ?= .cache/peers
-FASHION_MNIST ?= /usr/share/datasets/fashion-mnist
-BENCHES := transport assignment sliced gaussian gromov io inference hidden_symmetry posterior_symmetry scaling device
+FASHION_MNIST ?= data/fashion-mnist
+BENCHES := transport assignment sliced gaussian gromov io inference hidden_symmetry posterior_symmetry scaling device transport_papers
 peer = --peer $(1)=$(PEERS_DIR)/$(1)/bin/python
 
 bench: $(DEV) $(PEERS:%=$(PEERS_DIR)/%/.installed)

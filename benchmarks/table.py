@@ -210,6 +210,7 @@ def page():
         "Written by `benchmarks/table.py` from the files beside it. Milliseconds of a warm call, medians. The peer is",
         "the fastest that is as accurate; the ratio is its time over that of geojax.",
         "",
+        "<!-- --8<-- [start:table] -->",
         "| comparison | size | geojax | best peer | ratio | note | machine |",
         "|---|---|---|---|---|---|---|",
     ]
@@ -231,6 +232,7 @@ def page():
             lines.append("| " + " | ".join((*cells, str(machines.index(where) + 1))) + " |")
     lines += ["", "Machines:", ""]
     lines += [f"{number}. {where}" for number, where in enumerate(machines, 1)]
+    lines += ["<!-- --8<-- [end:table] -->"]
     images = Path("../../docs/images")
     lines += [
         "",

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from geojax import architectures, io, manifolds, merging, optim, symmetry, transport
     from geojax._core.bib import cite
-    from geojax.results import Status, unwrap
+    from geojax.results import SolverError, Status, unwrap
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "SolverError",
     "Status",
     "__version__",
     "architectures",
@@ -28,7 +29,12 @@ __all__ = [
 ]
 
 
-_DEFINED_IN = {"Status": "geojax.results", "unwrap": "geojax.results", "cite": "geojax._core.bib"}
+_DEFINED_IN = {
+    "SolverError": "geojax.results",
+    "Status": "geojax.results",
+    "unwrap": "geojax.results",
+    "cite": "geojax._core.bib",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -85,7 +85,7 @@ def test_no_file_is_long_and_none_is_a_drawer():
 
 def test_root_exports_what_exists_and_nothing_else():
     subpackages = {path.parent.name for path in PACKAGE.glob("*/__init__.py")} - {"_core", "cli", "demo"}
-    assert set(geojax.__all__) == subpackages | {"Status", "__version__", "cite", "unwrap"}
+    assert set(geojax.__all__) == subpackages | {"SolverError", "Status", "__version__", "cite", "unwrap"}
     assert dir(geojax) == sorted(geojax.__all__)
     for name in geojax.__all__:
         assert getattr(geojax, name) is not None
@@ -94,7 +94,7 @@ def test_root_exports_what_exists_and_nothing_else():
 
 
 def test_completion_offers_what_is_public_and_nothing_else():
-    for name in set(geojax.__all__) - {"Status", "__version__", "cite", "unwrap"}:
+    for name in set(geojax.__all__) - {"SolverError", "Status", "__version__", "cite", "unwrap"}:
         package = getattr(geojax, name)
         assert dir(package) == sorted(package.__all__), name
         for public in dir(package):

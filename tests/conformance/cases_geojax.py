@@ -9,6 +9,7 @@ CASES = [
 ]
 
 DATA = {
+    "SolverError": "an exception",
     "Status": "an enumeration of integer codes",
     "__version__": "a string of text",
     "architectures": "a sub-package with cases of its own",
