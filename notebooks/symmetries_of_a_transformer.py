@@ -460,12 +460,11 @@ print(f"largest change of a logit under the translation: {translation:.1e}")
 # ## A scrambled copy, put back
 #
 # `weight_matching` takes two sets of weights, here the trained ones and a copy moved by a random element, and finds the
-# element that moves one onto the other. It need not look at all groups: trained scales are positive, which settles the
-# signs, and the permutations inside a head are linear maps like others.
+# element that moves one onto the other: permutations, linear maps, scalings and signs. The permutations inside a head
+# are linear maps like others, and are left to those.
 
 # %%
-inner = [f"blocks/{i}/{name}[2]" for i in range(BLOCKS) for name in "qv"]
-left_out = [*inner, *(name for name, group in spec.groups.items() if group.kind == "sign")]
+left_out = [f"blocks/{i}/{name}[2]" for i in range(BLOCKS) for name in "qv"]
 planted = random_element(jax.random.key(12)) | {name: rest[name] for name in left_out}
 scrambled = act(planted, params)
 found = unwrap(symmetry.weight_matching(spec.without(*left_out), params, scrambled, key=jax.random.key(13)))
