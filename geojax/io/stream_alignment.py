@@ -15,7 +15,7 @@ from geojax.io.leaves import LeafFile, groups_of, leaf_file, precision
 from geojax.io.safetensors import open_safetensors
 from geojax.io.stream_action import stream_act
 from geojax.io.streaming import Path
-from geojax.symmetry.action import Element
+from geojax.symmetry.action import Element, compose
 from geojax.symmetry.balance import balancing_element
 from geojax.symmetry.groups import GENERAL_LINEAR, SCALING, Group
 from geojax.symmetry.layout import Block, Cut, Layout, blocks, split
@@ -23,7 +23,7 @@ from geojax.symmetry.lazy_ascent import lazy_match
 from geojax.symmetry.movers import groups_of as groups_of_movers
 from geojax.symmetry.movers import kinds_of, movers_of, pair_of
 from geojax.symmetry.pairing import Problem
-from geojax.symmetry.setting import Setting
+from geojax.symmetry.setting import Setting, upright
 from geojax.symmetry.spec import SymmetrySpec
 from geojax.symmetry.weight_matching import MatchingResult
 from geojax.typing import Key
@@ -131,7 +131,13 @@ def _matched(sides: _Sides, init: Mapping[str, Array] | None) -> MatchingResult:
         for number, block in enumerate(blocks(leaf.layout))
     ]
     problem = Problem(tuple(pair for _, _, pair in places), groups_of_movers(movers), kinds_of(movers))
-    gauges = [_balanced(side, sides.dtype, real) for side in (sides.a, sides.b)]
+    turns = upright(
+        spec, movers, [lambda path, side=side: side.read(path, sides.dtype) for side in (sides.a, sides.b)]
+    )
+    gauges = [
+        compose(spec, turn, balanced) if turn else balanced
+        for turn, balanced in zip(turns, (_balanced(side, sides.dtype, real) for side in (sides.a, sides.b)))
+    ]
     acting = [
         {leaf.path: {name: gauge[name] for name in groups_of(leaf) & set(gauge)} for leaf in spec.leaves}
         for gauge in gauges

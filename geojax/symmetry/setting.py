@@ -1,7 +1,7 @@
 """What every matcher starts from and ends with: models in their balanced gauges, and the way back."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -114,7 +114,7 @@ def set_up(where: str, spec: SymmetrySpec, **trees: Params) -> Setting:
             balancing_element(spec, jax.lax.stop_gradient(each), dtype=jnp.dtype(real_dtype(x)))
             for each, x in zip(leaves, arrays, strict=True)
         ]
-    turns = _upright(spec, movers, leaves)
+    turns = upright(spec, movers, [each.__getitem__ for each in leaves])
     gauges = [
         compose(spec, turn, gauge) if turn else gauge for turn, gauge in zip(turns, gauges, strict=True)
     ]
@@ -124,21 +124,22 @@ def set_up(where: str, spec: SymmetrySpec, **trees: Params) -> Setting:
     return Setting(spec, movers, problem, arrays, gauges)
 
 
-def _upright(
-    spec: SymmetrySpec, movers: tuple[Mover, ...], models: list[dict[str, Array]]
-) -> list[dict[str, Array]]:
+def upright(
+    spec: SymmetrySpec, movers: tuple[Mover, ...], models: Sequence[Callable[[str], Array]]
+) -> list[Element]:
     """Signs that make a vector of each model positive, for every group of signs that no mover stands for.
 
     Several norms may read one stream, each with signs of its own, of which a mover can take one. A norm's scale says
-    how the others stand. Of several vectors the one furthest from 0 in the first model is asked.
+    how the others stand. Of several vectors the one furthest from 0 in the first model is asked. A model is a function
+    from paths to leaves.
     """
     solved = {name for mover in movers for name in mover.members}
-    elements: list[dict[str, Array]] = [{} for _ in models]
+    elements: list[Element] = [{} for _ in models]
     for name, group in spec.members:
         paths = vectors(spec, name) if group.kind == SIGN and name not in solved else []
         if not paths:
             continue
-        stacks = [jnp.stack([jnp.real(model[path]) for path in paths]) for model in models]
+        stacks = [jnp.stack([jnp.real(model(path)) for path in paths]) for model in models]
         chosen = jnp.argmax(jnp.min(jnp.abs(stacks[0]), axis=1))
         for element, stack in zip(elements, stacks, strict=True):
             element[name] = jnp.where(stack[chosen] < 0, -1, 1).astype(stack.dtype)

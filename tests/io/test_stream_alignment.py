@@ -96,6 +96,28 @@ def test_a_planted_element_is_found_with_few_leaves_in_memory(tmp_path, monkeypa
     assert most[0] <= 3, "two leaves at a time, and one that is about to go"
 
 
+def three_norms(p, x):
+    """Norms that read one stream, each with a scale, and so with signs, of its own."""
+    rms = lambda h: h * jax.lax.rsqrt(jnp.mean(h * h, -1, keepdims=True) + 1e-6)
+    h = x @ p["in"]
+    h = h + jax.nn.gelu((p["scale0"] * rms(h)) @ p["up0"]) @ p["down0"]
+    h = h + jax.nn.gelu((p["scale1"] * rms(h)) @ p["up1"]) @ p["down1"]
+    return (p["scale2"] * rms(h)) @ p["out"]
+
+
+def test_the_signs_of_every_norm_are_found(tmp_path):
+    shapes = {"in": (3, 4), "out": (4, 2)} | {f"scale{i}": (4,) for i in range(3)}
+    shapes |= {f"up{i}": (4, 5) for i in range(2)} | {f"down{i}": (5, 4) for i in range(2)}
+    keys = jax.random.split(jax.random.key(5), len(shapes))
+    params = {name: jax.random.normal(k, shape) for k, (name, shape) in zip(keys, shapes.items())}
+    spec = infer(three_norms, params, jnp.ones((2, 3)), verify=False)
+    planted = act(spec, random_element(spec, jax.random.key(6)), params)
+    path_a, path_b = files(tmp_path, params, planted)
+    stream_align(spec, path_a, path_b, tmp_path / "out", key=jax.random.key(7))
+    for name, tensor in load_safetensors(tmp_path / "out").items():
+        np.testing.assert_allclose(tensor, params[name], rtol=1e-4, atol=1e-5)
+
+
 def test_init_is_where_it_starts(tmp_path):
     spec, params = deep_models(3)
     planted = random_element(spec, jax.random.key(1))
