@@ -8,6 +8,7 @@
   as most users do; doctests do so too, as they show what a user sees.
 """
 
+import gc
 import importlib.metadata
 import os
 from pathlib import Path
@@ -47,6 +48,9 @@ def _precision(request: pytest.FixtureRequest) -> Iterator[None]:
     jax.config.update("jax_enable_x64", True)
 
 
+# Traced programs are many objects that stay: at the default the collector walks them for a seventh of a long run.
+gc.set_threshold(20_000, 10, 10)
+
 # A compiled program keeps a dozen pages mapped, a process may map 65,530, and XLA crashes on the next.
 MAPPED = 20_000
 
@@ -63,6 +67,7 @@ def _bounded_maps() -> Iterator[None]:
     yield
     if _mapped() > MAPPED:
         jax.clear_caches()
+        gc.collect()
 
 
 @pytest.fixture
