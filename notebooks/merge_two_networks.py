@@ -143,16 +143,19 @@ def curves(a, b, aligned):
 
 
 along = curves(params_a, params_b, aligned)
-figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
-for (name, path), colour in zip(along.items(), ("#8a8a8a", "#e69f00", "#d55e00"), strict=True):
+figure, axes = plt.subplots(figsize=(8, 4), layout="constrained")
+colours = {"not aligned": "#8a8a8a", "aligned": "#e69f00", "aligned and repaired": "#d55e00"}
+for name, colour in colours.items():
+    path = along[name]
     axes.plot(
         path.times, path.curve, marker="o", ms=3, color=colour, label=f"{name}: barrier {path.value:.3f}"
     )
 axes.set_xticks([0, 0.5, 1], ["network A", "midpoint", "network B"])
 axes.set_ylabel("test loss (nats)")
+axes.margins(x=0.08)
 axes.set_title("Two networks become one")
 axes.spines[["top", "right"]].set_visible(False)
-axes.legend(frameon=False)
+figure.legend(loc="outside lower center", ncols=3, frameon=False)
 plt.show()
 
 # %% [markdown]
