@@ -96,7 +96,7 @@ $(PEERS_DIR)/%/.installed: benchmarks/peers/%.txt
 	@touch $@
 
 fuzz: $(DEV)
-	GEOJAX_FUZZ_SEED=$${GEOJAX_FUZZ_SEED:-$$(date +%s)} $(BIN)/python -m pytest tests/symmetry -k fuzz $(ARGS)
+	GEOJAX_FUZZ_SEED=$${GEOJAX_FUZZ_SEED:-$$(date +%s)} $(BIN)/python -m pytest tests/symmetry/inference/fuzz $(ARGS)
 
 check: lint types papers-check test annotations notebooks
 

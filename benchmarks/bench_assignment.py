@@ -17,7 +17,7 @@ from scipy.optimize import linear_sum_assignment
 from timing import interleaved
 
 from geojax.transport import assignment
-from geojax.transport.augmenting_path import shortest_augmenting_path
+from geojax.transport.discrete.augmenting_path import shortest_augmenting_path
 
 
 def families(n):

@@ -19,7 +19,7 @@ from ott.geometry import costs
 from record import save
 from timing import interleaved
 
-from geojax._core.linalg import sqrtm
+from geojax._core.matrices.linalg import sqrtm
 from geojax.transport import bures_wasserstein
 
 

@@ -11,19 +11,18 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PolynomialFeatures
 
-from geojax.transport import (
-    ate_ustatistic,
-    feature_sinkhorn,
-    fit_ot_predictor,
+from geojax.transport import feature_sinkhorn, random_directions, simplex_directions, sinkhorn
+from geojax.transport.features import (
     gaussian_features,
     gaussian_frequencies,
+    simplex_plus_frequencies,
+    softmax_features,
+)
+from geojax.transport.laws import (
+    ate_ustatistic,
+    fit_ot_predictor,
     mixture_ot,
     project_scale,
-    random_directions,
-    simplex_directions,
-    simplex_plus_frequencies,
-    sinkhorn,
-    softmax_features,
     uniform_transform,
 )
 

@@ -11,6 +11,7 @@ import inspect
 import os
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import geojax
 from geojax._core import bib
@@ -30,24 +31,32 @@ docstrings, `references.bib` and the tests; do not edit.
 def public_objects() -> dict[str, object]:
     """All public callables by their full name, methods of public classes included."""
     found: dict[str, object] = {}
-    for package in geojax.__all__:
-        module = getattr(geojax, package)
-        if not inspect.ismodule(module):
-            continue
+    for hall, module in halls().items():
         for name in module.__all__:
             item = getattr(module, name)
-            found[f"{package}.{name}"] = item
+            if inspect.ismodule(item):
+                continue
+            found[f"{hall}.{name}"] = item
             if inspect.isclass(item):
                 members = inspect.getmembers(item, callable)
-                found |= {
-                    f"{package}.{name}.{member}": m for member, m in members if not member.startswith("_")
-                }
+                found |= {f"{hall}.{name}.{member}": m for member, m in members if not member.startswith("_")}
+    return found
+
+
+def halls() -> dict[str, ModuleType]:
+    """The packages whose names are public, by their name below geojax."""
+    found = {}
+    pending = [(name, getattr(geojax, name)) for name in geojax.__all__]
+    for name, value in pending:
+        if inspect.ismodule(value):
+            found[name] = value
+            pending += [(f"{name}.{inner}", getattr(value, inner)) for inner in value.__all__]
     return found
 
 
 def private_modules() -> dict[str, str]:
     """The docstrings of the private core's modules, which cite what all the rest stands on."""
-    paths = sorted((ROOT / "geojax" / "_core").glob("*.py"))
+    paths = sorted((ROOT / "geojax" / "_core").rglob("*.py"))
     return {f"_core.{path.stem}": ast.get_docstring(ast.parse(path.read_text())) or "" for path in paths}
 
 

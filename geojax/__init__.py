@@ -3,8 +3,9 @@
 Everything loads when it is first used, jax included: `import geojax` costs next to nothing.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from geojax._core.halls import hall
 
 if TYPE_CHECKING:
     from geojax import architectures, io, manifolds, merging, optim, symmetry, transport
@@ -32,20 +33,16 @@ __all__ = [
 _DEFINED_IN = {
     "SolverError": "geojax.results",
     "Status": "geojax.results",
-    "unwrap": "geojax.results",
+    "__version__": "geojax",
+    "architectures": "geojax.architectures",
     "cite": "geojax._core.bib",
+    "io": "geojax.io",
+    "manifolds": "geojax.manifolds",
+    "merging": "geojax.merging",
+    "optim": "geojax.optim",
+    "symmetry": "geojax.symmetry",
+    "transport": "geojax.transport",
+    "unwrap": "geojax.results",
 }
 
-
-def __getattr__(name: str) -> Any:
-    """Import a sub-package, or the module that defines a name, the first time it is asked for."""
-    if name in _DEFINED_IN:
-        return getattr(importlib.import_module(_DEFINED_IN[name]), name)
-    if name in __all__:
-        return importlib.import_module(f"{__name__}.{name}")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it has {', '.join(__all__)}.")
-
-
-def __dir__() -> list[str]:
-    """List the public names, loaded or not."""
-    return sorted(__all__)
+__getattr__, __dir__ = hall(__name__, _DEFINED_IN)

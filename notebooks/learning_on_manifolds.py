@@ -180,12 +180,14 @@ params = {
     "head": jnp.zeros((2, 2)),
     "bias": jnp.zeros(()),
 }
-unseen = manifolds.BatchNormState(mean=jnp.eye(CHANNELS), variance=1.0)
+unseen = manifolds.normalization.BatchNormState(mean=jnp.eye(CHANNELS), variance=1.0)
 
 
 def normalised(params, covariances):
     spread = jnp.exp(params["log_spread"])
-    return manifolds.lie_batch_norm(spd, covariances, unseen, params["mean"], spread, momentum=1.0, tol=1e-3)
+    return manifolds.normalization.lie_batch_norm(
+        spd, covariances, unseen, params["mean"], spread, momentum=1.0, tol=1e-3
+    )
 
 
 def mixed(params, covariances):
@@ -264,7 +266,8 @@ def later(covariances):
     state = normalised(model, covariances[:half]).state
     spread = jnp.exp(model["log_spread"])
     return without_norm(
-        model, manifolds.lie_batch_norm_eval(spd, covariances[half:], state, model["mean"], spread)
+        model,
+        manifolds.normalization.lie_batch_norm_eval(spd, covariances[half:], state, model["mean"], spread),
     )
 
 

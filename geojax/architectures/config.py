@@ -6,12 +6,12 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from geojax.architectures.architecture import Architecture
-from geojax.architectures.bert import bert
-from geojax.architectures.gpt2 import gpt2
-from geojax.architectures.llama import llama
-from geojax.architectures.resnet import resnet
-from geojax.architectures.vit import vit
+from geojax.architectures.models.bert import bert
+from geojax.architectures.models.gpt2 import gpt2
+from geojax.architectures.models.llama import llama
+from geojax.architectures.models.resnet import resnet
+from geojax.architectures.models.vit import vit
+from geojax.architectures.parts.architecture import Architecture
 
 ARCHITECTURES: dict[str, Callable[[Mapping[str, Any]], Architecture]] = {
     "bert": bert,

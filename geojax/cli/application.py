@@ -11,13 +11,13 @@ from contextlib import contextmanager
 import click
 
 import geojax
-from geojax.cli.align import align
-from geojax.cli.barrier import barrier
-from geojax.cli.demo import demo
-from geojax.cli.errors import EXTRAS, CheckError, InputError, missing_module
-from geojax.cli.inspect import inspect
-from geojax.cli.merge import merge
-from geojax.cli.symmetries import symmetries
+from geojax.cli.commands.align import align
+from geojax.cli.commands.barrier import barrier
+from geojax.cli.commands.demo import demo
+from geojax.cli.commands.inspect import inspect
+from geojax.cli.commands.merge import merge
+from geojax.cli.commands.symmetries import symmetries
+from geojax.cli.screen.errors import EXTRAS, CheckError, InputError, missing_module
 
 DEFECT = 70
 BROKEN_PIPE = 128 + 13

@@ -3,20 +3,20 @@
 What needs more than JAX and numpy is loaded when it is first used, so that looking into a file is quick.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from geojax.io.errors import CheckpointError
-from geojax.io.names import flatten, unflatten
-from geojax.io.safetensors import Checkpoint, load_safetensors, open_safetensors
-from geojax.io.streaming import stream_merge
-from geojax.io.writing import SafetensorsWriter, save_safetensors
+from geojax._core.halls import hall
 
 if TYPE_CHECKING:
-    from geojax.io.flax import load_flax, save_flax
-    from geojax.io.orbax import load_orbax, save_orbax
-    from geojax.io.stream_action import stream_act
-    from geojax.io.stream_alignment import stream_align
+    from geojax.io.formats.errors import CheckpointError
+    from geojax.io.formats.flax import load_flax, save_flax
+    from geojax.io.formats.names import flatten, unflatten
+    from geojax.io.formats.orbax import load_orbax, save_orbax
+    from geojax.io.formats.safetensors import Checkpoint, load_safetensors, open_safetensors
+    from geojax.io.formats.writing import SafetensorsWriter, save_safetensors
+    from geojax.io.streams.act import stream_act
+    from geojax.io.streams.align import stream_align
+    from geojax.io.streams.merge import stream_merge
 
 __all__ = [
     "Checkpoint",
@@ -36,23 +36,22 @@ __all__ = [
     "unflatten",
 ]
 
-_LATER = {
-    "load_flax": "geojax.io.flax",
-    "load_orbax": "geojax.io.orbax",
-    "save_flax": "geojax.io.flax",
-    "save_orbax": "geojax.io.orbax",
-    "stream_act": "geojax.io.stream_action",
-    "stream_align": "geojax.io.stream_alignment",
+_DEFINED_IN = {
+    "Checkpoint": "geojax.io.formats.safetensors",
+    "CheckpointError": "geojax.io.formats.errors",
+    "SafetensorsWriter": "geojax.io.formats.writing",
+    "flatten": "geojax.io.formats.names",
+    "load_flax": "geojax.io.formats.flax",
+    "load_orbax": "geojax.io.formats.orbax",
+    "load_safetensors": "geojax.io.formats.safetensors",
+    "open_safetensors": "geojax.io.formats.safetensors",
+    "save_flax": "geojax.io.formats.flax",
+    "save_orbax": "geojax.io.formats.orbax",
+    "save_safetensors": "geojax.io.formats.writing",
+    "stream_act": "geojax.io.streams.act",
+    "stream_align": "geojax.io.streams.align",
+    "stream_merge": "geojax.io.streams.merge",
+    "unflatten": "geojax.io.formats.names",
 }
 
-
-def __getattr__(name: str) -> Any:
-    """Import what is asked for the first time."""
-    if name in _LATER:
-        return getattr(importlib.import_module(_LATER[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it has {', '.join(__all__)}.")
-
-
-def __dir__() -> list[str]:
-    """List what is public, not the modules that define it."""
-    return sorted(__all__)
+__getattr__, __dir__ = hall(__name__, _DEFINED_IN)

@@ -1,137 +1,93 @@
 """Riemannian manifolds: exp, log, distances, means, and what is built on them; every gradient finite."""
 
-from geojax.manifolds.affine_group import AffineGroup
-from geojax.manifolds.barycentric_subspaces import SubspaceProjection, barycentric_subspace_project
-from geojax.manifolds.base import LogResult, Manifold
-from geojax.manifolds.batch_norm import BatchNormResult, BatchNormState, frechet_variance
-from geojax.manifolds.bishop_frames import bishop_frame
-from geojax.manifolds.bures_batch_norm import bures_batch_norm, bures_batch_norm_eval
-from geojax.manifolds.correlation import Correlation
-from geojax.manifolds.euclidean import Euclidean
-from geojax.manifolds.fixed_rank import FixedRank
-from geojax.manifolds.flag import Flag
-from geojax.manifolds.flagfolds import (
-    WeightedFlag,
-    embed_subspace,
-    flag_from_covariance,
-    flag_geodesic,
-    flagfold_kernel,
-    stratified_metric,
-)
-from geojax.manifolds.frechet_prediction import frechet_locus, frechet_predict, next_class
-from geojax.manifolds.functional_maps import (
-    FunctionalMapResult,
-    fmap_to_pointwise,
-    functional_map,
-    regularized_functional_map,
-    score_distillation_grad,
-    zoomout,
-)
-from geojax.manifolds.gradient import riemannian_grad, riemannian_hvp
-from geojax.manifolds.grassmann import Grassmann
-from geojax.manifolds.grassmann_logits import grassmann_logits
-from geojax.manifolds.haar import HaarSample, haar_sample, invariant_average
-from geojax.manifolds.heat_kernels import sphere_heat_kernel, torus_heat_kernel
-from geojax.manifolds.householder import householder_low_rank, householder_orthogonal, nearest_orthogonal
-from geojax.manifolds.hyperbolic import Hyperbolic
-from geojax.manifolds.hyperbolic_margin import hyperplane_distance, lorentz_svm_loss
-from geojax.manifolds.interpolation import bezier_curve, interpolating_curve
-from geojax.manifolds.kernel_metrics import (
-    HamiltonianResult,
-    KernelMetric,
-    affine_invariant_kernel,
-    bogoliubov_kubo_mori_kernel,
-    bures_wasserstein_kernel,
-    euclidean_kernel,
-    hamiltonian_geodesic,
-    log_euclidean_kernel,
-    power_affine_kernel,
-    power_euclidean_kernel,
-)
-from geojax.manifolds.ladders import pole_ladder, schild_ladder
-from geojax.manifolds.lie_batch_norm import lie_batch_norm, lie_batch_norm_eval
-from geojax.manifolds.linear_groups import GeneralLinear, SpecialLinear
-from geojax.manifolds.lorentz import Lorentz
-from geojax.manifolds.mean import MeanResult, frechet_mean
-from geojax.manifolds.median import frechet_median
-from geojax.manifolds.mesh_laplacians import (
-    MeshLaplacian,
-    cotan_laplacian,
-    deformation_energy,
-    orientation_penalty,
-    projected_laplacian,
-)
-from geojax.manifolds.moment_registration import (
-    RigidMotion,
-    sampling_equalizer,
-    ume_contrastive_loss,
-    ume_matrix,
-    ume_register,
-    ume_subspace_distance,
-)
-from geojax.manifolds.oblique import Oblique
-from geojax.manifolds.poincare import PoincareBall
-from geojax.manifolds.polar_coordinates import affine_kernel_coords, gl_exp, gl_log, gl_polar
-from geojax.manifolds.pose_fitting import PoseResult, se3_gauss_newton
-from geojax.manifolds.poses import (
-    Similarity,
-    forward_kinematics,
-    pa_mpjpe,
-    procrustes_align,
-    so3_from_6d,
-    so3_geodesic,
-)
-from geojax.manifolds.power import Power
-from geojax.manifolds.product import Product
-from geojax.manifolds.quotient_mean import consistency_bias, quotient_frechet_mean
-from geojax.manifolds.regression import RegressionResult, geodesic_regression
-from geojax.manifolds.rigid_motions import SpecialEuclidean, se3_exp, se3_log
-from geojax.manifolds.shape_space import ShapeSpace
-from geojax.manifolds.simplex import Simplex
-from geojax.manifolds.sparse_matching import SparseMatch, match_sparse
-from geojax.manifolds.spd_affine_invariant import SPDAffineInvariant
-from geojax.manifolds.spd_bures_wasserstein import SPDBuresWasserstein
-from geojax.manifolds.spd_log_cholesky import SPDLogCholesky
-from geojax.manifolds.spd_log_euclidean import SPDLogEuclidean
-from geojax.manifolds.spd_power import SPDPower
-from geojax.manifolds.special_orthogonal import SpecialOrthogonal
-from geojax.manifolds.special_unitary import SpecialUnitary
-from geojax.manifolds.sphere import Sphere
-from geojax.manifolds.stiefel import Stiefel
-from geojax.manifolds.subspace_analysis import (
-    SubspaceAnalysis,
-    accumulated_unexplained_variance,
-    barycentric_subspace_analysis,
-)
-from geojax.manifolds.symmetric_power import SymmetricPower
-from geojax.manifolds.tangent_pca import TangentPCA, tangent_pca
-from geojax.manifolds.torus import Torus
-from geojax.manifolds.triangle_distance import TriangleDistance, point_triangle_udf
-from geojax.manifolds.unitary_heat_kernel import su_heat_kernel
+from typing import TYPE_CHECKING
+
+from geojax._core.halls import hall
+
+if TYPE_CHECKING:
+    from geojax.manifolds import heat, meshes, normalization, poses, spd
+    from geojax.manifolds.base.euclidean import Euclidean
+    from geojax.manifolds.base.gradient import riemannian_grad, riemannian_hvp
+    from geojax.manifolds.base.manifold import LogResult, Manifold
+    from geojax.manifolds.curves.bishop_frames import bishop_frame
+    from geojax.manifolds.curves.interpolation import bezier_curve, interpolating_curve
+    from geojax.manifolds.curves.ladders import pole_ladder, schild_ladder
+    from geojax.manifolds.frames.fixed_rank import FixedRank
+    from geojax.manifolds.frames.flag import Flag
+    from geojax.manifolds.frames.flagfolds import (
+        WeightedFlag,
+        embed_subspace,
+        flag_from_covariance,
+        flag_geodesic,
+        flagfold_kernel,
+        stratified_metric,
+    )
+    from geojax.manifolds.frames.grassmann import Grassmann
+    from geojax.manifolds.frames.grassmann_logits import grassmann_logits
+    from geojax.manifolds.frames.householder import (
+        householder_low_rank,
+        householder_orthogonal,
+        nearest_orthogonal,
+    )
+    from geojax.manifolds.frames.stiefel import Stiefel
+    from geojax.manifolds.groups.affine_group import AffineGroup
+    from geojax.manifolds.groups.haar import HaarSample, haar_sample, invariant_average
+    from geojax.manifolds.groups.linear_groups import GeneralLinear, SpecialLinear
+    from geojax.manifolds.groups.polar_coordinates import gl_exp, gl_log, gl_polar
+    from geojax.manifolds.groups.rigid_motions import SpecialEuclidean
+    from geojax.manifolds.groups.special_orthogonal import SpecialOrthogonal
+    from geojax.manifolds.groups.special_unitary import SpecialUnitary
+    from geojax.manifolds.hyperbolic.lorentz import Lorentz
+    from geojax.manifolds.hyperbolic.margin import hyperplane_distance, lorentz_svm_loss
+    from geojax.manifolds.hyperbolic.poincare import PoincareBall
+    from geojax.manifolds.hyperbolic.polar import Hyperbolic
+    from geojax.manifolds.poses.moment_registration import RigidMotion
+    from geojax.manifolds.products.power import Power
+    from geojax.manifolds.products.product import Product
+    from geojax.manifolds.products.symmetric_power import SymmetricPower
+    from geojax.manifolds.products.torus import Torus
+    from geojax.manifolds.spd.affine_invariant import SPDAffineInvariant
+    from geojax.manifolds.spd.bures_wasserstein import SPDBuresWasserstein
+    from geojax.manifolds.spd.correlation import Correlation
+    from geojax.manifolds.spd.log_cholesky import SPDLogCholesky
+    from geojax.manifolds.spd.log_euclidean import SPDLogEuclidean
+    from geojax.manifolds.spd.power import SPDPower
+    from geojax.manifolds.spheres.oblique import Oblique
+    from geojax.manifolds.spheres.shape_space import ShapeSpace
+    from geojax.manifolds.spheres.simplex import Simplex
+    from geojax.manifolds.spheres.sphere import Sphere
+    from geojax.manifolds.statistics.barycentric_subspaces import (
+        SubspaceProjection,
+        barycentric_subspace_project,
+    )
+    from geojax.manifolds.statistics.mean import MeanResult, frechet_mean
+    from geojax.manifolds.statistics.median import frechet_median
+    from geojax.manifolds.statistics.prediction import frechet_locus, frechet_predict, next_class
+    from geojax.manifolds.statistics.quotient_mean import consistency_bias, quotient_frechet_mean
+    from geojax.manifolds.statistics.regression import RegressionResult, geodesic_regression
+    from geojax.manifolds.statistics.subspace_analysis import (
+        SubspaceAnalysis,
+        accumulated_unexplained_variance,
+        barycentric_subspace_analysis,
+    )
+    from geojax.manifolds.statistics.tangent_pca import TangentPCA, tangent_pca
 
 __all__ = [
     "AffineGroup",
-    "BatchNormResult",
-    "BatchNormState",
     "Correlation",
     "Euclidean",
     "FixedRank",
     "Flag",
-    "FunctionalMapResult",
     "GeneralLinear",
     "Grassmann",
     "HaarSample",
-    "HamiltonianResult",
     "Hyperbolic",
-    "KernelMetric",
     "LogResult",
     "Lorentz",
     "Manifold",
     "MeanResult",
-    "MeshLaplacian",
     "Oblique",
     "PoincareBall",
-    "PoseResult",
     "Power",
     "Product",
     "RegressionResult",
@@ -142,9 +98,7 @@ __all__ = [
     "SPDLogEuclidean",
     "SPDPower",
     "ShapeSpace",
-    "Similarity",
     "Simplex",
-    "SparseMatch",
     "SpecialEuclidean",
     "SpecialLinear",
     "SpecialOrthogonal",
@@ -156,87 +110,128 @@ __all__ = [
     "SymmetricPower",
     "TangentPCA",
     "Torus",
-    "TriangleDistance",
     "WeightedFlag",
     "accumulated_unexplained_variance",
-    "affine_invariant_kernel",
-    "affine_kernel_coords",
     "barycentric_subspace_analysis",
     "barycentric_subspace_project",
     "bezier_curve",
     "bishop_frame",
-    "bogoliubov_kubo_mori_kernel",
-    "bures_batch_norm",
-    "bures_batch_norm_eval",
-    "bures_wasserstein_kernel",
     "consistency_bias",
-    "cotan_laplacian",
-    "deformation_energy",
     "embed_subspace",
-    "euclidean_kernel",
     "flag_from_covariance",
     "flag_geodesic",
     "flagfold_kernel",
-    "fmap_to_pointwise",
-    "forward_kinematics",
     "frechet_locus",
     "frechet_mean",
     "frechet_median",
     "frechet_predict",
-    "frechet_variance",
-    "functional_map",
     "geodesic_regression",
     "gl_exp",
     "gl_log",
     "gl_polar",
     "grassmann_logits",
     "haar_sample",
-    "hamiltonian_geodesic",
+    "heat",
     "householder_low_rank",
     "householder_orthogonal",
     "hyperplane_distance",
     "interpolating_curve",
     "invariant_average",
-    "lie_batch_norm",
-    "lie_batch_norm_eval",
-    "log_euclidean_kernel",
     "lorentz_svm_loss",
-    "match_sparse",
+    "meshes",
     "nearest_orthogonal",
     "next_class",
-    "orientation_penalty",
-    "pa_mpjpe",
-    "point_triangle_udf",
+    "normalization",
     "pole_ladder",
-    "power_affine_kernel",
-    "power_euclidean_kernel",
-    "procrustes_align",
-    "projected_laplacian",
+    "poses",
     "quotient_frechet_mean",
-    "regularized_functional_map",
     "riemannian_grad",
     "riemannian_hvp",
-    "sampling_equalizer",
     "schild_ladder",
-    "score_distillation_grad",
-    "se3_exp",
-    "se3_gauss_newton",
-    "se3_log",
-    "so3_from_6d",
-    "so3_geodesic",
-    "sphere_heat_kernel",
+    "spd",
     "stratified_metric",
-    "su_heat_kernel",
     "tangent_pca",
-    "torus_heat_kernel",
-    "ume_contrastive_loss",
-    "ume_matrix",
-    "ume_register",
-    "ume_subspace_distance",
-    "zoomout",
 ]
 
+_DEFINED_IN = {
+    "AffineGroup": "geojax.manifolds.groups.affine_group",
+    "Correlation": "geojax.manifolds.spd.correlation",
+    "Euclidean": "geojax.manifolds.base.euclidean",
+    "FixedRank": "geojax.manifolds.frames.fixed_rank",
+    "Flag": "geojax.manifolds.frames.flag",
+    "GeneralLinear": "geojax.manifolds.groups.linear_groups",
+    "Grassmann": "geojax.manifolds.frames.grassmann",
+    "HaarSample": "geojax.manifolds.groups.haar",
+    "Hyperbolic": "geojax.manifolds.hyperbolic.polar",
+    "LogResult": "geojax.manifolds.base.manifold",
+    "Lorentz": "geojax.manifolds.hyperbolic.lorentz",
+    "Manifold": "geojax.manifolds.base.manifold",
+    "MeanResult": "geojax.manifolds.statistics.mean",
+    "Oblique": "geojax.manifolds.spheres.oblique",
+    "PoincareBall": "geojax.manifolds.hyperbolic.poincare",
+    "Power": "geojax.manifolds.products.power",
+    "Product": "geojax.manifolds.products.product",
+    "RegressionResult": "geojax.manifolds.statistics.regression",
+    "RigidMotion": "geojax.manifolds.poses.moment_registration",
+    "SPDAffineInvariant": "geojax.manifolds.spd.affine_invariant",
+    "SPDBuresWasserstein": "geojax.manifolds.spd.bures_wasserstein",
+    "SPDLogCholesky": "geojax.manifolds.spd.log_cholesky",
+    "SPDLogEuclidean": "geojax.manifolds.spd.log_euclidean",
+    "SPDPower": "geojax.manifolds.spd.power",
+    "ShapeSpace": "geojax.manifolds.spheres.shape_space",
+    "Simplex": "geojax.manifolds.spheres.simplex",
+    "SpecialEuclidean": "geojax.manifolds.groups.rigid_motions",
+    "SpecialLinear": "geojax.manifolds.groups.linear_groups",
+    "SpecialOrthogonal": "geojax.manifolds.groups.special_orthogonal",
+    "SpecialUnitary": "geojax.manifolds.groups.special_unitary",
+    "Sphere": "geojax.manifolds.spheres.sphere",
+    "Stiefel": "geojax.manifolds.frames.stiefel",
+    "SubspaceAnalysis": "geojax.manifolds.statistics.subspace_analysis",
+    "SubspaceProjection": "geojax.manifolds.statistics.barycentric_subspaces",
+    "SymmetricPower": "geojax.manifolds.products.symmetric_power",
+    "TangentPCA": "geojax.manifolds.statistics.tangent_pca",
+    "Torus": "geojax.manifolds.products.torus",
+    "WeightedFlag": "geojax.manifolds.frames.flagfolds",
+    "accumulated_unexplained_variance": "geojax.manifolds.statistics.subspace_analysis",
+    "barycentric_subspace_analysis": "geojax.manifolds.statistics.subspace_analysis",
+    "barycentric_subspace_project": "geojax.manifolds.statistics.barycentric_subspaces",
+    "bezier_curve": "geojax.manifolds.curves.interpolation",
+    "bishop_frame": "geojax.manifolds.curves.bishop_frames",
+    "consistency_bias": "geojax.manifolds.statistics.quotient_mean",
+    "embed_subspace": "geojax.manifolds.frames.flagfolds",
+    "flag_from_covariance": "geojax.manifolds.frames.flagfolds",
+    "flag_geodesic": "geojax.manifolds.frames.flagfolds",
+    "flagfold_kernel": "geojax.manifolds.frames.flagfolds",
+    "frechet_locus": "geojax.manifolds.statistics.prediction",
+    "frechet_mean": "geojax.manifolds.statistics.mean",
+    "frechet_median": "geojax.manifolds.statistics.median",
+    "frechet_predict": "geojax.manifolds.statistics.prediction",
+    "geodesic_regression": "geojax.manifolds.statistics.regression",
+    "gl_exp": "geojax.manifolds.groups.polar_coordinates",
+    "gl_log": "geojax.manifolds.groups.polar_coordinates",
+    "gl_polar": "geojax.manifolds.groups.polar_coordinates",
+    "grassmann_logits": "geojax.manifolds.frames.grassmann_logits",
+    "haar_sample": "geojax.manifolds.groups.haar",
+    "heat": "geojax.manifolds.heat",
+    "householder_low_rank": "geojax.manifolds.frames.householder",
+    "householder_orthogonal": "geojax.manifolds.frames.householder",
+    "hyperplane_distance": "geojax.manifolds.hyperbolic.margin",
+    "interpolating_curve": "geojax.manifolds.curves.interpolation",
+    "invariant_average": "geojax.manifolds.groups.haar",
+    "lorentz_svm_loss": "geojax.manifolds.hyperbolic.margin",
+    "meshes": "geojax.manifolds.meshes",
+    "nearest_orthogonal": "geojax.manifolds.frames.householder",
+    "next_class": "geojax.manifolds.statistics.prediction",
+    "normalization": "geojax.manifolds.normalization",
+    "pole_ladder": "geojax.manifolds.curves.ladders",
+    "poses": "geojax.manifolds.poses",
+    "quotient_frechet_mean": "geojax.manifolds.statistics.quotient_mean",
+    "riemannian_grad": "geojax.manifolds.base.gradient",
+    "riemannian_hvp": "geojax.manifolds.base.gradient",
+    "schild_ladder": "geojax.manifolds.curves.ladders",
+    "spd": "geojax.manifolds.spd",
+    "stratified_metric": "geojax.manifolds.frames.flagfolds",
+    "tangent_pca": "geojax.manifolds.statistics.tangent_pca",
+}
 
-def __dir__() -> list[str]:
-    """List what is public, not the modules that define it."""
-    return sorted(__all__)
+__getattr__, __dir__ = hall(__name__, _DEFINED_IN)

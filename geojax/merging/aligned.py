@@ -4,10 +4,10 @@ import jax
 
 from geojax._core import checks
 from geojax.merging.leaves import stack_size
-from geojax.symmetry.action import act
-from geojax.symmetry.groups import PERMUTATION
-from geojax.symmetry.spec import SymmetrySpec
-from geojax.symmetry.weight_matching import weight_matching
+from geojax.symmetry.action.elements import act
+from geojax.symmetry.action.groups import PERMUTATION
+from geojax.symmetry.action.spec import SymmetrySpec
+from geojax.symmetry.matching.by_weights import weight_matching
 from geojax.typing import Key, Params, PyTree
 
 

@@ -1,145 +1,128 @@
 """Weight-space symmetry: inferred from any JAX function, and put to work."""
 
-from geojax.symmetry.action import act, compose, identity, inverse, random_element
-from geojax.symmetry.activation_matching import activation_matching
-from geojax.symmetry.asymmetry import (
-    AsymmetricMask,
-    apply_asymmetric,
-    asymmetric_mask,
-    automorphism_count,
-)
-from geojax.symmetry.canonical import (
-    RescalingResult,
-    canonical_permutation,
-    canonicalize,
-    fold_scales,
-    min_norm_rescaling,
-    permutation_count,
-)
-from geojax.symmetry.collect import collect
-from geojax.symmetry.dimension import (
-    functional_dimension,
-    hidden_symmetry_defect,
-    orbit_dimension,
-    symmetry_dimension,
-)
-from geojax.symmetry.feature_merging import (
-    FeatureMergingResult,
-    feature_complexity,
-    merge_equivalent_units,
-)
-from geojax.symmetry.frank_wolfe_matching import frank_wolfe_matching
-from geojax.symmetry.gradient_matching import straight_through_matching
-from geojax.symmetry.groups import Group
-from geojax.symmetry.infer import infer
-from geojax.symmetry.interpolated_experts import interpolated_experts
-from geojax.symmetry.quasilinear import gauge_act, gauge_orbit, quasilinear_block
-from geojax.symmetry.rankings import (
-    BreakdownResult,
-    breakdown,
-    bucket_merge,
-    kemeny_median,
-    kendall_tau,
-    spearman_footrule,
-)
-from geojax.symmetry.singular_alignment import singular_alignment
-from geojax.symmetry.sinkhorn_matching import sinkhorn_matching
-from geojax.symmetry.spec import SymmetrySpec, VerifyResult
-from geojax.symmetry.spectral_units import UnitGroupsResult, spectral_unit_match
-from geojax.symmetry.state_space import (
-    bilinear,
-    hippo_legs,
-    s4d_inverse,
-    s4d_kernel,
-    s4d_legs,
-    s4d_linear,
-    ssm_change_basis,
-    ssm_diagonalize,
-    zero_order_hold,
-)
-from geojax.symmetry.teleport import TeleportResult, teleport, with_teleportation
-from geojax.symmetry.units import (
-    SparseMapResult,
-    bipartite_match,
-    semi_match,
-    sparse_unit_map,
-    unit_correlation,
-)
-from geojax.symmetry.universe import universe_matching
-from geojax.symmetry.verify import verify
-from geojax.symmetry.weight_matching import MatchingResult, weight_matching
-from geojax.symmetry.width_matching import width_matching
+from typing import TYPE_CHECKING
+
+from geojax._core.halls import hall
+
+if TYPE_CHECKING:
+    from geojax.symmetry import layers, rankings, units
+    from geojax.symmetry.action.elements import act, compose, identity, inverse, random_element
+    from geojax.symmetry.action.groups import Group
+    from geojax.symmetry.action.spec import SymmetrySpec, VerifyResult
+    from geojax.symmetry.inference.collect import collect
+    from geojax.symmetry.inference.dimension import (
+        functional_dimension,
+        hidden_symmetry_defect,
+        orbit_dimension,
+        symmetry_dimension,
+    )
+    from geojax.symmetry.inference.infer import infer
+    from geojax.symmetry.inference.verify import verify
+    from geojax.symmetry.matching.across_widths import width_matching
+    from geojax.symmetry.matching.by_activations import activation_matching
+    from geojax.symmetry.matching.by_weights import MatchingResult, weight_matching
+    from geojax.symmetry.matching.frank_wolfe import frank_wolfe_matching
+    from geojax.symmetry.matching.sinkhorn import sinkhorn_matching
+    from geojax.symmetry.matching.straight_through import straight_through_matching
+    from geojax.symmetry.matching.universe import universe_matching
+    from geojax.symmetry.orbits.asymmetry import (
+        AsymmetricMask,
+        apply_asymmetric,
+        asymmetric_mask,
+        automorphism_count,
+    )
+    from geojax.symmetry.orbits.canonical import (
+        RescalingResult,
+        canonical_permutation,
+        canonicalize,
+        fold_scales,
+        min_norm_rescaling,
+        permutation_count,
+    )
+    from geojax.symmetry.orbits.teleport import TeleportResult, teleport, with_teleportation
 
 __all__ = [
     "AsymmetricMask",
-    "BreakdownResult",
-    "FeatureMergingResult",
     "Group",
     "MatchingResult",
     "RescalingResult",
-    "SparseMapResult",
     "SymmetrySpec",
     "TeleportResult",
-    "UnitGroupsResult",
     "VerifyResult",
     "act",
     "activation_matching",
     "apply_asymmetric",
     "asymmetric_mask",
     "automorphism_count",
-    "bilinear",
-    "bipartite_match",
-    "breakdown",
-    "bucket_merge",
     "canonical_permutation",
     "canonicalize",
     "collect",
     "compose",
-    "feature_complexity",
     "fold_scales",
     "frank_wolfe_matching",
     "functional_dimension",
-    "gauge_act",
-    "gauge_orbit",
     "hidden_symmetry_defect",
-    "hippo_legs",
     "identity",
     "infer",
-    "interpolated_experts",
     "inverse",
-    "kemeny_median",
-    "kendall_tau",
-    "merge_equivalent_units",
+    "layers",
     "min_norm_rescaling",
     "orbit_dimension",
     "permutation_count",
-    "quasilinear_block",
     "random_element",
-    "s4d_inverse",
-    "s4d_kernel",
-    "s4d_legs",
-    "s4d_linear",
-    "semi_match",
-    "singular_alignment",
+    "rankings",
     "sinkhorn_matching",
-    "sparse_unit_map",
-    "spearman_footrule",
-    "spectral_unit_match",
-    "ssm_change_basis",
-    "ssm_diagonalize",
     "straight_through_matching",
     "symmetry_dimension",
     "teleport",
-    "unit_correlation",
+    "units",
     "universe_matching",
     "verify",
     "weight_matching",
     "width_matching",
     "with_teleportation",
-    "zero_order_hold",
 ]
 
+_DEFINED_IN = {
+    "AsymmetricMask": "geojax.symmetry.orbits.asymmetry",
+    "Group": "geojax.symmetry.action.groups",
+    "MatchingResult": "geojax.symmetry.matching.by_weights",
+    "RescalingResult": "geojax.symmetry.orbits.canonical",
+    "SymmetrySpec": "geojax.symmetry.action.spec",
+    "TeleportResult": "geojax.symmetry.orbits.teleport",
+    "VerifyResult": "geojax.symmetry.action.spec",
+    "act": "geojax.symmetry.action.elements",
+    "activation_matching": "geojax.symmetry.matching.by_activations",
+    "apply_asymmetric": "geojax.symmetry.orbits.asymmetry",
+    "asymmetric_mask": "geojax.symmetry.orbits.asymmetry",
+    "automorphism_count": "geojax.symmetry.orbits.asymmetry",
+    "canonical_permutation": "geojax.symmetry.orbits.canonical",
+    "canonicalize": "geojax.symmetry.orbits.canonical",
+    "collect": "geojax.symmetry.inference.collect",
+    "compose": "geojax.symmetry.action.elements",
+    "fold_scales": "geojax.symmetry.orbits.canonical",
+    "frank_wolfe_matching": "geojax.symmetry.matching.frank_wolfe",
+    "functional_dimension": "geojax.symmetry.inference.dimension",
+    "hidden_symmetry_defect": "geojax.symmetry.inference.dimension",
+    "identity": "geojax.symmetry.action.elements",
+    "infer": "geojax.symmetry.inference.infer",
+    "inverse": "geojax.symmetry.action.elements",
+    "layers": "geojax.symmetry.layers",
+    "min_norm_rescaling": "geojax.symmetry.orbits.canonical",
+    "orbit_dimension": "geojax.symmetry.inference.dimension",
+    "permutation_count": "geojax.symmetry.orbits.canonical",
+    "random_element": "geojax.symmetry.action.elements",
+    "rankings": "geojax.symmetry.rankings",
+    "sinkhorn_matching": "geojax.symmetry.matching.sinkhorn",
+    "straight_through_matching": "geojax.symmetry.matching.straight_through",
+    "symmetry_dimension": "geojax.symmetry.inference.dimension",
+    "teleport": "geojax.symmetry.orbits.teleport",
+    "units": "geojax.symmetry.units",
+    "universe_matching": "geojax.symmetry.matching.universe",
+    "verify": "geojax.symmetry.inference.verify",
+    "weight_matching": "geojax.symmetry.matching.by_weights",
+    "width_matching": "geojax.symmetry.matching.across_widths",
+    "with_teleportation": "geojax.symmetry.orbits.teleport",
+}
 
-def __dir__() -> list[str]:
-    """List what is public, not the modules that define it."""
-    return sorted(__all__)
+__getattr__, __dir__ = hall(__name__, _DEFINED_IN)

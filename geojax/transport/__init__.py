@@ -1,64 +1,59 @@
 """Optimal transport: couplings, distances, barycentres, and their gradients."""
 
-from geojax.transport.assignment import assignment, assignment_cost
-from geojax.transport.barycenter import BarycenterResult, barycenter
-from geojax.transport.bottleneck import bottleneck_assignment
-from geojax.transport.circular import circular_wasserstein
-from geojax.transport.control_variates import lower_control, upper_control
-from geojax.transport.couplings import maximal_coupling, shared_randomness_coupling, total_variation
-from geojax.transport.directions import orthogonal_directions, random_directions, simplex_directions
-from geojax.transport.divergence import sinkhorn_divergence
-from geojax.transport.feature_sinkhorn import FeatureSinkhornResult, feature_sinkhorn
-from geojax.transport.free_support import FreeSupportResult, free_support_barycenter
-from geojax.transport.fused_gromov import fused_gromov_wasserstein
-from geojax.transport.gaussian import bures_wasserstein, gaussian_wasserstein
-from geojax.transport.gaussian_mixture import gaussian_mixture_wasserstein
-from geojax.transport.gromov import GromovResult, gromov_wasserstein
-from geojax.transport.gromov_init import gw_barycentric_init
-from geojax.transport.indistinguishability import EstimateResult, replicability, tv_indistinguishability
-from geojax.transport.linear_circular import lcot_barycenter, lcot_distance, lcot_embedding, lcot_inverse
-from geojax.transport.maps import barycentric_map, entropic_map
-from geojax.transport.max_sliced import MaxSlicedResult, max_sliced_wasserstein
-from geojax.transport.mixture import (
-    ScorePredictor,
-    SelectionResult,
-    fit_ot_predictor,
-    mixture_ot,
-    project_scale,
-    select_mixture,
-)
-from geojax.transport.multimarginal import MultimarginalResult, multimarginal_sinkhorn
-from geojax.transport.newton import sinkhorn_newton
-from geojax.transport.partial import partial_transport
-from geojax.transport.point_cloud import PointCloudResult, point_cloud_sinkhorn
-from geojax.transport.polymeans import PolymeanResult, polymean
-from geojax.transport.random_features import (
-    gaussian_features,
-    gaussian_frequencies,
-    simplex_plus_frequencies,
-    softmax_features,
-)
-from geojax.transport.robust import WorstCase, wasserstein_ball_worst_case
-from geojax.transport.sample_spaces import orbit_type, sample_space_distance
-from geojax.transport.sinkhorn import SinkhornResult, sinkhorn
-from geojax.transport.sliced import SlicedResult, sliced_wasserstein
-from geojax.transport.sliced_flow import sliced_flow
-from geojax.transport.sorted_gromov import (
-    coactivation_graph,
-    graph_on_logits_loss,
-    graph_row_means,
-    graph_row_norms,
-    sorted_gromov_wasserstein,
-)
-from geojax.transport.species import farthest_point_sampling, log_barrier, species_wasserstein
-from geojax.transport.treatment_effect import ate_ustatistic
-from geojax.transport.unbalanced import unbalanced_sinkhorn
-from geojax.transport.uniform_transform import inverse_uniform_transform, uniform_transform
-from geojax.transport.univariate import wasserstein_1d
+from typing import TYPE_CHECKING
+
+from geojax._core.halls import hall
+
+if TYPE_CHECKING:
+    from geojax.transport import features, laws
+    from geojax.transport.discrete.assignment import assignment, assignment_cost
+    from geojax.transport.discrete.bottleneck import bottleneck_assignment
+    from geojax.transport.discrete.polymeans import PolymeanResult, polymean
+    from geojax.transport.discrete.sample_spaces import orbit_type, sample_space_distance
+    from geojax.transport.discrete.species import farthest_point_sampling, log_barrier, species_wasserstein
+    from geojax.transport.entropic.barycenter import BarycenterResult, barycenter
+    from geojax.transport.entropic.divergence import sinkhorn_divergence
+    from geojax.transport.entropic.feature_sinkhorn import FeatureSinkhornResult, feature_sinkhorn
+    from geojax.transport.entropic.free_support import FreeSupportResult, free_support_barycenter
+    from geojax.transport.entropic.maps import barycentric_map, entropic_map
+    from geojax.transport.entropic.multimarginal import MultimarginalResult, multimarginal_sinkhorn
+    from geojax.transport.entropic.newton import sinkhorn_newton
+    from geojax.transport.entropic.partial import partial_transport
+    from geojax.transport.entropic.point_cloud import PointCloudResult, point_cloud_sinkhorn
+    from geojax.transport.entropic.sinkhorn import SinkhornResult, sinkhorn
+    from geojax.transport.entropic.unbalanced import unbalanced_sinkhorn
+    from geojax.transport.features.directions import (
+        orthogonal_directions,
+        random_directions,
+        simplex_directions,
+    )
+    from geojax.transport.gaussian.bures import bures_wasserstein, gaussian_wasserstein
+    from geojax.transport.gaussian.mixture import gaussian_mixture_wasserstein
+    from geojax.transport.gromov.fused import fused_gromov_wasserstein
+    from geojax.transport.gromov.initialisation import gw_barycentric_init
+    from geojax.transport.gromov.sorted_bound import (
+        coactivation_graph,
+        graph_on_logits_loss,
+        graph_row_means,
+        graph_row_norms,
+        sorted_gromov_wasserstein,
+    )
+    from geojax.transport.gromov.wasserstein import GromovResult, gromov_wasserstein
+    from geojax.transport.line.circular import circular_wasserstein
+    from geojax.transport.line.linear_circular import (
+        lcot_barycenter,
+        lcot_distance,
+        lcot_embedding,
+        lcot_inverse,
+    )
+    from geojax.transport.line.univariate import wasserstein_1d
+    from geojax.transport.sliced.control_variates import lower_control, upper_control
+    from geojax.transport.sliced.flow import sliced_flow
+    from geojax.transport.sliced.max_sliced import MaxSlicedResult, max_sliced_wasserstein
+    from geojax.transport.sliced.wasserstein import SlicedResult, sliced_wasserstein
 
 __all__ = [
     "BarycenterResult",
-    "EstimateResult",
     "FeatureSinkhornResult",
     "FreeSupportResult",
     "GromovResult",
@@ -66,14 +61,10 @@ __all__ = [
     "MultimarginalResult",
     "PointCloudResult",
     "PolymeanResult",
-    "ScorePredictor",
-    "SelectionResult",
     "SinkhornResult",
     "SlicedResult",
-    "WorstCase",
     "assignment",
     "assignment_cost",
-    "ate_ustatistic",
     "barycenter",
     "barycentric_map",
     "bottleneck_assignment",
@@ -83,11 +74,9 @@ __all__ = [
     "entropic_map",
     "farthest_point_sampling",
     "feature_sinkhorn",
-    "fit_ot_predictor",
+    "features",
     "free_support_barycenter",
     "fused_gromov_wasserstein",
-    "gaussian_features",
-    "gaussian_frequencies",
     "gaussian_mixture_wasserstein",
     "gaussian_wasserstein",
     "graph_on_logits_loss",
@@ -95,7 +84,7 @@ __all__ = [
     "graph_row_norms",
     "gromov_wasserstein",
     "gw_barycentric_init",
-    "inverse_uniform_transform",
+    "laws",
     "lcot_barycenter",
     "lcot_distance",
     "lcot_embedding",
@@ -103,40 +92,86 @@ __all__ = [
     "log_barrier",
     "lower_control",
     "max_sliced_wasserstein",
-    "maximal_coupling",
-    "mixture_ot",
     "multimarginal_sinkhorn",
     "orbit_type",
     "orthogonal_directions",
     "partial_transport",
     "point_cloud_sinkhorn",
     "polymean",
-    "project_scale",
     "random_directions",
-    "replicability",
     "sample_space_distance",
-    "select_mixture",
-    "shared_randomness_coupling",
     "simplex_directions",
-    "simplex_plus_frequencies",
     "sinkhorn",
     "sinkhorn_divergence",
     "sinkhorn_newton",
     "sliced_flow",
     "sliced_wasserstein",
-    "softmax_features",
     "sorted_gromov_wasserstein",
     "species_wasserstein",
-    "total_variation",
-    "tv_indistinguishability",
     "unbalanced_sinkhorn",
-    "uniform_transform",
     "upper_control",
     "wasserstein_1d",
-    "wasserstein_ball_worst_case",
 ]
 
+_DEFINED_IN = {
+    "BarycenterResult": "geojax.transport.entropic.barycenter",
+    "FeatureSinkhornResult": "geojax.transport.entropic.feature_sinkhorn",
+    "FreeSupportResult": "geojax.transport.entropic.free_support",
+    "GromovResult": "geojax.transport.gromov.wasserstein",
+    "MaxSlicedResult": "geojax.transport.sliced.max_sliced",
+    "MultimarginalResult": "geojax.transport.entropic.multimarginal",
+    "PointCloudResult": "geojax.transport.entropic.point_cloud",
+    "PolymeanResult": "geojax.transport.discrete.polymeans",
+    "SinkhornResult": "geojax.transport.entropic.sinkhorn",
+    "SlicedResult": "geojax.transport.sliced.wasserstein",
+    "assignment": "geojax.transport.discrete.assignment",
+    "assignment_cost": "geojax.transport.discrete.assignment",
+    "barycenter": "geojax.transport.entropic.barycenter",
+    "barycentric_map": "geojax.transport.entropic.maps",
+    "bottleneck_assignment": "geojax.transport.discrete.bottleneck",
+    "bures_wasserstein": "geojax.transport.gaussian.bures",
+    "circular_wasserstein": "geojax.transport.line.circular",
+    "coactivation_graph": "geojax.transport.gromov.sorted_bound",
+    "entropic_map": "geojax.transport.entropic.maps",
+    "farthest_point_sampling": "geojax.transport.discrete.species",
+    "feature_sinkhorn": "geojax.transport.entropic.feature_sinkhorn",
+    "features": "geojax.transport.features",
+    "free_support_barycenter": "geojax.transport.entropic.free_support",
+    "fused_gromov_wasserstein": "geojax.transport.gromov.fused",
+    "gaussian_mixture_wasserstein": "geojax.transport.gaussian.mixture",
+    "gaussian_wasserstein": "geojax.transport.gaussian.bures",
+    "graph_on_logits_loss": "geojax.transport.gromov.sorted_bound",
+    "graph_row_means": "geojax.transport.gromov.sorted_bound",
+    "graph_row_norms": "geojax.transport.gromov.sorted_bound",
+    "gromov_wasserstein": "geojax.transport.gromov.wasserstein",
+    "gw_barycentric_init": "geojax.transport.gromov.initialisation",
+    "laws": "geojax.transport.laws",
+    "lcot_barycenter": "geojax.transport.line.linear_circular",
+    "lcot_distance": "geojax.transport.line.linear_circular",
+    "lcot_embedding": "geojax.transport.line.linear_circular",
+    "lcot_inverse": "geojax.transport.line.linear_circular",
+    "log_barrier": "geojax.transport.discrete.species",
+    "lower_control": "geojax.transport.sliced.control_variates",
+    "max_sliced_wasserstein": "geojax.transport.sliced.max_sliced",
+    "multimarginal_sinkhorn": "geojax.transport.entropic.multimarginal",
+    "orbit_type": "geojax.transport.discrete.sample_spaces",
+    "orthogonal_directions": "geojax.transport.features.directions",
+    "partial_transport": "geojax.transport.entropic.partial",
+    "point_cloud_sinkhorn": "geojax.transport.entropic.point_cloud",
+    "polymean": "geojax.transport.discrete.polymeans",
+    "random_directions": "geojax.transport.features.directions",
+    "sample_space_distance": "geojax.transport.discrete.sample_spaces",
+    "simplex_directions": "geojax.transport.features.directions",
+    "sinkhorn": "geojax.transport.entropic.sinkhorn",
+    "sinkhorn_divergence": "geojax.transport.entropic.divergence",
+    "sinkhorn_newton": "geojax.transport.entropic.newton",
+    "sliced_flow": "geojax.transport.sliced.flow",
+    "sliced_wasserstein": "geojax.transport.sliced.wasserstein",
+    "sorted_gromov_wasserstein": "geojax.transport.gromov.sorted_bound",
+    "species_wasserstein": "geojax.transport.discrete.species",
+    "unbalanced_sinkhorn": "geojax.transport.entropic.unbalanced",
+    "upper_control": "geojax.transport.sliced.control_variates",
+    "wasserstein_1d": "geojax.transport.line.univariate",
+}
 
-def __dir__() -> list[str]:
-    """List what is public, not the modules that define it."""
-    return sorted(__all__)
+__getattr__, __dir__ = hall(__name__, _DEFINED_IN)

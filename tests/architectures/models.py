@@ -15,7 +15,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from geojax.architectures import Architecture, from_config
-from tests.symmetry.gallery.example import Expected, general_linear, permutation, rotation, scaling, sign
+from tests.symmetry.inference.gallery.example import (
+    Expected,
+    general_linear,
+    permutation,
+    rotation,
+    scaling,
+    sign,
+)
 
 MASK = np.array([[1, 1, 1, 1, 1, 1], [1, 1, 1, 1, 0, 0]])
 SEGMENTS = np.array([[0, 0, 0, 1, 1, 1], [0, 0, 1, 1, 0, 0]])

@@ -11,7 +11,7 @@ import pytest
 
 import geojax as gj
 from geojax.architectures import from_config
-from tests.symmetry.gallery.example import found, general_linear, permutation, scaling, sign
+from tests.symmetry.inference.gallery.example import found, general_linear, permutation, scaling, sign
 
 pytestmark = [pytest.mark.x32, pytest.mark.xdist_group("minilm")]
 

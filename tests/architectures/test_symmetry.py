@@ -11,8 +11,8 @@ import pytest
 import geojax as gj
 from geojax.architectures import from_config
 from tests.architectures.models import GPT2, MODELS
-from tests.symmetry import oracle
-from tests.symmetry.gallery.example import found
+from tests.symmetry.inference import oracle
+from tests.symmetry.inference.gallery.example import found
 
 # Each output is a few hundred products and sums of float64; matrices have condition numbers below 100.
 TOLERANCE = 1e-9

@@ -93,7 +93,7 @@ def test_an_interrupt_ends_with_code_130(monkeypatch, run):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("geojax.cli.models.resolve", interrupted)
+    monkeypatch.setattr("geojax.cli.files.models.resolve", interrupted)
     ended = run("symmetries", "x")
     assert ended.code == 130
     assert "interrupted" in ended.err
@@ -104,7 +104,7 @@ def test_a_request_to_terminate_removes_temporary_files(place, run, monkeypatch)
         assert list(place.glob(".geojax-*"))
         os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setattr("geojax.cli.merge.align_file", terminated)
+    monkeypatch.setattr("geojax.cli.commands.merge.align_file", terminated)
     arguments = (
         "merge",
         "a.safetensors",
@@ -125,7 +125,7 @@ def test_a_reader_that_goes_away_is_no_error(monkeypatch):
         raise BrokenPipeError
 
     closing = []
-    monkeypatch.setattr("geojax.cli.models.resolve", closed)
+    monkeypatch.setattr("geojax.cli.files.models.resolve", closed)
     monkeypatch.setattr("os.dup2", lambda source, target: closing.append(target))
     with open(os.devnull, "w") as stream:
         monkeypatch.setattr("sys.stdout", stream)
@@ -138,7 +138,7 @@ def test_a_defect_of_the_program_is_told_from_wrong_input(monkeypatch, run):
     def defect(*_, **__):
         raise RuntimeError("on purpose")
 
-    monkeypatch.setattr("geojax.cli.models.resolve", defect)
+    monkeypatch.setattr("geojax.cli.files.models.resolve", defect)
     ended = run("symmetries", "x")
     assert ended.code == 70
     assert "on purpose" in ended.err

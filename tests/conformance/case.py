@@ -1,9 +1,9 @@
 """What a public callable promises, as a value: one `Case` for each, from which all the checks are generated.
 
-A package's cases live in `cases_<package>.py`, which defines
+The cases of a package live in the modules of `tests/conformance/<package>/`, each of which may define
 
-    CASES: list[Case]       one or more for each public callable of the package's `__all__`
-    DATA: dict[str, str]    the names in `__all__` that need no case, each with the reason
+    CASES: list[Case]       one or more for each public callable of the package and of the halls in it
+    DATA: dict[str, str]    public names that need no case, each with the reason
 
 Structure that is fixed when a function is called (a spec, a manifold, a callable, max_steps) goes into the closure
 `call`; everything that is traced, numeric options too, is made by `arguments` and passed to `call` by position.

@@ -1,7 +1,10 @@
 """Every public callable against every check; and every public name against the list of cases."""
 
 import importlib
+import inspect
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -10,43 +13,64 @@ from tests.conformance.case import Case
 from tests.conformance.checks import CHECKS
 
 HERE = Path(__file__).parent
-TABLES = {path.stem.removeprefix("cases_"): path for path in sorted(HERE.glob("cases_*.py"))}
+# What a user imports: the root, and each package, its halls included. The demo is a program, not a library.
 PACKAGE = Path(geojax.__file__).parent
-# What a user imports: the root, and each sub-package. The demo is a program, not a library.
 SUBPACKAGES = {
     path.parent.name for path in PACKAGE.glob("*/__init__.py") if not path.parent.name.startswith("_")
 }
 PUBLIC = ["geojax", *sorted(SUBPACKAGES - {"demo"})]
 
 
-def load(package: str):
-    return importlib.import_module(f"tests.conformance.cases_{package}")
+def tables(package: str) -> list[ModuleType]:
+    """The modules of a package's folder of cases; each may define CASES and DATA."""
+    return [
+        importlib.import_module(f"tests.conformance.{package}.{path.stem}")
+        for path in sorted((HERE / package).glob("*.py"))
+    ]
 
 
-CASES = [(package, case) for package in TABLES for case in load(package).CASES]
+def public_names(package: str) -> dict[str, Any]:
+    """Public names of a package and of the halls in it, and what they stand for."""
+    module = importlib.import_module(package if package == "geojax" else f"geojax.{package}")
+    found = {}
+    for name in module.__all__:
+        value = getattr(module, name)
+        if inspect.ismodule(value) and package != "geojax":
+            found |= {inner: getattr(value, inner) for inner in value.__all__}
+        else:
+            found[name] = value
+    return found
+
+
+CASES = [
+    (package, case) for package in PUBLIC for table in tables(package) for case in getattr(table, "CASES", ())
+]
 
 
 @pytest.mark.parametrize("package", PUBLIC)
 def test_public_names_and_cases_agree(package):
-    module = importlib.import_module(package if package == "geojax" else f"geojax.{package}")
-    assert package in TABLES, (
-        f"tests/conformance/cases_{package}.py is missing; copy the example in cases_geojax.py"
-    )
-    table = load(package)
-    listed = {case.name for case in table.CASES} | set(table.DATA)
-    public = set(module.__all__)
-    assert not public - listed, f"public without a case: {sorted(public - listed)}"
-    assert not listed - public, f"a case without a public name: {sorted(listed - public)}"
-    assert not {case.name for case in table.CASES} & set(table.DATA), "a name has both a case and an excuse"
-    labels = [case.label for case in table.CASES]
+    assert tables(package), f"tests/conformance/{package}/ has no table; copy the example in geojax/root.py"
+    cases = [case for owner, case in CASES if owner == package]
+    data: dict[str, str] = {}
+    for table in tables(package):
+        repeated = set(data) & set(getattr(table, "DATA", {}))
+        assert not repeated, f"excused twice: {sorted(repeated)}"
+        data |= getattr(table, "DATA", {})
+    listed = {case.name for case in cases} | set(data)
+    public = public_names(package)
+    assert not set(public) - listed, f"public without a case: {sorted(set(public) - listed)}"
+    assert not listed - set(public), f"a case without a public name: {sorted(listed - set(public))}"
+    assert not {case.name for case in cases} & set(data), "a name has both a case and an excuse"
+    labels = [case.label for case in cases]
     assert len(labels) == len(set(labels)), "two cases have the same name and variant"
-    for name, reason in table.DATA.items():
+    for name, reason in data.items():
         assert len(reason.split()) >= 2, f"{name}: give a reason"
-        assert getattr(module, name).__doc__, f"{name} has no docstring"
+        assert public[name].__doc__, f"{name} has no docstring"
 
 
-def test_every_table_belongs_to_a_package():
-    assert set(TABLES) <= set(PUBLIC)
+def test_every_folder_of_cases_belongs_to_a_package():
+    folders = {path.parent.name for path in HERE.glob("*/*.py")}
+    assert folders <= set(PUBLIC)
 
 
 # One worker does all checks of a case, as they share its compiled results.

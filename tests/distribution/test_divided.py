@@ -9,7 +9,8 @@ import pytest
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from geojax.merging import average, dare, interpolate, karcher, model_stock, slerp, task_arithmetic, ties
-from geojax.symmetry import act, lazy_ascent, weight_matching
+from geojax.symmetry import act, weight_matching
+from geojax.symmetry.ascent import lazy_sweeps
 from tests.distribution.models import ENDS, WIDTH, problem
 
 KEY = jax.random.key(3)
@@ -82,7 +83,7 @@ def test_an_alignment_gathers_a_leaf_of_each_model_at_most(axis, models, monkeyp
     earlier = jax.live_arrays()
     before = set(map(id, earlier))
     held, taken = [], []
-    gains = lazy_ascent._gains
+    gains = lazy_sweeps._gains
 
     def watched(problem, name, x, y, element):
         held.append(on_first_device(z for z in jax.live_arrays() if id(z) not in before))

@@ -6,7 +6,7 @@ import struct
 
 import numpy as np
 
-from geojax.io.header import DTYPES
+from geojax.io.formats.header import DTYPES
 
 
 def every_dtype(seed=0):

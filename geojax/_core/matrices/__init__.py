@@ -1,0 +1,1 @@
+"""Functions of matrices with safe derivatives: decompositions, square roots, polar factors."""

@@ -1,0 +1,110 @@
+"""The optimal maps between two covariance matrices, which the Bures-Wasserstein geometry is made of.
+
+Between centred Gaussians of covariances A and B the optimal map is the symmetric T with T A T = B [Bhatia2019]. It
+comes from two Cholesky factors and the orthogonal polar factor of their product, for which Newton-Schulz needs
+products of matrices only [ChenChow2014].
+"""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from geojax._core.loops import iterate
+from geojax._core.matrices import linalg
+
+Matrix = Float[Array, "d d"]
+Scalar = Float[Array, ""]
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(2,))
+def maps(a: Matrix, b: Matrix, singular: bool) -> tuple[Scalar, Matrix, Matrix, Scalar]:
+    """The fidelity tr (A^(1/2) B A^(1/2))^(1/2), the optimal maps from A to B and back, and the squared distance.
+
+    Matrices that may be `singular`, and nearly are, are kept from being so by d ulp of their trace; else nothing is
+    added, and a singular one gives NaN. From A = L L^T, B = R R^T and the orthogonal polar factor Q of M = L^T R the
+    fidelity is <Q, M>, to second order in an error of Q, the maps are T = R Q^T L^-1 and its inverse L Q R^-1, and the
+    squared distance is |L - R Q^T|^2, without the cancellation of  tr A + tr B - 2 fidelity.
+    """
+    units, both = _units(a, b)
+    unit_a, unit_b = units
+    factors, (ridge_a, ridge_b) = _factors(jnp.stack([a, b]) / units[:, None, None], singular)
+    left, right = factors
+    left_inverse, right_inverse = jax.vmap(linalg.triangular_inverse)(factors)
+    m = left.T @ right
+    q = _polar(m, right_inverse @ left_inverse.T)
+    to_b, to_a = right @ q.T @ left_inverse, left @ q @ right_inverse
+    # What the ridges add to the fidelity is taken off to first order.
+    fidelity = jnp.vdot(q, m) - (ridge_a * jnp.trace(to_b) + ridge_b * jnp.trace(to_a)) / 2
+    stretch = jnp.sqrt(unit_b / unit_a)
+    gap = jnp.sqrt(unit_a) * left - jnp.sqrt(unit_b) * (right @ q.T)
+    return (
+        jnp.where(both, jnp.sqrt(unit_a) * jnp.sqrt(unit_b), 0) * fidelity,
+        jnp.where(both, stretch, 0) * linalg.symmetric(to_b),
+        jnp.where(both, 1 / stretch, 0) * linalg.symmetric(to_a),
+        jnp.sum(jnp.square(gap)),
+    )
+
+
+@maps.defjvp
+def _(singular, primals, tangents):
+    """T A T = B gives  dT A T + T A dT = dB - T dA T:  a Lyapunov equation for L^T dT L with L^T T L."""
+    (a, b), (a_dot, b_dot) = primals, tangents
+    fidelity, to_b, to_a, apart = maps(a, b, singular)
+    eye = jnp.eye(a.shape[0], dtype=a.dtype)
+    (unit, _), both = _units(a, b)
+    lower = jnp.sqrt(unit) * _factors(a[None] / unit, singular)[0][0]
+    inverse = linalg.triangular_inverse(lower)
+    middle = jnp.where(both, linalg.symmetric(lower.T @ to_b @ lower), eye)
+    right = lower.T @ linalg.symmetric(b_dot - to_b @ a_dot @ to_b) @ lower
+    to_b_dot = linalg.symmetric(inverse.T @ linalg.lyapunov(middle, right) @ inverse)
+    return (fidelity, to_b, to_a, apart), (
+        (jnp.vdot(to_b, a_dot) + jnp.vdot(to_a, b_dot)) / 2,
+        to_b_dot,
+        -to_a @ to_b_dot @ to_a,
+        jnp.vdot(eye - to_b, a_dot) + jnp.vdot(eye - to_a, b_dot),
+    )
+
+
+def _units(a: Matrix, b: Matrix):
+    """The scales of both matrices, and whether both have one."""
+    sizes = jnp.stack([jnp.trace(a), jnp.trace(b)])
+    return jnp.where(sizes > 0, sizes, 1), jnp.all(sizes > 0)
+
+
+def _factors(matrices: Float[Array, "n d d"], singular: bool):
+    """Cholesky factors of matrices of trace 1, and what was added to each diagonal: nothing where no pivot is small.
+
+    All are factorised at once: factorisations that run side by side wait for each other's threads on CPU.
+    """
+    n, d, _ = matrices.shape
+    if not singular:
+        return jnp.linalg.cholesky(matrices), jnp.zeros(n, matrices.dtype)
+    ridge = d * float(jnp.finfo(matrices.dtype).eps)
+    pivots = jnp.diagonal(jnp.linalg.cholesky(jax.lax.stop_gradient(matrices)), axis1=-2, axis2=-1) ** 2
+    definite = jnp.min(pivots, axis=-1) > 64 * ridge  # a NaN is not
+    ridges = jnp.where(definite, 0, jnp.asarray(ridge, matrices.dtype))
+    return jnp.linalg.cholesky(matrices + ridges[:, None, None] * jnp.eye(d, dtype=matrices.dtype)), ridges
+
+
+def _polar(m: Matrix, inverse: Matrix) -> Matrix:
+    """Orthogonal polar factor by the scaled Newton-Schulz iteration, given the inverse.
+
+    With the singular values of X in [l, 1] the step  X <- rho X (3 I - rho^2 X^T X) / 2,  rho^2 = 3 / (1 + l + l^2),
+    brings them into [l', 1] with l' = rho l (3 - rho^2 l^2) / 2; no cubic does better. It begins with
+    l = 1 / (|M| |M^-1|) in Frobenius norms.
+    """
+    size = jnp.linalg.norm(m)
+    least = 1 / (size * jnp.linalg.norm(inverse))
+
+    def step(state: tuple[Array, Array]) -> tuple[tuple[Array, Array], Array]:
+        x, low = state
+        square = 3 / (1 + low + low * low)
+        scale = jnp.sqrt(square) / 2
+        x = (3 * scale) * x - (scale * square) * (x @ (x.T @ x))
+        low = scale * low * (3 - square * low * low)
+        return (x, low), 1 - low
+
+    tol = 4 * float(jnp.finfo(m.dtype).eps)
+    return iterate(step, (m / size, least), tol=tol, max_steps=60).state[0]

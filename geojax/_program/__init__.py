@@ -1,0 +1,1 @@
+"""Reading JAX programs: parameters of equations, the walk over them, arguments and activations."""

@@ -1,0 +1,1 @@
+"""The architectures, one a file: configuration, apply function and names of tensors."""

@@ -1,0 +1,1 @@
+"""What the architectures are made of: fields of configurations, layers, attention, and the value they return."""

@@ -1,0 +1,1 @@
+"""Files merged, moved and aligned tensor by tensor."""

@@ -1,0 +1,253 @@
+"""Aligning two files of parameters, group by group."""
+
+import contextlib
+import dataclasses
+from collections.abc import Mapping
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from geojax._core import checks
+from geojax.io.formats.errors import CheckpointError
+from geojax.io.formats.finite import count_nonfinite
+from geojax.io.formats.safetensors import open_safetensors
+from geojax.io.streams.act import stream_act
+from geojax.io.streams.leaf_file import LeafFile, groups_of, leaf_file, precision
+from geojax.io.streams.merge import Path
+from geojax.symmetry.action.elements import Element, compose
+from geojax.symmetry.action.groups import GENERAL_LINEAR, SCALING, Group
+from geojax.symmetry.action.layout import Block, Cut, Layout, blocks, split
+from geojax.symmetry.action.spec import SymmetrySpec
+from geojax.symmetry.ascent.balanced_models import Setting, upright
+from geojax.symmetry.ascent.lazy_sweeps import lazy_match
+from geojax.symmetry.ascent.movers import groups_of as groups_of_movers
+from geojax.symmetry.ascent.movers import kinds_of, movers_of, pair_of
+from geojax.symmetry.ascent.problem import Problem
+from geojax.symmetry.matching.by_weights import MatchingResult
+from geojax.symmetry.orbits.balance import balancing_element
+from geojax.typing import Key
+
+__all__ = ["stream_align"]
+
+
+def stream_align(
+    spec: SymmetrySpec,
+    path_a: Path,
+    path_b: Path,
+    out: Path,
+    *,
+    key: Key,
+    init: Mapping[str, Array] | None = None,
+    max_sweeps: int = 100,
+    names_a: Mapping[str, str] | None = None,
+    names_b: Mapping[str, str] | None = None,
+    metadata: Mapping[str, str] | None = None,
+) -> MatchingResult:
+    """Moves the parameters in one file to where those in another are, and writes them to a third.
+
+    The matching is that of `geojax.symmetry.weight_matching`, visit by visit, with the same key: the same objective to
+    rounding, and the same element but where two are equally good to rounding. It reads a leaf of either file when a
+    group looks at it, and keeps similarities of units instead of weights.
+
+    Args:
+        spec: The symmetry of the function, from `geojax.symmetry.infer`.
+        path_a: The file to match, as for `open_safetensors`.
+        path_b: The file to move.
+        out: The file to write, another one: b moved by the element.
+        key: Random key, for the order of the groups in each sweep.
+        init: Element to start from, as for `weight_matching`.
+        max_sweeps: Most sweeps over all groups.
+        names_a: {tensor of file a: path of the leaf that it is}. If None, tensors are called as leaves are, and there
+            are no others.
+        names_b: The same for file b; tensors that it does not hold are copied as they are.
+        metadata: Words about the output; if None, those of file b.
+
+    Returns:
+        MatchingResult; the moved parameters are at ``out`` once the file is whole.
+
+    Raises:
+        CheckpointError: If a file is broken, does not fit the spec or holds NaN or infinities, or the disk is full.
+        ValueError: If ``init`` holds an unknown group or a wrong shape.
+
+    Status: CONVERGED; MAX_STEPS; NONFINITE if the objective is not finite.
+    Differentiation: none; it writes.
+    Complexity: that of `weight_matching`, and every visit to a group reads the leaves that it moves. Memory: two leaves
+        and what moving makes of them, the similarities [n, n] of each group, and beyond that the leaves where groups
+        depend on each other (one attention layer), the leaves that carry a group on two axes (one recurrent kernel),
+        and, for scalings and linear groups, the leaves that are balanced together: a layer of a transformer, but
+        all of a plain relu network, whose scalings share leaves from the first layer to the last.
+
+    Example:
+        >>> import os, tempfile, jax, jax.numpy as jnp
+        >>> from geojax.io import flatten, load_safetensors, save_safetensors, stream_align
+        >>> from geojax.symmetry import infer
+        >>> params = [jax.random.normal(jax.random.key(i), (4, 4)) for i in range(2)]
+        >>> spec = infer(lambda p, x: jax.nn.sigmoid(x @ p[0]) @ p[1], params, jnp.ones((3, 4)))
+        >>> a, b, out = (os.path.join(tempfile.mkdtemp(), "model") for _ in range(3))
+        >>> save_safetensors(a, flatten([params[0][:, ::-1], params[1][::-1]]))
+        >>> save_safetensors(b, flatten(params))
+        >>> stream_align(spec, a, b, out, key=jax.random.key(0)).element["0"].tolist()
+        [3, 2, 1, 0]
+
+    References: [Ainsworth2022], Alg. 1; [KempfNess1979] for the gauge.
+    """
+    checks.typed_key("stream_align", key)
+    max_sweeps = checks.count("stream_align", "max_sweeps", max_sweeps)
+    with contextlib.ExitStack() as stack:
+        file_a, file_b = (stack.enter_context(open_safetensors(path)) for path in (path_a, path_b))
+        a = leaf_file("stream_align", spec, file_a, names_a)
+        b = leaf_file("stream_align", spec, file_b, names_b)
+        numeric = [leaf for leaf in spec.leaves if jnp.issubdtype(a.shape(leaf.path).dtype, jnp.inexact)]
+        dtypes = [side.shape(leaf.path).dtype for side in (a, b) for leaf in numeric]
+        stack.enter_context(precision(*dtypes))
+        dtype = np.result_type(np.float32, *(each for each in dtypes if each.itemsize >= 4))
+        for side in (a, b):
+            _check_finite(side, [leaf.path for leaf in numeric])
+        found = _matched(_Sides(a, b, dtype, key, max_sweeps), init)
+    stream_act(spec, found.element, path_b, out, names=names_b, metadata=metadata)
+    return found
+
+
+@dataclasses.dataclass(frozen=True)
+class _Sides:
+    """Two files and how to match them."""
+
+    a: LeafFile
+    b: LeafFile
+    dtype: np.dtype
+    key: Key
+    max_sweeps: int
+
+
+def _matched(sides: _Sides, init: Mapping[str, Array] | None) -> MatchingResult:
+    spec, real = sides.a.spec, np.dtype(jnp.finfo(sides.dtype).dtype)
+    movers = movers_of(spec)
+    by_member = {member: mover for mover in movers for member in mover.members}
+    places = [
+        (leaf, number, pair_of(by_member, block))
+        for leaf in spec.leaves
+        if jnp.issubdtype(sides.a.shape(leaf.path).dtype, jnp.inexact)
+        for number, block in enumerate(blocks(leaf.layout))
+    ]
+    problem = Problem(tuple(pair for _, _, pair in places), groups_of_movers(movers), kinds_of(movers))
+    turns = upright(
+        spec, movers, [lambda path, side=side: side.read(path, sides.dtype) for side in (sides.a, sides.b)]
+    )
+    gauges = [
+        compose(spec, turn, balanced) if turn else balanced
+        for turn, balanced in zip(turns, (_balanced(side, sides.dtype, real) for side in (sides.a, sides.b)))
+    ]
+    acting = [
+        {leaf.path: {name: gauge[name] for name in groups_of(leaf) & set(gauge)} for leaf in spec.leaves}
+        for gauge in gauges
+    ]
+
+    def read(place: int) -> tuple[Array, Array]:
+        leaf, number, pair = places[place]
+        arrays = []
+        for side, gauge in zip((sides.a, sides.b), acting):
+            whole = side.read(leaf.path, sides.dtype, gauge[leaf.path])
+            block = split(leaf.layout, whole)[number]
+            arrays.append(block.reshape((1,) * (len(pair.names) - block.ndim) + block.shape))
+        return arrays[0], arrays[1]
+
+    nothing = [jnp.zeros(0, sides.dtype)]
+    setting = Setting(spec, movers, problem, [nothing, nothing], gauges)
+    start, settled = setting.start("stream_align", init)
+    sizes = [
+        int(np.prod([part.size for part in list(blocks(leaf.layout))[number].parts]))
+        for leaf, number, _ in places
+    ]
+    found = lazy_match(
+        problem,
+        read,
+        sizes,
+        start,
+        key=sides.key,
+        settled=settled,
+        max_sweeps=sides.max_sweeps,
+        dtype=real,
+    )
+    element = setting.element(found.moves)
+    return MatchingResult(element, found.objective, found.error, found.num_steps, found.status)
+
+
+def _check_finite(side: LeafFile, paths: list[str]) -> None:
+    for path in paths:
+        name = side.home[path]
+        count = count_nonfinite(side.file[name])
+        side.file.release(name)
+        if count:
+            raise CheckpointError(side.file.path, f"{count} of its numbers are NaN or infinite", tensor=name)
+
+
+def _balanced(side: LeafFile, dtype: np.dtype, real: np.dtype) -> Element:
+    """The scalings and linear maps that bring a file to its balanced gauge, set by set of leaves that share some."""
+    gauge: Element = {}
+    for part in _balanced_together(side.spec):
+        renamed, groups, paths = _renamed(part)
+        leaves = {paths[leaf.path]: side.read(leaf.path, dtype) for leaf in part.leaves}
+        found = balancing_element(renamed, leaves, dtype=real)
+        gauge |= {name: found[groups[name]] for name, _ in part.members}
+    return gauge
+
+
+def _balanced_together(spec: SymmetrySpec) -> list[SymmetrySpec]:
+    """The scalings and linear groups of a spec, divided into parts that share no leaf."""
+    names = {name for name, group in spec.members if group.kind in (SCALING, GENERAL_LINEAR)}
+    rest = spec.without(*(name for name, _ in spec.members if name not in names))
+    parts: list[tuple[set[str], list[str]]] = []
+    for leaf in rest.leaves:
+        groups = groups_of(leaf)
+        if not groups:
+            continue
+        shared = [part for part in parts if part[0] & groups]
+        parts = [part for part in parts if not part[0] & groups]
+        parts.append(
+            (
+                groups.union(*(part[0] for part in shared)),
+                [p for part in shared for p in part[1]] + [leaf.path],
+            )
+        )
+    return [
+        dataclasses.replace(
+            rest,
+            members=tuple((name, group) for name, group in rest.members if name in groups),
+            leaves=tuple(leaf for leaf in rest.leaves if leaf.path in set(paths)),
+            pins=(),
+            unknown=(),
+            verification=None,
+            reach=None,
+        )
+        for groups, paths in parts
+    ]
+
+
+def _renamed(spec: SymmetrySpec) -> tuple[SymmetrySpec, dict[str, str], dict[str, str]]:
+    """A spec with names that mean nothing, so that layers of one shape share a compiled program, and the new names of
+    its groups and of its leaves.
+    """
+    table = {"": ""}
+    new = lambda word: table.setdefault(word, str(len(table)))  # noqa: E731
+
+    def moves(pairs: tuple[tuple[str, int], ...]) -> tuple[tuple[str, int], ...]:
+        return tuple((new(name), power) for name, power in pairs)
+
+    def layout(node: Layout) -> Layout:
+        if isinstance(node, Cut):
+            return dataclasses.replace(node, pieces=tuple(layout(piece) for piece in node.pieces))
+        parts = tuple(
+            dataclasses.replace(part, name=new(part.name), moves=moves(part.moves)) for part in node.parts
+        )
+        return Block(parts, moves(node.moves))
+
+    def group(item: Group) -> Group:
+        return dataclasses.replace(item, parents=tuple(map(new, item.parents)), axis=new(item.axis))
+
+    paths = {leaf.path: str(number) for number, leaf in enumerate(spec.leaves)}
+    leaves = tuple(
+        dataclasses.replace(leaf, path=paths[leaf.path], layout=layout(leaf.layout)) for leaf in spec.leaves
+    )
+    members = tuple((new(name), group(item)) for name, item in spec.members)
+    return dataclasses.replace(spec, leaves=leaves, members=members), table, paths

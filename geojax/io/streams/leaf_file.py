@@ -1,0 +1,103 @@
+"""The tensors of a file as the leaves of a symmetry spec, read one at a time."""
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator, Mapping
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from geojax.io.formats.errors import CheckpointError, listed, shown
+from geojax.io.formats.safetensors import Checkpoint
+from geojax.symmetry.action.elements import act
+from geojax.symmetry.action.layout import blocks
+from geojax.symmetry.action.spec import Leaf, SymmetrySpec
+
+
+@dataclasses.dataclass(frozen=True)
+class LeafFile:
+    """A file with the leaves of a spec.
+
+    Attributes:
+        spec: The symmetry.
+        file: The open file.
+        names: {tensor of the file: path of the leaf that it is}. Several tensors may be one leaf, as tied ones are.
+        home: {path of a leaf: the first tensor that it is}.
+    """
+
+    spec: SymmetrySpec
+    file: Checkpoint
+    names: Mapping[str, str]
+    home: Mapping[str, str]
+
+    def shape(self, path: str) -> jax.ShapeDtypeStruct:
+        """Shape and dtype of a leaf."""
+        return self.file.shapes[self.home[path]]
+
+    def read(self, path: str, dtype: np.dtype, gauge: Mapping[str, Array] | None = None) -> Array:
+        """A leaf in the given dtype, moved by an element if there is one."""
+        name = self.home[path]
+        # A copy: what JAX made of a view might still be looked at when the view's pages have left.
+        array = jnp.asarray(self.file[name].astype(dtype))
+        self.file.release(name)
+        return moved(self.spec, path, array, gauge) if gauge else array
+
+
+def leaf_file(where: str, spec: SymmetrySpec, file: Checkpoint, names: Mapping[str, str] | None) -> LeafFile:
+    """Finds the leaves of a spec among the tensors of a file.
+
+    Raises:
+        CheckpointError: Naming leaves that the file lacks or has in another shape, and tensors that are no leaf.
+    """
+    given = {name: name for name in file} if names is None else dict(names)
+    expected = {leaf.path: leaf.shape for leaf in spec.leaves}
+    home: dict[str, str] = {}
+    lines = [f"missing: {shown(name)}, which names holds" for name in given if name not in file]
+    for name, path in given.items():
+        if path not in expected:
+            lines.append(f"no leaf of the spec: {shown(path)}")
+        elif name in file and tuple(file.shapes[name].shape) != tuple(expected[path]):
+            got = list(file.shapes[name].shape)
+            lines.append(f"{shown(name)}: got shape {got}, expected {list(expected[path])}")
+        home.setdefault(path, name)
+    lines += [f"missing: {shown(path)} {list(expected[path])}" for path in expected if path not in home]
+    if lines:
+        raise CheckpointError(
+            file.path,
+            f"{where}: its tensors are not the {len(expected)} leaves of the spec:{listed(lines)}\n"
+            "Pass names={tensor: leaf} where the file calls them otherwise, or holds tensors besides.",
+        )
+    return LeafFile(spec, file, given, home)
+
+
+def one_leaf(spec: SymmetrySpec, path: str) -> SymmetrySpec:
+    """The spec of a single leaf, with all groups."""
+    leaves = tuple(leaf for leaf in spec.leaves if leaf.path == path)
+    return dataclasses.replace(spec, leaves=leaves, pins=())
+
+
+def moved(spec: SymmetrySpec, path: str, array: Array, element: Mapping[str, Array]) -> Array:
+    """One leaf after an element has acted on it."""
+    return act(one_leaf(spec, path), element, {path: array})[path]
+
+
+def groups_of(leaf: Leaf) -> set[str]:
+    """The groups that move a leaf."""
+    return {
+        name
+        for block in blocks(leaf.layout)
+        for moves in (block.moves, *(part.moves for part in block.parts))
+        for name, _ in moves
+    }
+
+
+@contextlib.contextmanager
+def precision(*dtypes: np.dtype) -> Iterator[None]:
+    """Computes with 64-bit types if one of these dtypes needs them, whatever the user's setting."""
+    if {np.dtype(wide) for wide in (np.float64, np.int64, np.uint64)} & set(dtypes):
+        with jax.enable_x64(True):
+            yield
+    else:
+        yield

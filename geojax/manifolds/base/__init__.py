@@ -1,0 +1,1 @@
+"""What every space has, and Euclidean space."""

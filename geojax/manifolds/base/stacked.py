@@ -1,0 +1,69 @@
+"""Points of a manifold stacked on a leading axis: their checks, their weights and what is mapped over them."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from geojax._core.tree import named_leaves
+from geojax.manifolds.base.manifold import Manifold
+from geojax.typing import PyTree
+
+
+def points_of(where: str, manifold: Manifold, points: PyTree, name: str = "points") -> tuple[Any, int]:
+    """The points as floating arrays, and how many there are; at least one."""
+    leaves = {key: jnp.shape(leaf)[:1] for key, leaf in named_leaves(points).items()}
+    sizes = {shape[0] for shape in leaves.values() if shape}
+    if () in leaves.values() or len(sizes) != 1:
+        got = ", ".join(f"{key or name}: {list(shape)}" for key, shape in leaves.items())
+        raise ValueError(
+            f"{where}: {name} has the leading axes {{{got}}}; expected points stacked on one leading axis, of the same "
+            "size in every leaf. Stack them with jax.numpy.stack."
+        )
+    (num,) = sizes
+    if num == 0:
+        raise ValueError(f"{where}: {name} holds no point; expected at least one. Leave the empty set out.")
+    first = manifold._arrays(
+        where, **{f"each of {name}": jax.tree.map(lambda leaf: jnp.asarray(leaf)[0], points)}
+    )[0]
+    return jax.tree.map(lambda leaf, like: jnp.asarray(leaf, like.dtype), points, first), num
+
+
+def real_dtype(tree: PyTree) -> Any:
+    """The floating dtype of what is measured on a tree: that of its leaves, without the imaginary part."""
+    return jnp.finfo(jnp.result_type(*jax.tree.leaves(tree))).dtype
+
+
+def weights_of(
+    where: str, weights: Float[Array, " n"] | None, num: int, dtype: Any, name: str = "weights"
+) -> Float[Array, " n"]:
+    """The weights as they were given, or 1 each."""
+    if weights is None:
+        return jnp.ones(num, dtype)
+    if not jnp.issubdtype(jax.dtypes.result_type(weights), jnp.number) or jnp.shape(weights) != (num,):
+        raise ValueError(
+            f"{where}: {name} has shape {list(jnp.shape(weights))}; expected real numbers [{num}], one for each point. "
+            "Leave it out for equal weights."
+        )
+    return jnp.asarray(weights, dtype)
+
+
+def logs(manifold: Manifold, x: PyTree, points: PyTree) -> Any:
+    """log_x of every point."""
+    return jax.vmap(lambda point: manifold._log(x, point))(points)
+
+
+def combination(weights: Float[Array, " n"], vectors: PyTree) -> Any:
+    """sum_i w_i v_i, leaf by leaf."""
+    return jax.tree.map(lambda leaf: jnp.tensordot(weights.astype(leaf.dtype), leaf, axes=1), vectors)
+
+
+def scaled(c: Float[Array, ""], tree: PyTree) -> Any:
+    """C times a tree, in the dtypes of the tree."""
+    return jax.tree.map(lambda leaf: c.astype(leaf.dtype) * leaf, tree)
+
+
+def chosen(condition: Array, x: PyTree, y: PyTree) -> Any:
+    """Tree x where the condition holds, tree y elsewhere."""
+    return jax.tree.map(lambda a, b: jnp.where(condition, a, b), x, y)

@@ -1,0 +1,1 @@
+"""Curves and transport along them."""

@@ -1,0 +1,1 @@
+"""Orthonormal frames and the subspaces that they span."""

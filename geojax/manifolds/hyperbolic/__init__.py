@@ -1,0 +1,1 @@
+"""Hyperbolic space in its models."""

@@ -1,0 +1,1 @@
+"""Products, powers and quotients by permutations."""

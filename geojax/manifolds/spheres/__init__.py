@@ -1,0 +1,1 @@
+"""Spheres and spaces made of them."""

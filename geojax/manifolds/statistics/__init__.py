@@ -1,0 +1,1 @@
+"""Statistics of points: means, medians, principal directions, regression."""

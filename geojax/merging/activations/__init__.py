@@ -1,0 +1,1 @@
+"""Merged models whose activations are put right."""

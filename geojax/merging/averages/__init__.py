@@ -1,0 +1,1 @@
+"""Averages of models, plain and weighted."""

@@ -1,0 +1,1 @@
+"""Paths and planes between models, and what a loss does along them."""

@@ -1,0 +1,1 @@
+"""Merging differences from a common base: task vectors, masks, signatures."""

@@ -1,0 +1,1 @@
+"""Steps on curved parameters: Riemannian transformations and minimisers."""

@@ -1,0 +1,1 @@
+"""Geometry of the step: norms and their steepest descent, radial projections, scalings of factors."""

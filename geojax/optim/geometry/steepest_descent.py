@@ -1,0 +1,127 @@
+"""Dual norms and steepest steps; steepest descent with a norm for each leaf's role, as an optax transformation."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float
+
+from geojax._core import checks
+from geojax.optim.geometry.norms import ModularNorm, Norm
+from geojax.typing import PyTree, Scalar
+
+
+def dual_norm(g: PyTree, norm: Norm) -> Float[Array, ""]:
+    """Dual norm of a gradient: how fast a function can rise along a step of length 1.
+
+    |g|* = max <g, t> over |t| <= 1.
+
+    Args:
+        g: Gradient, an array or a tree as `norm` takes it.
+        norm: The norm of the steps, a value such as `SpectralNorm()`.
+
+    Returns:
+        Scalar >= 0, in units of the gradient.
+
+    Raises:
+        ValueError: At trace time, if `norm` is one of matrices and g is none.
+
+    Differentiation: as `norm.steepest`.
+
+    Complexity: That of `norm.steepest`.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from geojax.optim import MaxNorm, dual_norm
+        >>> float(dual_norm(jnp.array([1.0, -2.0]), MaxNorm()))
+        3.0
+
+    References: [BernsteinNewhouse2024].
+    """
+    g = jax.tree.map(lambda leaf: checks.floats("dual_norm", g=leaf)[0], g)
+    return _paired(g, norm.steepest(g))
+
+
+def steepest_step(g: PyTree, norm: Norm, *, sharpness: Scalar = 1.0) -> Any:
+    """The step that minimises a linear function plus the squared norm of the step.
+
+    d = argmin <g, d> + (sharpness / 2) |d|^2 = -(|g|* / sharpness) t,  t steepest for g;  <g, d> = -|g|*^2 / sharpness.
+
+    Args:
+        g: Gradient, an array or a tree as `norm` takes it.
+        norm: The norm of the steps, a value such as `SpectralNorm()`.
+        sharpness: > 0, units of gradient per unit of step; the inverse of a learning rate. Traced.
+
+    Returns:
+        The step, shaped like g; one of them where there are several.
+
+    Raises:
+        ValueError: At trace time, if `norm` is one of matrices and g is none.
+
+    Differentiation: as `norm.steepest`.
+
+    Complexity: That of `norm.steepest`.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from geojax.optim import MaxNorm, steepest_step
+        >>> steepest_step(jnp.array([1.0, -2.0]), MaxNorm(), sharpness=3.0).tolist()
+        [-1.0, 1.0]
+
+    References: [BernsteinNewhouse2024], proposition 1.
+    """
+    g = jax.tree.map(lambda leaf: checks.floats("steepest_step", g=leaf)[0], g)
+    direction = norm.steepest(g)
+    size = _paired(g, direction)
+    return jax.tree.map(lambda t: (-size / sharpness * t).astype(t.dtype), direction)
+
+
+def steepest_descent(
+    learning_rate: Scalar | optax.Schedule, norms: PyTree, *, unit: bool = False
+) -> optax.GradientTransformation:
+    """Steepest descent under the largest of the leaves' norms, as an optax transformation.
+
+    update = -learning_rate (sum_l |g_l|*_l) t_l,  with t_l steepest for the gradient g_l under the norm of the leaf;
+    every leaf moves equally far. With `unit` the factor in brackets is left out, and each moves by learning_rate.
+
+    Args:
+        learning_rate: A number or an optax schedule; the inverse sharpness, or with `unit` the length of the steps.
+        norms: Prefix tree of norms over the parameters: `SpectralNorm()` for inner matrices, `RowNorm()` for tables
+            of embeddings, `MaxNorm()` for vectors.
+        unit: Whether to normalise the steps. With `MaxNorm()` that is sign descent: Adam without its averages. With
+            `SpectralNorm()` it is Shampoo without accumulation.
+
+    Returns:
+        GradientTransformation; put `optax.trace` or `optax.ema` before it for momentum.
+
+    Raises:
+        TypeError: If something in `norms` is no norm.
+        ValueError: At trace time, if a norm of matrices meets something else.
+
+    Differentiation: as the norms.
+
+    Complexity: The sum of the norms' `steepest`.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from geojax.optim import MaxNorm, steepest_descent
+        >>> optimiser = steepest_descent(0.1, MaxNorm(), unit=True)
+        >>> updates, _ = optimiser.update(jnp.array([2.0, -3.0]), optimiser.init(jnp.zeros(2)))
+        >>> [round(float(u), 3) for u in updates]
+        [-0.1, 0.1]
+
+    References: [BernsteinNewhouse2024].
+    """
+    norm = ModularNorm(norms)
+
+    def direction(updates: PyTree, params: Any = None) -> Any:
+        if unit:
+            return norm.steepest(updates)
+        return jax.tree.map(lambda d: -d, steepest_step(updates, norm))
+
+    return optax.chain(optax.stateless(direction), optax.scale_by_learning_rate(learning_rate))
+
+
+def _paired(g: Any, t: Any) -> Array:
+    return sum(jnp.vdot(a, b) for a, b in zip(jax.tree.leaves(g), jax.tree.leaves(t)))  # type: ignore[return-value]

@@ -1,0 +1,1 @@
+"""Preconditioners kept in matrix groups and on definite matrices."""

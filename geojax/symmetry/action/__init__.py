@@ -1,0 +1,1 @@
+"""The group and its action: specs, elements, and how they move parameters."""

@@ -1,0 +1,1 @@
+"""Inference: the symmetry group of a program, read off its jaxpr and verified."""

@@ -1,0 +1,155 @@
+"""Which nodes may move independently for each index of which others: wreath products, read off the log of a run.
+
+D may vary with H if in every array where D occurs H occurs exactly once, every contraction over D contracts H as well
+or keeps it in step, and no axis H is summed, mixed or picked from while D stays. H may itself be held fixed: the layers
+of a scan give one permutation a layer. For a scaling only the arrays that it really scales count.
+"""
+
+import itertools
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+
+from geojax.symmetry.inference.labels.axes import Factor, Label, Node, expand, resolve, terminals
+from geojax.symmetry.inference.labels.interpreter import Interpreter
+
+LIMIT = 4096
+
+
+def node_of(factor: Factor) -> Node | None:
+    """The node a factor stands for, with or without exponents."""
+    return factor if isinstance(factor, Node) else getattr(factor, "node", None)
+
+
+class Log:
+    """What a run noted: the factors of each block of each array, and the contractions.
+
+    Of an array with very many blocks everything counts as repeated.
+    """
+
+    def __init__(self, interpreter: Interpreter):
+        self.arrays = list(dict.fromkeys(_arrays(interpreter)))
+        self.contractions = list(_contractions(interpreter))
+        self.eliminations = list(_eliminations(interpreter))
+        self.index: dict[Node, Log] = {}
+        for factors in self.arrays:
+            for node in set(_nodes(factors)):
+                self.about(node).arrays.append(factors)
+        for summed, together in self.contractions:
+            for node in set(_nodes(summed)):
+                self.about(node).contractions.append((summed, together))
+        for gone, kept in self.eliminations:
+            for node in set(_nodes(kept)):
+                self.about(node).eliminations.append((gone, kept))
+
+    def about(self, node: Node) -> "Log":
+        """The part of the log in which a node occurs."""
+        if node not in self.index:
+            part = self.index[node] = object.__new__(Log)
+            part.arrays, part.contractions, part.eliminations, part.index = [], [], [], {}
+        return self.index[node]
+
+    def varies(self, active: Callable[[Factor], bool]) -> dict[Node, set[Node]]:
+        """For each node with an active factor, the nodes that what moves it may vary with."""
+        allowed: dict[Node, set[Node]] = {}
+
+        def restrict(node: Node, others: set[Node]) -> None:
+            allowed[node] = allowed[node] & others if node in allowed else others - {node}
+
+        for factors in self.arrays:
+            moving = set(_nodes(factor for factor in factors if active(factor)))
+            if moving:
+                count = Counter(_nodes(factors))
+                once = {node for node, times in count.items() if times == 1}
+                for node in moving:
+                    restrict(node, once)
+        for summed, together in self.contractions:
+            for node in _nodes(factor for factor in summed if active(factor)):
+                restrict(node, together)
+        for gone, kept in self.eliminations:
+            for node in _nodes(factor for factor in kept if active(factor)):
+                allowed.get(node, set()).difference_update(gone)
+        return allowed
+
+
+def parents(log: Log, nodes: Iterable[Node]) -> dict[Node, set[Node]]:
+    """For each node the nodes it may vary with, without cycles and closed under taking parents of parents."""
+    allowed = {node: set[Node]() for node in nodes}
+    allowed.update(log.varies(lambda factor: node_of(factor) in allowed))
+    _orient(allowed)
+    for others in allowed.values():
+        close(others, allowed)
+    return allowed
+
+
+def close(others: set[Node], parents: dict[Node, set[Node]]) -> None:
+    """Drops from ``others`` each free node whose own parents are not all among them."""
+    changed = True
+    while changed:
+        loose = {node for node in others if node.pin is None and not parents.get(node, set()) <= others}
+        others -= loose
+        changed = bool(loose)
+
+
+def _arrays(interpreter: Interpreter) -> Iterator[tuple[Factor, ...]]:
+    for occurrence in interpreter.occurrences:
+        blocks = _blocks(occurrence.axes)
+        if blocks is None:
+            yield _every(occurrence.axes) * 2
+            continue
+        ambient = resolve(occurrence.ambient)
+        for block in blocks:
+            yield (*(factor for _, factor in block), *ambient)
+
+
+def _contractions(interpreter: Interpreter) -> Iterator[tuple[tuple[Factor, ...], set[Node]]]:
+    for contraction in interpreter.contractions:
+        depth = len(contraction.summed)
+        ambient = set(_nodes(resolve(contraction.ambient)))
+        blocks = _blocks((*contraction.summed, *contraction.batch))
+        if blocks is None:
+            yield _every(contraction.summed), ambient
+            continue
+        for pairs in blocks:
+            together = ambient | set(_nodes(factor for _, factor in pairs))
+            yield tuple(factor for axis, factor in pairs if axis < depth), together
+
+
+def _eliminations(interpreter: Interpreter) -> Iterator[tuple[set[Node], tuple[Factor, ...]]]:
+    for elimination in interpreter.eliminations:
+        depth = len(elimination.gone)
+        blocks = _blocks((*elimination.gone, *elimination.kept))
+        if blocks is None:
+            yield set(_nodes(_every(elimination.gone))), _every(elimination.kept)
+            continue
+        for pairs in blocks:
+            gone = set(_nodes(factor for axis, factor in pairs if axis < depth))
+            yield gone, tuple(factor for axis, factor in pairs if axis >= depth)
+
+
+def _blocks(labels: tuple[Label, ...]) -> list[tuple[tuple[int, Factor], ...]] | None:
+    """The blocks of an array; None where there are too many, and everything is to be taken as occurring together."""
+    blocks = list(itertools.islice(expand(labels), LIMIT + 1))
+    return blocks if len(blocks) <= LIMIT else None
+
+
+def _every(labels: tuple[Label, ...]) -> tuple[Factor, ...]:
+    return tuple(factor for label in labels for factor in terminals(label))
+
+
+def _nodes(factors: Iterable[Factor]) -> Iterator[Node]:
+    return (node for factor in factors if (node := node_of(factor)) is not None)
+
+
+def _orient(allowed: dict[Node, set[Node]]) -> None:
+    """Of two nodes that may each vary with the other, keeps the direction that gives more elements."""
+    for child, others in allowed.items():
+        for parent in list(others):
+            if child in allowed.get(parent, ()) and _elements(parent, child) >= _elements(child, parent):
+                allowed[parent].discard(child)
+
+
+def _elements(parent: Node, child: Node) -> tuple[float, int]:
+    """Logarithm of the order of S_child wr S_parent, where a held node contributes nothing of its own."""
+    own = [0.0 if node.pin else math.lgamma(node.size + 1) for node in (parent, child)]
+    return own[0] + parent.size * own[1], -parent.serial

@@ -1,0 +1,1 @@
+"""Exponents: which axes may be scaled together."""

@@ -1,0 +1,141 @@
+"""infer: the symmetry of any JAX function of parameters, read off its jaxpr."""
+
+import dataclasses
+import math
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+from jax.core import Tracer
+
+from geojax.symmetry.action.spec import SymmetrySpec
+from geojax.symmetry.inference.build import build
+from geojax.symmetry.inference.dimension import jacobian, orbit_dimension
+from geojax.symmetry.inference.rotations import drop_half_turns, propose
+from geojax.symmetry.inference.tracing import is_array, trace
+from geojax.symmetry.inference.verify import Probe, check
+from geojax.typing import Params
+
+SMALL = 256
+REDRAWS = 8
+
+
+def infer(
+    apply: Callable[..., Any], params: Params, *inputs: Any, verify: bool = True, strict: bool = False
+) -> SymmetrySpec:
+    """Finds the symmetry group of a function's parameters: the moves g with apply(g params, x) = apply(params, x).
+
+    ``apply`` is traced once and its jaxpr is run on labels in place of arrays: every axis gets a label that says which
+    group element moves it, every primitive turns into equations between labels, and what the equations leave free is
+    the symmetry. Permutations come from axes that stay free (within each head, expert or layer where that is free
+    too); positive scalings, signs, orthogonal and general linear groups from the exponents that the same program
+    allows. Inputs and outputs stay as they are. The result is checked numerically by `verify`; a group that failed
+    would be left out and named.
+
+    Args:
+        apply: Any traceable function ``apply(params, *inputs)``: a flax, equinox or plain JAX model. Outputs may be
+            any tree; every output is held fixed.
+        params: Its parameters, a tree of arrays or of `jax.ShapeDtypeStruct`; other leaves are left alone.
+        *inputs: The other arguments, arrays or shapes; a batch of real inputs makes the verification stronger.
+        verify: Whether to check the groups numerically. Skipped where only shapes are given; rotations under rotary
+            position embeddings, which the labels only suggest, are then not looked for either.
+        strict: Whether a primitive without a rule is an error; otherwise its axes are held and it is named.
+
+    Returns:
+        A `SymmetrySpec`: ``spec.groups``, and a table when printed, with every axis that is held and the primitive and
+        source line that hold it.
+
+    Raises:
+        ValueError: If ``apply`` does not trace with these arguments, or, under ``strict``, on an unknown primitive.
+
+    Differentiation: none; a spec is static data.
+    Complexity: linear in the number of equations of the jaxpr; a scan counts once. Verification adds one compilation
+        and one evaluation of ``apply`` for each group.
+
+    Example:
+        >>> import jax, jax.numpy as jnp
+        >>> import geojax as gj
+        >>> mlp = lambda p, x: jax.nn.relu(x @ p["in"]) @ p["out"]
+        >>> spec = gj.symmetry.infer(mlp, {"in": jnp.ones((3, 4)), "out": jnp.ones((4, 2))}, jnp.ones((5, 3)))
+        >>> {name: (group.kind, group.size) for name, group in spec.groups.items()}
+        {'in': ('permutation', 4), 'in:scaling': ('scaling', 4)}
+
+    References: [Ainsworth2022], [Grigsby2023]
+    """
+    try:
+        found = trace(apply, params, inputs)
+    except Exception as error:
+        raise ValueError(
+            f"apply does not trace with these params and inputs: {type(error).__name__}: {error}\n"
+            "infer calls jax.make_jaxpr on apply(params, *inputs). Check that this call works under jax.jit: give "
+            "inputs of the right shapes, close over settings that are not arrays, and write branches on values with "
+            "jax.lax.cond."
+        ) from error
+    spec = build(found)
+    if strict and spec.unknown:
+        affected = sorted(
+            {f"{pin.path}[{pin.axis}]" for pin in spec.pins if pin.reason.startswith("has no rule")}
+        )
+        raise ValueError(
+            f"apply uses primitives without a rule: {', '.join(spec.unknown)}; "
+            f"they hold {', '.join(affected) or 'no leaf'}. Call infer with strict=False to hold these axes, "
+            "or register a rule with geojax.symmetry.interpret.rule."
+        )
+    return _verified(spec, apply, params, inputs, verify) if _concrete((params, inputs)) else spec
+
+
+def _verified(
+    spec: SymmetrySpec, apply: Callable[..., Any], params: Params, inputs: tuple[Any, ...], verify: bool
+) -> SymmetrySpec:
+    """The spec with the proposed rotations that pass, and, where asked for, only the groups that pass."""
+    spec, rotations = propose(spec)
+    doubtful = [name for name, _ in spec.members] if verify else rotations
+    if not doubtful:
+        return spec
+    checked = spec.without(*(name for name, _ in spec.members if name not in doubtful))
+    result = check(checked, apply, params, inputs, jax.random.key(0), doubtful=rotations)
+    # What the program does not imply is kept only where the outputs would have shown that it is wrong.
+    blind = rotations if math.isnan(result.change) else [name for name in rotations if name in result.blind]
+    spec = drop_half_turns(spec.without(*result.failed, *blind), rotations)
+    if not verify:
+        return spec
+    surprises = tuple(name for name in result.failed if name not in rotations)
+    unseen = tuple(name for name in result.blind if name not in rotations)
+    verification = dataclasses.replace(result, failed=surprises, blind=unseen)
+    return dataclasses.replace(spec, verification=verification, reach=_reach(spec, apply, params, inputs))
+
+
+def _reach(
+    spec: SymmetrySpec, apply: Callable[..., Any], params: Params, inputs: tuple[Any, ...]
+) -> tuple[int, int] | None:
+    """Dimension that the continuous groups reach and its upper bound, for functions of few parameters in float64."""
+    probe = Probe(spec, apply, params, inputs)
+    count = sum(w.size for w in probe.weights if jax.dtypes.issubdtype(w.dtype, np.floating))
+    if count > SMALL or not probe.double:
+        return None
+    with jax.enable_x64(True):
+        generator = np.random.default_rng(0)
+        weights, _ = probe.draw(generator)
+        leaves, tree = jax.tree_util.tree_flatten(params)
+
+        def reached(weights: list[Any]) -> Any:
+            moving = iter(weights)
+            redrawn = [next(moving) if is_array(leaf) else leaf for leaf in leaves]
+            return orbit_dimension(spec, jax.tree_util.tree_unflatten(tree, redrawn))
+
+        rows: list[np.ndarray] = []
+        for _ in range(REDRAWS):
+            _, arrays = probe.draw(generator)
+            rows.append(
+                np.asarray(jax.jit(jacobian, static_argnums=0)(probe.function, weights, arrays))[: 4 * SMALL]
+            )
+            if sum(len(row) for row in rows) > 2 * count:
+                break
+        rank = int(np.linalg.matrix_rank(np.concatenate(rows)))
+        return int(jax.jit(reached)(weights)), count - rank
+
+
+def _concrete(values: Any) -> bool:
+    leaves = jax.tree_util.tree_leaves(values)
+    return not any(isinstance(leaf, jax.ShapeDtypeStruct | Tracer) for leaf in leaves)

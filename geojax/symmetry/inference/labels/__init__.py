@@ -1,0 +1,1 @@
+"""Labels of axes: which axes must move together."""

@@ -1,0 +1,324 @@
+"""Solving equations between labels: merging nodes, binding them to products and sums, pinning what does not fit."""
+
+import dataclasses
+import itertools
+from collections.abc import Iterable
+
+from geojax.symmetry.inference.labels.axes import (
+    STACK_LIMIT,
+    Factor,
+    Label,
+    Node,
+    Reason,
+    Stack,
+    Sum,
+    Uniform,
+    edges,
+    length,
+    resolve,
+    terminals,
+    uniform,
+)
+
+
+class Algebra:
+    """Solves equations between labels.
+
+    Attributes:
+        enumerate_keys: Keys of nodes whose indices are read one by one; nodes made beside such a node get a label
+            of their own for each of its indices.
+        stacks: Whether any `Stack` has been made (so that the check for them can be skipped where none is).
+    """
+
+    def __init__(self, enumerate_keys: frozenset = frozenset()):
+        self.enumerate_keys = enumerate_keys
+        self.stacks = False
+        self.picks: list[tuple[Node, int, int, Label]] = []
+
+    # -- making labels ------------------------------------------------------------------------------------------
+
+    def fixed(self, size: int, why: Reason) -> Label:
+        """A fresh axis that is held."""
+        return (Node(size, pin=why),) if size != 1 else ()
+
+    def listed(self, size: int, why: Reason) -> Node:
+        """A fresh held axis whose entries are told apart, for stacks to be over."""
+        self.stacks = True
+        return Node(size, pin=why, listed=True)
+
+    def family(self, sizes: Iterable[int], keys: Iterable[tuple]) -> list[Label]:
+        """Fresh free labels made together; those beside an enumerated one depend on its index."""
+        sized = list(zip(sizes, keys, strict=True))
+        over = [
+            i for i, (size, key) in enumerate(sized) if key in self.enumerate_keys and 1 < size <= STACK_LIMIT
+        ]
+        if not over:
+            return [(Node(size, key),) if size != 1 else () for size, key in sized]
+        first = over[0]
+        index = self.listed(sized[first][0], Reason("slice", "has its entries read one by one"))
+        index.key = sized[first][1]
+        labels: list[Label] = []
+        for i, (size, key) in enumerate(sized):
+            if i == first:
+                labels.append((index,))
+            elif size == 1:
+                labels.append(())
+            else:
+                labels.append(
+                    (Stack(index, tuple((Node(size, (*key, "at", j)),) for j in range(index.size))),)
+                )
+        return labels
+
+    def materialise(self, label: Label) -> Label:
+        """The label with uniform factors replaced by fresh free nodes, for binding to a node."""
+        factors: list[Factor] = []
+        for factor in resolve(label):
+            if isinstance(factor, Uniform):
+                factors.append(Node(factor.size))
+            elif isinstance(factor, Sum):
+                factors.append(Sum(tuple(self.materialise(piece) for piece in factor.pieces)))
+            elif isinstance(factor, Stack):
+                factors.append(
+                    Stack(factor.over, tuple(self.materialise(choice) for choice in factor.choices))
+                )
+            else:
+                factors.append(factor)
+        return tuple(factors)
+
+    # -- equations ----------------------------------------------------------------------------------------------
+
+    def pin(self, label: Label, why: Reason) -> None:
+        """Holds every node of the label; a node that is held already keeps its first reason."""
+        for factor in list(terminals(label)):
+            if isinstance(factor, Node) and factor.pin is None:
+                factor.pin = why
+
+    def unify(self, first: Label, second: Label, why: Reason) -> Label:
+        """The common label of two axes that are matched index by index."""
+        left, right = list(resolve(first)), list(resolve(second))
+        merged: list[Factor] = []
+        while left and right:
+            # What was merged before may have bound a node that stands here again.
+            left[:1], right[:1] = resolve(left[:1]), resolve(right[:1])
+            f, g = left.pop(0), right.pop(0)
+            if f.size == g.size:
+                merged += self._meet(f, g, why)
+                continue
+            big, small, rest = (f, g, left) if f.size > g.size else (g, f, right)
+            halves = self.cut(big, small.size, why) if big.size % small.size == 0 else None
+            if halves is None:
+                return self._give_up((*merged, f, g, *left, *right), first, second, why)
+            head, tail = halves
+            other = right if rest is left else left
+            rest[:0] = [*head, *tail]
+            other.insert(0, small)
+        if left or right:
+            return self._give_up((*merged, *left, *right), first, second, why)
+        return tuple(merged)
+
+    def _give_up(self, factors: Label, first: Label, second: Label, why: Reason) -> Label:
+        self.pin(factors, dataclasses.replace(why, text=f"{why.text} (its factors do not nest)"))
+        self.pin(first, why)
+        self.pin(second, why)
+        return self.fixed(length(first), why)
+
+    def _meet(self, f: Factor, g: Factor, why: Reason) -> Label:
+        """Merges two factors of equal length."""
+        if f is g or isinstance(g, Uniform):
+            return (f,)
+        if isinstance(f, Uniform):
+            return (g,)
+        if isinstance(f, Node) and isinstance(g, Node):
+            if (not f.listed, f.pin is None, f.serial) > (not g.listed, g.pin is None, g.serial):
+                f, g = g, f
+            g.link = (f,)
+            return (f,)
+        if isinstance(f, Stack) or isinstance(g, Stack):
+            return self._meet_stacks(f, g, why)
+        if isinstance(f, Node):
+            return self._bind(f, g, why)
+        if isinstance(g, Node):
+            return self._bind(g, f, why)
+        assert isinstance(f, Sum), "marked factors are met by the run that marks them"
+        assert isinstance(g, Sum), "marked factors are met by the run that marks them"
+        return self._meet_sums(f, g, why)
+
+    def _bind(self, node: Node, other: Factor, why: Reason) -> Label:
+        """Lets a node stand for a sum; one whose entries are told apart stays, and the sum is pinned."""
+        if node.listed:
+            self.pin((other,), why)
+            return (node,)
+        node.link = self.materialise(self.collapse((other,), why))
+        if node.pin is not None:
+            self.pin(node.link, node.pin)
+        return (node,)
+
+    def _meet_sums(self, f: Sum, g: Sum, why: Reason) -> Label:
+        cuts = sorted({*edges(f), *edges(g)})
+        pieces = []
+        for start, stop in itertools.pairwise(cuts):
+            parts = [self.part((s,), start, stop) for s in (f, g)]
+            if parts[0] is None or parts[1] is None:
+                self.pin((f, g), dataclasses.replace(why, text=f"{why.text} (its pieces do not nest)"))
+                return self.fixed(f.size, why)
+            pieces.append(self.unify(parts[0], parts[1], why))
+        return (Sum(tuple(pieces)),)
+
+    def _meet_stacks(self, f: Factor, g: Factor, why: Reason) -> Label:
+        if isinstance(f, Stack) and isinstance(g, Stack) and resolve((f.over,)) == resolve((g.over,)):
+            pairs = zip(f.choices, g.choices, strict=True)
+            return (Stack(f.over, tuple(self.unify(a, b, why) for a, b in pairs)),)
+        return self.unify(self.collapse((f,), why), self.collapse((g,), why), why)
+
+    def collapse(self, label: Label, why: Reason, keep: frozenset[Label] = frozenset()) -> Label:
+        """The label with every stack, but those over a label in ``keep``, replaced by the merger of its choices."""
+        factors: list[Factor] = []
+        for factor in resolve(label):
+            if isinstance(factor, Sum):
+                factors.append(Sum(tuple(self.collapse(piece, why, keep) for piece in factor.pieces)))
+            elif isinstance(factor, Stack) and resolve((factor.over,)) not in keep:
+                merged = self.collapse(factor.choices[0], why, keep)
+                for choice in factor.choices[1:]:
+                    merged = self.unify(merged, self.collapse(choice, why, keep), why)
+                factors += resolve(merged)
+            else:
+                factors.append(factor)
+        return tuple(factors)
+
+    # -- taking labels apart ------------------------------------------------------------------------------------
+
+    def cut(self, factor: Factor, lead: int, why: Reason) -> tuple[Label, Label] | None:
+        """Divides a factor into a leading part of length ``lead`` and the rest, or None where it does not divide."""
+        trail = factor.size // lead
+        if isinstance(factor, Uniform):
+            return uniform(lead), uniform(trail)
+        if isinstance(factor, Node):
+            if factor.listed:
+                return None
+            if factor.pin is not None:
+                head, tail = self.fixed(lead, factor.pin), self.fixed(trail, factor.pin)
+            else:
+                head, tail = self.family(
+                    (lead, trail), ((*factor.key, "lead", lead), (*factor.key, "trail", trail))
+                )
+            factor.link = (*head, *tail)
+            return head, tail
+        if isinstance(factor, Stack):
+            parts = [self.regroup(choice, (lead, trail), why) for choice in factor.choices]
+            if any(part is None for part in parts):
+                return None
+            return tuple((Stack(factor.over, tuple(part[i] for part in parts)),) for i in range(2))  # type: ignore
+        assert isinstance(factor, Sum), "marked factors are cut by the run that marks them"
+        return self._cut_sum(factor, lead, trail, why)
+
+    def _cut_sum(self, factor: Sum, lead: int, trail: int, why: Reason) -> tuple[Label, Label] | None:
+        if any(length(piece) % trail for piece in factor.pieces):
+            return None
+        parts = [self.regroup(piece, (length(piece) // trail, trail), why) for piece in factor.pieces]
+        if any(part is None for part in parts):
+            return None
+        if len(parts) == lead <= STACK_LIMIT:
+            over = self.listed(lead, Reason("concatenate", "has its entries put side by side", why.source))
+            return (over,), (Stack(over, tuple(part[1] for part in parts)),)  # type: ignore
+        tail = parts[0][1]  # type: ignore
+        for part in parts[1:]:
+            tail = self.unify(tail, part[1], why)  # type: ignore
+        return (Sum(tuple(part[0] for part in parts)),), tail  # type: ignore
+
+    def regroup(self, label: Label, sizes: Iterable[int], why: Reason) -> list[Label] | None:
+        """The labels of axes of the given sizes that the axis is reshaped to, or None where factors straddle."""
+        factors = list(resolve(label))
+        groups: list[Label] = []
+        for wanted in sizes:
+            group: list[Factor] = []
+            while wanted > 1:
+                if not factors:
+                    return None
+                factors[:1] = resolve(factors[:1])
+                factor = factors.pop(0)
+                if wanted % factor.size == 0:
+                    group.append(factor)
+                    wanted //= factor.size
+                    continue
+                halves = self.cut(factor, wanted, why) if factor.size % wanted == 0 else None
+                if halves is None:
+                    return None
+                group += resolve(halves[0])
+                factors[:0] = resolve(halves[1])
+                wanted = 1
+            groups.append(tuple(group))
+        return groups if not factors else None
+
+    def part(self, label: Label, start: int, stop: int) -> Label | None:
+        """The label of the slice [start, stop) of an axis, or None where the cut goes across factors."""
+        if start == 0 and stop == length(label):
+            return label
+        factors = resolve(label)
+        head, rest = factors[0], factors[1:]
+        stride = length(rest)
+        if start % stride == 0 and stop % stride == 0:
+            first, last = start // stride, stop // stride
+            sliced = self._part_factor(head, first, last)
+            return None if sliced is None else sliced + self.pick_up(rest)
+        row = start // stride
+        if (stop - 1) // stride != row:
+            return None
+        if self._part_factor(head, row, row + 1) is None:
+            return None
+        return self.part(self.pick_up(rest), start - row * stride, stop - row * stride)
+
+    def _part_factor(self, factor: Factor, start: int, stop: int) -> Label | None:
+        if start == 0 and stop == factor.size:
+            return (factor,)
+        if isinstance(factor, Uniform):
+            return uniform(stop - start)
+        if isinstance(factor, Node) and factor.listed:
+            label = (Node(stop - start, pin=factor.pin, listed=True),) if stop - start > 1 else ()
+            self.picks.append((factor, start, stop, label))
+            return label
+        if isinstance(factor, Node):
+            cuts = sorted({0, start, stop, factor.size})
+            pieces = [
+                (Node(b - a, (*factor.key, "part", a, b), factor.pin),) if b - a > 1 else ()
+                for a, b in itertools.pairwise(cuts)
+            ]
+            factor.link = (Sum(tuple(pieces)),)
+            return pieces[cuts.index(start)]
+        if isinstance(factor, Stack):
+            parts = [self.part(choice, start, stop) for choice in factor.choices]
+            return None if any(part is None for part in parts) else (Stack(factor.over, tuple(parts)),)  # type: ignore
+        assert isinstance(factor, Sum), "marked factors are parted by the run that marks them"
+        return self._part_sum(factor, start, stop)
+
+    def _part_sum(self, factor: Sum, start: int, stop: int) -> Label | None:
+        pieces = []
+        for piece, (low, high) in zip(factor.pieces, itertools.pairwise(edges(factor)), strict=True):
+            inside = max(start, low), min(stop, high)
+            if inside[0] >= inside[1]:
+                continue
+            part = self.part(piece, inside[0] - low, inside[1] - low)
+            if part is None:
+                return None
+            pieces.append(part)
+        return pieces[0] if len(pieces) == 1 else (Sum(tuple(pieces)),)
+
+    def pick_up(self, label: Label) -> Label:
+        """Narrows the stacks of a label to the slices taken since `picks` was emptied."""
+        if not self.picks or not self.stacks:
+            return label
+        factors: list[Factor] = []
+        for factor in resolve(label):
+            if isinstance(factor, Stack):
+                root = resolve((factor.over,))[0]
+                for node, start, stop, narrowed in self.picks:
+                    if resolve((node,)) == (root,) and len(factor.choices) == root.size:
+                        chosen = factor.choices[start:stop]
+                        factors += resolve(chosen[0]) if stop - start == 1 else (Stack(narrowed[0], chosen),)  # type: ignore
+                        break
+                else:
+                    factors.append(factor)
+            elif isinstance(factor, Sum):
+                factors.append(Sum(tuple(self.pick_up(piece) for piece in factor.pieces)))
+            else:
+                factors.append(factor)
+        return tuple(factors)

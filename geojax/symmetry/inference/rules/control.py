@@ -1,0 +1,108 @@
+"""Rules of control flow: loops, branches and per-device programs."""
+
+from typing import Any
+
+from geojax._program import jaxprs
+from geojax.symmetry.inference.exponents import arithmetic
+from geojax.symmetry.inference.labels.axes import Label
+from geojax.symmetry.inference.labels.interpreter import Interpreter, rule
+from geojax.symmetry.inference.labels.values import Value
+
+
+@rule("scan")
+def scan(interpreter: Interpreter, eqn: Any, *values: Value) -> list[Value]:
+    """The body runs once: carries are unified with themselves, scanned arrays depend on the loop's index."""
+    parts = jaxprs.scan(eqn)
+    split = parts.num_consts + parts.num_carry
+    consts, inits, scanned = values[: parts.num_consts], values[parts.num_consts : split], values[split:]
+    why = interpreter.why(eqn, "is carried from one step of a loop to the next")
+    index = _loop_index(interpreter, eqn, scanned, parts.length)
+    carry = interpreter.loop(inits, why)
+    for value in carry:
+        interpreter.record(value.axes)
+    rows = [
+        Value(interpreter.settle(value.axes[1:], why), data=value.data, gauge=value.gauge)
+        for value in scanned
+    ]
+    outer = interpreter.ambient
+    interpreter.ambient = (*outer, *index)
+    outs = interpreter.inside(eqn, lambda: interpreter.run(parts.body, [*consts, *carry, *rows]))
+    interpreter.ambient = outer
+    final = interpreter.close(carry, outs[: parts.num_carry], why)
+    stacked = [Value((index, *out.axes), data=out.data, gauge=out.gauge) for out in outs[parts.num_carry :]]
+    return [*final, *stacked]
+
+
+def _loop_index(interpreter: Interpreter, eqn: Any, scanned: tuple[Value, ...], length: int) -> Label:
+    why = interpreter.why(eqn, "is the index of a loop")
+    index = interpreter.fixed(length, why)
+    for value in scanned:
+        interpreter.pin(value.axes[0], why)
+        index = interpreter.unify(index, value.axes[0], why)
+    return index
+
+
+@rule("while")
+def while_loop(interpreter: Interpreter, eqn: Any, *values: Value) -> list[Value]:
+    """Body and condition run once; carries are unified with themselves."""
+    parts = jaxprs.while_loop(eqn)
+    split = parts.cond_consts + parts.body_consts
+    tests, consts, inits = values[: parts.cond_consts], values[parts.cond_consts : split], values[split:]
+    why = interpreter.why(eqn, "is carried from one step of a loop to the next")
+    carry = interpreter.loop(inits, why)
+    for value in interpreter.run(parts.cond, [*tests, *carry]):
+        interpreter.transform(eqn, value, arithmetic.NONLINEAR)
+    return interpreter.close(carry, interpreter.run(parts.body, [*consts, *carry]), why)
+
+
+@rule("cond")
+def cond(interpreter: Interpreter, eqn: Any, which: Value, *values: Value) -> list[Value]:
+    """Branches are matched output by output."""
+    interpreter.transform(eqn, which, arithmetic.NONLINEAR)
+    why = interpreter.why(eqn, "is matched across branches")
+    branches = [interpreter.run(branch, values) for branch in jaxprs.branches(eqn)]
+    merged = branches[0]
+    for outs in branches[1:]:
+        merged = [interpreter.match(a, b, why) for a, b in zip(merged, outs, strict=True)]
+    return [Value(v.axes, v.scalar, v.data, gauge=v.gauge) for v in merged]
+
+
+@rule("shard_map")
+def shard_map(interpreter: Interpreter, eqn: Any, *values: Value) -> list[Value]:
+    """Axes divided among devices are held; replicated ones pass."""
+    parts = jaxprs.shard_map(eqn)
+    why = interpreter.why(eqn, "is divided among devices")
+    inside = []
+    for value, shards in zip(values, parts.in_shards, strict=True):
+        axes = list(value.axes)
+        interpreter.hold(axes, shards, why)
+        for axis, count in shards.items():
+            axes[axis] = interpreter.fixed(value.shape[axis] // count, why)
+        inside.append(Value(tuple(axes), value.scalar, value.data, gauge=value.gauge))
+    outs = interpreter.run(parts.body, inside)
+    results = []
+    for value, shards, var in zip(outs, parts.out_shards, eqn.outvars, strict=True):
+        axes = list(value.axes)
+        interpreter.hold(axes, shards, why)
+        for axis in shards:
+            axes[axis] = interpreter.fixed(jaxprs.shape(var)[axis], why)
+        results.append(Value(tuple(axes), gauge=value.gauge))
+    return results
+
+
+COLLECTIVES = {
+    **dict.fromkeys(("psum", "psum2", "psum_invariant", "pbroadcast", "pcast"), arithmetic.LINEAR),
+    **dict.fromkeys(("pmax", "pmin"), arithmetic.HOMOGENEOUS),
+}
+
+
+@rule(*COLLECTIVES)
+def collective(interpreter: Interpreter, eqn: Any, *values: Value) -> list[Value]:
+    """Sums and extremes over devices, entry by entry."""
+    return [interpreter.transform(eqn, value, COLLECTIVES[eqn.primitive.name]) for value in values]
+
+
+@rule("axis_index", "platform_index")
+def device(interpreter: Interpreter, eqn: Any) -> Value:
+    """A number that depends on the device alone."""
+    return interpreter.fresh(eqn.outvars[0], interpreter.why(eqn, "is the number of a device"))

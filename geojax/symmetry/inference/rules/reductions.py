@@ -1,0 +1,127 @@
+"""Rules of operations along an axis: sums, extremes, running sums, sorting, transforms."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from geojax._program import jaxprs
+from geojax.symmetry.inference.exponents import arithmetic
+from geojax.symmetry.inference.labels.interpreter import Interpreter, rule
+from geojax.symmetry.inference.labels.values import Value
+
+REDUCTIONS = {
+    "reduce_sum": (arithmetic.LINEAR, "is summed"),
+    **dict.fromkeys(("reduce_max", "reduce_min"), (arithmetic.HOMOGENEOUS, "is reduced to an extreme")),
+    **dict.fromkeys(
+        ("reduce_prod", "reduce_and", "reduce_or", "reduce_xor"), (arithmetic.NONLINEAR, "is reduced")
+    ),
+}
+
+
+@rule(*REDUCTIONS)
+def reduction(interpreter: Interpreter, eqn: Any, value: Value) -> Value:
+    """An axis is summed, or reduced otherwise, and goes."""
+    how, _ = REDUCTIONS[eqn.primitive.name]
+    gone = eqn.params["axes"]
+    for axis in gone:
+        interpreter.total(eqn, value.axes[axis], how)
+    kept = Value(tuple(label for i, label in enumerate(value.axes) if i not in gone), gauge=value.gauge)
+    interpreter.eliminate([value.axes[i] for i in gone], kept.axes)
+    return interpreter.transform(eqn, kept, how)
+
+
+@rule("argmax", "argmin")
+def arg_extreme(interpreter: Interpreter, eqn: Any, value: Value) -> Value:
+    """Positions of extremes: the axis is held."""
+    why = interpreter.why(eqn, "is turned into a position")
+    interpreter.hold(value.axes, eqn.params["axes"], why)
+    kept = Value(
+        tuple(label for i, label in enumerate(value.axes) if i not in eqn.params["axes"]), gauge=value.gauge
+    )
+    return interpreter.transform(eqn, kept, arithmetic.NONLINEAR)
+
+
+SCANS = {
+    "cumsum": arithmetic.LINEAR,
+    "cummax": arithmetic.HOMOGENEOUS,
+    "cummin": arithmetic.HOMOGENEOUS,
+    "cumprod": arithmetic.NONLINEAR,
+    "cumlogsumexp": arithmetic.NONLINEAR,
+    "rev": arithmetic.LINEAR,
+    "sort": arithmetic.HOMOGENEOUS,
+    "fft": arithmetic.LINEAR,
+}
+
+
+@rule("cumsum", "cummax", "cummin", "cumprod", "cumlogsumexp")
+def cumulative(interpreter: Interpreter, eqn: Any, value: Value) -> Value:
+    """Running sums, products and extremes: the axis is held."""
+    return mixed(interpreter, eqn, value, [eqn.params["axis"]], "is accumulated in order")
+
+
+@rule("rev")
+def reverse(interpreter: Interpreter, eqn: Any, value: Value) -> Value:
+    """Entries in reverse order: the axis is held."""
+    return mixed(interpreter, eqn, value, eqn.params["dimensions"], "is reversed")
+
+
+@rule("fft")
+def fft(interpreter: Interpreter, eqn: Any, value: Value) -> Value:
+    """Fourier transforms: the axes are held."""
+    rank = len(value.axes)
+    count = len(eqn.params["fft_lengths"])
+    return mixed(interpreter, eqn, value, range(rank - count, rank), "is Fourier transformed")
+
+
+def mixed(interpreter: Interpreter, eqn: Any, value: Value, dims: Sequence[int], text: str) -> Value:
+    """The value of an operation that mixes entries along some axes: these are held, before and after."""
+    why = interpreter.why(eqn, text)
+    shape = jaxprs.shape(eqn.outvars[0])
+    axes = list(value.axes)
+    interpreter.hold(axes, dims, why)
+    for dim in dims:
+        axes[dim] = interpreter.fixed(shape[dim], why)
+    return interpreter.transform(eqn, Value(tuple(axes), gauge=value.gauge), SCANS[eqn.primitive.name])
+
+
+@rule("sort")
+def sort(interpreter: Interpreter, eqn: Any, *values: Value) -> list[Value]:
+    """Rows in order. Sorted by all their entries they come out the same; a payload does not, where keys tie."""
+    dim = eqn.params["dimension"]
+    why = interpreter.why(eqn, "is sorted")
+    shape = jaxprs.shape(eqn.invars[0])
+    how = arithmetic.HOMOGENEOUS if len(values) == 1 else arithmetic.NONLINEAR
+    if eqn.params["num_keys"] == len(values):
+        return ranked(interpreter, eqn, values, dim, shape[dim], how)
+    for value in values:
+        interpreter.hold(value.axes, [dim], why)
+    axes = list(interpreter.align(eqn, values, shape, why))
+    axes[dim] = interpreter.fixed(shape[dim], why)
+    return [interpreter.transform(eqn, Value(tuple(axes), gauge=v.gauge), how) for v in values]
+
+
+@rule("top_k", "approx_top_k")
+def top_k(interpreter: Interpreter, eqn: Any, value: Value, *_: Value) -> list[Value]:
+    """The largest entries; where their positions are used too, the axis is held."""
+    why = interpreter.why(eqn, "is ranked")
+    dim = eqn.params.get("axis", eqn.params.get("reduction_dimension", -1)) % len(value.axes)
+    size = jaxprs.shape(eqn.outvars[0])[dim]
+    if eqn.primitive.name == "top_k" and not interpreter.wanted[1]:
+        return [*ranked(interpreter, eqn, [value], dim, size, arithmetic.HOMOGENEOUS), Value(())]
+    interpreter.hold(value.axes, [dim], why)
+    axes = (*value.axes[:dim], interpreter.fixed(size, why), *value.axes[dim + 1 :])
+    ranks = Value(axes, gauge=value.gauge)
+    kept = interpreter.transform(eqn, ranks, arithmetic.HOMOGENEOUS)
+    return [kept, interpreter.transform(eqn, Value(kept.axes, gauge=value.gauge), arithmetic.NONLINEAR)]
+
+
+def ranked(
+    interpreter: Interpreter, eqn: Any, values: Sequence[Value], dim: int, size: int, how: Any
+) -> list[Value]:
+    """Rows of arrays in order of size along an axis: a symmetric function of it, with a fixed axis in its place."""
+    why = interpreter.why(eqn, "is sorted")
+    axes = interpreter.align(eqn, values, jaxprs.shape(eqn.invars[0]), why)
+    interpreter.total(eqn, axes[dim], how)
+    kept = (*axes[:dim], *axes[dim + 1 :])
+    interpreter.eliminate([axes[dim]], kept)
+    ordered = (*axes[:dim], interpreter.fixed(size, why), *axes[dim + 1 :])
+    return [interpreter.transform(eqn, Value(ordered, gauge=value.gauge), how) for value in values]

@@ -1,0 +1,48 @@
+"""Mixtures of experts in weight space."""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from geojax._core import checks
+from geojax._core.tree import named_leaves
+from geojax.typing import Params
+
+
+def interpolated_experts(gates: Float[Array, " k"], experts: Params) -> Params:
+    """One expert whose weights are those of many, mixed by gates.
+
+    theta = sum_i gates_i theta_i:  a mixture of experts mixes what they say, this mixes what they are. For linear
+    experts the two are the same; a one-hot gate gives one expert.
+
+    Args:
+        gates: Weight of each expert, [k]; as a rule nonnegative with sum 1.
+        experts: The experts as one tree of real arrays with a leading axis of length k.
+
+    Returns:
+        A tree like ``experts`` without the leading axis.
+
+    Raises:
+        ValueError: If a leaf's leading axis is not as long as gates.
+
+    Differentiation: exact in gates and experts.
+    Complexity: one pass over all experts.
+    Batch: jax.vmap over gates gives each token an expert of its own.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from geojax.symmetry.layers import interpolated_experts
+        >>> interpolated_experts(jnp.array([0.25, 0.75]), {"w": jnp.array([[4.0], [8.0]])})["w"].tolist()
+        [7.0]
+
+    References: [Chernov2025].
+    """
+    (count,) = checks.shapes("interpolated_experts", gates=(gates, "k")).values()
+    for name, leaf in named_leaves(experts).items():
+        if jnp.shape(leaf)[:1] != (count,):
+            raise ValueError(
+                f"interpolated_experts: leaf {name!r} of experts has shape {list(jnp.shape(leaf))}; expected a leading "
+                f"axis of length {count}, as long as gates. Stack the experts with jax.tree.map(jnp.stack, ...)."
+            )
+    mix = lambda leaf: jnp.tensordot(jnp.asarray(gates, leaf.dtype), leaf, axes=1, precision="highest")  # noqa: E731
+    return jax.tree.map(mix, experts)

@@ -1,0 +1,1 @@
+"""Matchers: the element of the group that moves one model onto another."""

@@ -1,0 +1,1 @@
+"""Orbits of a model: canonical points, balanced points, teleportation, asymmetry."""

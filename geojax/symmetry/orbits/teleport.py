@@ -1,0 +1,232 @@
+"""Moving parameters along their level set of the loss, through the continuous symmetries."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float, Int
+
+from geojax._core import checks, tree
+from geojax._core.loops import iterate, vary_with
+from geojax._core.struct import struct
+from geojax.symmetry.action.elements import Element, act, compose, identity
+from geojax.symmetry.action.groups import MATRIX_KINDS, ORTHOGONAL, SCALING
+from geojax.symmetry.action.spec import SymmetrySpec
+from geojax.typing import Params, Scalar
+
+
+@struct
+class TeleportResult:
+    """Where a teleport led.
+
+    `params` are the moved parameters, ``act(spec, element, params)``, up to rounding; `objective` is what was maximised
+    there, `error` the norm of its slope along the group.
+    """
+
+    params: Params
+    element: Element
+    objective: Float[Array, ""]
+    error: Float[Array, ""]
+    num_steps: Int[Array, ""]
+    status: Int[Array, ""]
+
+
+def teleport(
+    spec: SymmetrySpec,
+    loss: Callable[[Params], Scalar],
+    params: Params,
+    *,
+    objective: Callable[[Params], Scalar] | None = None,
+    step_size: Scalar = 0.1,
+    tol: Scalar = 1e-6,
+    max_steps: int = 20,
+) -> TeleportResult:
+    """Moves parameters through their continuous symmetries to where the gradient is largest, at the same loss.
+
+    Ascends  psi(g) = |grad loss(act(g, params))|^2 / 2  or another objective over the scalings, rotations and linear
+    maps of the spec: at each step the slope of psi along the Lie algebra at the present point is taken, X of length
+    ``step_size`` along it, and the parameters are moved by exp(X) for scalings and (1 - X/2)^-1 (1 + X/2) for
+    matrices. A step that would lower psi is not taken, and the next one is half as long. psi has no largest value
+    where scalings act, so the number of steps is what bounds the move.
+
+    Args:
+        spec: The symmetry of the function that the loss is made of, from `infer`.
+        loss: loss(params), a scalar that is unchanged by the symmetry.
+        params: Parameters that fit the spec.
+        objective: objective(params), a scalar to maximise in place of psi: minus the curvature along the gradient, or
+            minus a trace of the Hessian, looks for flat places.
+        step_size: Length of the first step, in units of log scale and of radians; > 0.
+        tol: Norm of the slope along the group at which to stop.
+        max_steps: Most steps.
+
+    Returns:
+        TeleportResult. Permutations and signs stay at the identity.
+
+    Raises:
+        ValueError: If ``params`` does not fit the spec.
+
+    Status: CONVERGED where the slope along the group vanishes; MAX_STEPS; NONFINITE.
+    Differentiation: none (stop_gradient).
+    Complexity: a step costs the derivative of the objective, for psi that of a Hessian-vector product, and one further
+        value of it.
+
+    Example:
+        >>> import jax, jax.numpy as jnp
+        >>> import geojax as gj
+        >>> relu = lambda p, x: jax.nn.relu(x @ p[0]) @ p[1]
+        >>> params, x = [jnp.ones((2, 3)), jnp.ones((3, 1))], jnp.ones((5, 2))
+        >>> spec = gj.symmetry.infer(relu, params, x)
+        >>> loss = lambda p: jnp.mean((relu(p, x) - 1.0) ** 2)
+        >>> found = gj.symmetry.teleport(spec, loss, params)
+        >>> bool(jnp.allclose(loss(found.params), loss(params)))
+        True
+        >>> bool(found.objective > sum(jnp.sum(g**2) for g in jax.grad(loss)(params)) / 2)
+        True
+
+    References: [Zhao2024].
+    """
+    spec.check(params)
+    max_steps = checks.count("teleport", "max_steps", max_steps)
+    params = jax.lax.stop_gradient(params)
+    psi = objective or (lambda params: tree.squared_norm(jax.grad(loss)(params)) / 2)
+    shape = jax.eval_shape(psi, params)
+    dtype = shape.dtype
+    names = [name for name, group in spec.members if group.kind in (SCALING, *MATRIX_KINDS)]
+    start = {name: array.astype(dtype) for name, array in identity(spec).items() if name in names}
+    # Varying like the parameters: a gradient by a value that devices share would be summed over them.
+    zero = vary_with({name: jnp.zeros_like(array) for name, array in start.items()}, params)
+
+    def along(algebra: Element, params: Params) -> Float[Array, ""]:
+        return jnp.asarray(psi(act(spec, _exponential(spec, algebra), params)))
+
+    def advance(state: _Flight) -> tuple[_Flight, Float[Array, ""]]:
+        slope = jax.grad(along)(zero, state.params)
+        slope = {name: _tangent(spec.groups[name].kind, value) for name, value in slope.items()}
+        size = jnp.sqrt(tree.squared_norm(slope)) if slope else jnp.zeros((), dtype)
+        length = state.length / jnp.where(size > 0, size, 1)
+        step = _exponential(spec, {name: length * value for name, value in slope.items()})
+        ahead = act(spec, step, state.params)
+        value = jnp.asarray(psi(ahead))
+        better = value > state.value
+        both = compose(spec, step, state.element)
+        element = {name: both[name].astype(dtype) for name in state.element}
+        taken = _Flight(ahead, element, value, state.length)
+        kept = state._replace(length=state.length / 2)
+        return jax.tree.map(lambda new, old: jnp.where(better, new, old), taken, kept), size
+
+    first = _Flight(params, start, jnp.asarray(psi(params)), jnp.asarray(step_size, dtype))
+    end = iterate(advance, vary_with(first, params, step_size), tol=tol, max_steps=max_steps)
+    element = {**identity(spec), **end.state.element}
+    return TeleportResult(end.state.params, element, end.state.value, end.error, end.num_steps, end.status)
+
+
+class TeleportationState(NamedTuple):
+    """Steps taken, and the state of the optimiser inside."""
+
+    count: Int[Array, ""]
+    inner: Any
+
+
+def with_teleportation(
+    optimizer: optax.GradientTransformation,
+    spec: SymmetrySpec,
+    *,
+    every: int,
+    objective: Callable[[Params], Scalar] | None = None,
+    step_size: Scalar = 0.1,
+    max_steps: int = 5,
+) -> optax.GradientTransformationExtraArgs:
+    """An optimiser that teleports the parameters before every k-th step.
+
+    At steps 0, k, 2k, ... the parameters are moved by `teleport`, at the same loss, and the optimiser inside takes its
+    step from there, with the gradient there. Its own state is left as it is.
+
+    Args:
+        optimizer: The optax transformation inside.
+        spec: The symmetry of the function that the loss is made of, from `infer`.
+        every: How many steps apart, k >= 1.
+        objective: As for `teleport`.
+        step_size: As for `teleport`.
+        max_steps: As for `teleport`.
+
+    Returns:
+        An optax transformation; its update takes ``value_fn``, the loss of the present batch as a function of the
+        parameters, as optax's line searches do.
+
+    Raises:
+        ValueError: If ``every`` is less than 1; at an update, if ``params`` or ``value_fn`` is missing, or the
+            parameters do not fit the spec.
+
+    Differentiation: none.
+    Complexity: that of the optimiser, and every k-th step that of `teleport` and one more gradient.
+
+    Example:
+        >>> import jax, jax.numpy as jnp, optax
+        >>> import geojax as gj
+        >>> relu = lambda p, x: jax.nn.relu(x @ p[0]) @ p[1]
+        >>> params, x = [jnp.ones((2, 3)), jnp.ones((3, 1))], jnp.ones((5, 2))
+        >>> spec = gj.symmetry.infer(relu, params, x)
+        >>> loss = lambda p: jnp.mean((relu(p, x) - 1.0) ** 2)
+        >>> optimizer = gj.symmetry.with_teleportation(optax.sgd(1e-3), spec, every=10)
+        >>> state = optimizer.init(params)
+        >>> updates, state = optimizer.update(jax.grad(loss)(params), state, params, value_fn=loss)
+        >>> bool(loss(optax.apply_updates(params, updates)) < loss(params))
+        True
+
+    References: [Zhao2024].
+    """
+    every = checks.count("with_teleportation", "every", every, minimum=1)
+    inside = optax.with_extra_args_support(optimizer)
+
+    def init(params: Params) -> TeleportationState:
+        return TeleportationState(jnp.zeros((), jnp.int32), inside.init(params))
+
+    def update(updates, state, params=None, *, value_fn: Callable[[Params], Scalar] | None = None, **extra):
+        if params is None:
+            raise ValueError(
+                "with_teleportation: params is None; expected the parameters. Pass them to update."
+            )
+        if value_fn is None:
+            raise ValueError(
+                "with_teleportation: value_fn is None; expected the loss of the batch. Pass it to update."
+            )
+        loss: Callable[[Params], Scalar] = value_fn
+
+        def jump(params: Params):
+            there = teleport(
+                spec, loss, params, objective=objective, step_size=step_size, max_steps=max_steps
+            ).params
+            return there, jax.grad(loss)(there)
+
+        place, slope = jax.lax.cond(state.count % every == 0, jump, lambda params: (params, updates), params)
+        step, inner = inside.update(slope, state.inner, place, value_fn=loss, **extra)
+        moved = jax.tree.map(lambda there, here, change: there - here + change, place, params, step)
+        return moved, TeleportationState(state.count + 1, inner)
+
+    return optax.GradientTransformationExtraArgs(init, update)
+
+
+class _Flight(NamedTuple):
+    params: Params
+    element: Element
+    value: Float[Array, ""]
+    length: Float[Array, ""]
+
+
+def _exponential(spec: SymmetrySpec, algebra: Element) -> Element:
+    """The group element of an element of the Lie algebra: exact for scalings, to second order for matrices."""
+    element = {}
+    for name, value in algebra.items():
+        if spec.groups[name].kind == SCALING:
+            element[name] = jnp.exp(value)
+        else:
+            eye = jnp.eye(value.shape[-1], dtype=value.dtype)
+            element[name] = jnp.linalg.solve(eye - value / 2, eye + value / 2)
+    return element
+
+
+def _tangent(kind: str, slope: Array) -> Array:
+    """The slope within the Lie algebra, which for rotations holds skew matrices only."""
+    return (slope - jnp.matrix_transpose(slope)) / 2 if kind == ORTHOGONAL else slope

@@ -1,0 +1,51 @@
+"""Units of two networks, matched or merged one by one: correlations, bipartite and spectral matches."""
+
+from typing import TYPE_CHECKING
+
+from geojax._core.halls import hall
+
+if TYPE_CHECKING:
+    from geojax.symmetry.units.equivalent import (
+        FeatureMergingResult,
+        feature_complexity,
+        merge_equivalent_units,
+    )
+    from geojax.symmetry.units.pairs import (
+        SparseMapResult,
+        bipartite_match,
+        semi_match,
+        sparse_unit_map,
+        unit_correlation,
+    )
+    from geojax.symmetry.units.singular_vectors import singular_alignment
+    from geojax.symmetry.units.spectral import UnitGroupsResult, spectral_unit_match
+
+__all__ = [
+    "FeatureMergingResult",
+    "SparseMapResult",
+    "UnitGroupsResult",
+    "bipartite_match",
+    "feature_complexity",
+    "merge_equivalent_units",
+    "semi_match",
+    "singular_alignment",
+    "sparse_unit_map",
+    "spectral_unit_match",
+    "unit_correlation",
+]
+
+_DEFINED_IN = {
+    "FeatureMergingResult": "geojax.symmetry.units.equivalent",
+    "SparseMapResult": "geojax.symmetry.units.pairs",
+    "UnitGroupsResult": "geojax.symmetry.units.spectral",
+    "bipartite_match": "geojax.symmetry.units.pairs",
+    "feature_complexity": "geojax.symmetry.units.equivalent",
+    "merge_equivalent_units": "geojax.symmetry.units.equivalent",
+    "semi_match": "geojax.symmetry.units.pairs",
+    "singular_alignment": "geojax.symmetry.units.singular_vectors",
+    "sparse_unit_map": "geojax.symmetry.units.pairs",
+    "spectral_unit_match": "geojax.symmetry.units.spectral",
+    "unit_correlation": "geojax.symmetry.units.pairs",
+}
+
+__getattr__, __dir__ = hall(__name__, _DEFINED_IN)

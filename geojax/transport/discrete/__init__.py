@@ -1,0 +1,1 @@
+"""Exact transport between finite sets: assignments and what is built on them."""

@@ -1,0 +1,1 @@
+"""Entropic transport: Sinkhorn, its relatives and what is made of its potentials."""

@@ -1,0 +1,183 @@
+"""Positive random features of the softmax and Gaussian kernels, from coupled random frequencies."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from geojax._core import checks
+from geojax.transport.features.directions import orthogonal_directions, rotations, simplex
+from geojax.typing import Key
+
+Directions = Callable[[Key, tuple[int, int]], Float[Array, "k d"]]
+
+
+def gaussian_frequencies(
+    key: Key, shape: tuple[int, int], *, directions: Directions = orthogonal_directions
+) -> Float[Array, "k d"]:
+    """Standard Gaussian vectors whose directions are coupled.
+
+    w_i = r_i theta_i,  with r_i independent of each other and of the directions, distributed as the norm of a standard
+    Gaussian vector. If each direction is uniform on the sphere then each w_i is standard Gaussian by itself.
+
+    Args:
+        key: Random key.
+        shape: (k, d), the number of vectors and their dimension.
+        directions: (key, shape) -> unit rows: `random_directions` makes the vectors independent,
+            `orthogonal_directions` and `simplex_directions` spread them.
+
+    Returns:
+        Vectors, [k, d], of the default floating dtype.
+
+    Raises:
+        ValueError: If shape is not two positive integers.
+
+    Differentiation: none; the key is the only argument.
+
+    Complexity: that of `directions`, at most O(k d^2).
+
+    Example:
+        >>> import jax
+        >>> from geojax.transport import simplex_directions
+        >>> from geojax.transport.features import gaussian_frequencies
+        >>> gaussian_frequencies(jax.random.key(0), (8, 4), directions=simplex_directions).shape
+        (8, 4)
+
+    References: [Yu2016]; [Reid2023].
+    """
+    key_rows, key_norms = jax.random.split(_typed("gaussian_frequencies", key))
+    return directions(key_rows, shape) * _norms(key_norms, shape)[:, None]
+
+
+def simplex_plus_frequencies(key: Key, shape: tuple[int, int], *, num_sweeps: int = 5) -> Float[Array, "k d"]:
+    """Standard Gaussian vectors in blocks of d, coupled to nearly cancel given their norms.
+
+    In each block the norms r_i are drawn first; then the directions start at the corners of a simplex and each in turn
+    is set opposite to the sum of the other vectors, which lowers  |sum_i w_i|;  a random rotation makes each of them
+    uniform. That is asymptotically the best coupling of directions to norms.
+
+    Args:
+        key: Random key.
+        shape: (k, d), the number of vectors and their dimension; d >= 2.
+        num_sweeps: Times that every vector of a block is turned; static.
+
+    Returns:
+        Vectors, [k, d], of the default floating dtype; each is standard Gaussian by itself.
+
+    Raises:
+        ValueError: If shape is not two positive integers, or d = 1.
+
+    Differentiation: none; the key is the only argument.
+
+    Complexity: O(k d (d + num_sweeps)).
+
+    Example:
+        >>> import jax
+        >>> from geojax.transport.features import simplex_plus_frequencies
+        >>> w = simplex_plus_frequencies(jax.random.key(0), (3, 3))
+        >>> bool(abs(w.sum(0)).max() < 1)
+        True
+
+    References: [Reid2023], Sec. 3.3.
+    """
+    key_turn, key_norms = jax.random.split(_typed("simplex_plus_frequencies", key))
+    checks.count("simplex_plus_frequencies", "num_sweeps", num_sweeps)
+    k, d = shape
+    turns = rotations(key_turn, k, d)
+    norms = _norms(key_norms, (turns.shape[0] * d, d)).reshape(-1, d)
+
+    def block(radii: Array) -> Float[Array, "d d"]:
+        def turn(i: Array, rows: Array) -> Array:
+            rest = jnp.sum(rows, axis=0) - rows[i % d]
+            size = jnp.linalg.norm(rest)
+            # Where the rest cancels already, every direction is as good as the present one.
+            opposite = jnp.where(size > 0, -radii[i % d] * rest / jnp.where(size > 0, size, 1), rows[i % d])
+            return rows.at[i % d].set(opposite)
+
+        return jax.lax.fori_loop(0, num_sweeps * d, turn, radii[:, None] * simplex(d))
+
+    return (jax.vmap(block)(norms) @ turns).reshape(-1, d)[:k]
+
+
+def softmax_features(x: Float[Array, "n d"], frequencies: Float[Array, "k d"]) -> Float[Array, "n k"]:
+    """Positive random features of the softmax kernel, unbiased: phi(x) . phi(y) approximates exp(x . y).
+
+    phi(x)_i = exp(w_i . x - |x|^2 / 2) / sqrt(k).
+
+    Args:
+        x: Points, [n, d].
+        frequencies: Vectors w, [k, d], each standard Gaussian: `gaussian_frequencies`, `simplex_plus_frequencies`.
+
+    Returns:
+        Features, [n, k], positive (they underflow to 0 far out). With independent frequencies the mean squared error of
+        the approximation is (exp(|x + y|^2) - 1) exp(2 x . y) / k; coupled ones have less.
+
+    Raises:
+        ValueError: At trace time, if the shapes disagree.
+
+    Differentiation: exact.
+
+    Complexity: O(n k d).
+
+    Example:
+        >>> import jax
+        >>> from geojax.transport.features import gaussian_frequencies, softmax_features
+        >>> x = jax.random.normal(jax.random.key(0), (5, 3)) / 4
+        >>> phi = softmax_features(x, gaussian_frequencies(jax.random.key(1), (3000, 3)))
+        >>> bool(abs(phi @ phi.T / jax.numpy.exp(x @ x.T) - 1).max() < 0.5)
+        True
+
+    References: [Choromanski2021]; [Reid2023].
+    """
+    return _features("softmax_features", x, frequencies, 0.5)
+
+
+def gaussian_features(x: Float[Array, "n d"], frequencies: Float[Array, "k d"]) -> Float[Array, "n k"]:
+    """Positive random features of the Gaussian kernel: phi(x) . phi(y) approximates exp(-|x - y|^2 / 2), unbiased.
+
+    phi(x)_i = exp(w_i . x - |x|^2) / sqrt(k).  For the kernel exp(-|x - y|^2 / epsilon) of entropic transport with the
+    squared distance as cost, scale the points by sqrt(2 / epsilon).
+
+    Args:
+        x: Points, [n, d], in units of the kernel's width.
+        frequencies: Vectors w, [k, d], each standard Gaussian: `gaussian_frequencies`, `simplex_plus_frequencies`.
+
+    Returns:
+        Features, [n, k], positive (they underflow to 0 far out).
+
+    Raises:
+        ValueError: At trace time, if the shapes disagree.
+
+    Differentiation: exact.
+
+    Complexity: O(n k d).
+
+    Example:
+        >>> import jax
+        >>> from geojax.transport.features import gaussian_features, gaussian_frequencies
+        >>> x = jax.random.normal(jax.random.key(0), (5, 3)) / 4
+        >>> phi = gaussian_features(x, gaussian_frequencies(jax.random.key(1), (3000, 3)))
+        >>> bool(abs((phi**2).sum(1) - 1).max() < 0.5)
+        True
+
+    References: [Choromanski2021]; [Reid2023].
+    """
+    return _features("gaussian_features", x, frequencies, 1.0)
+
+
+def _features(where: str, x: Array, frequencies: Array, share: float) -> Float[Array, "n k"]:
+    x, frequencies = checks.floats(where, x=x, frequencies=frequencies)
+    size = checks.shapes(where, x=(x, "n d"), frequencies=(frequencies, "k d"))
+    exponent = x @ frequencies.T - share * jnp.sum(jnp.square(x), axis=1, keepdims=True)
+    return jnp.exp(exponent) / jnp.sqrt(jnp.asarray(max(size["k"], 1), x.dtype))
+
+
+def _norms(key: Key, shape: tuple[int, int]) -> Float[Array, " k"]:
+    """Norms of independent standard Gaussian vectors."""
+    return jnp.linalg.norm(jax.random.normal(key, shape), axis=1)
+
+
+def _typed(where: str, key: Key) -> Key:
+    checks.typed_key(where, key)
+    return key

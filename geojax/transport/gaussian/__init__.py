@@ -1,0 +1,1 @@
+"""Transport between Gaussians and their mixtures."""

@@ -1,0 +1,1 @@
+"""Gromov-Wasserstein: distances between metric measures."""

@@ -1,0 +1,1 @@
+"""Transport on the line and on the circle."""

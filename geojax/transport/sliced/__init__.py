@@ -1,0 +1,1 @@
+"""Sliced transport: distances by projections on lines."""

@@ -1,0 +1,153 @@
+"""GL+(n) and SL(n): the laws, round trips beyond the matrix exponential, Haar moments and invariant integrals."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.linalg
+
+from geojax.manifolds import (
+    GeneralLinear,
+    SpecialLinear,
+    SpecialOrthogonal,
+    gl_exp,
+    gl_log,
+    gl_polar,
+    haar_sample,
+    invariant_average,
+)
+from geojax.manifolds.spd import affine_kernel_coords
+from tests.manifolds import laws
+
+FAR = jnp.diag(jnp.asarray([-2.0, -0.5]))  # in SL(2), and without a real logarithm
+
+
+def test_law_manifold():
+    laws.check_laws(SpecialLinear(), (3, 3), radius=2.0)
+    for manifold in (GeneralLinear(), SpecialLinear()):
+        laws.check_gradient(manifold, (3, 3))
+
+
+def test_law_first_order():
+    laws.check_first_order(SpecialLinear(), (2, 2))
+    laws.check_hessian_of_squared_dist(SpecialLinear(), (2, 2))
+
+
+def test_nothing_is_nan_at_awkward_points():
+    def points(dtype):
+        x = jnp.eye(2, dtype=dtype)
+        pairs = {
+            "equal": x,
+            "far": FAR.astype(dtype),
+            "scaled": jnp.diag(jnp.asarray([3.0, 3 + 1e-7], dtype)),
+        }
+        return {name: (x, y, jnp.ones((2, 2), dtype)) for name, y in pairs.items()}
+
+    laws.check_finite(GeneralLinear(), points, operations=("exp", "squared_dist"))
+
+
+def test_law_round_trips():
+    """Random matrices with positive determinant, and one that the matrix exponential does not reach."""
+
+    def gap(key):
+        a = jax.random.normal(key, (3, 3))
+        a = a * jnp.sign(jnp.linalg.det(a))
+        return jnp.max(jnp.abs(gl_exp(*gl_log(a)) - a)) / jnp.max(jnp.abs(a))
+
+    assert jnp.max(jax.vmap(gap)(jax.random.split(jax.random.key(0), 64))) < 1e-11
+    omega, s = gl_log(FAR)
+    np.testing.assert_allclose(gl_exp(omega, s), FAR, atol=1e-13)
+    np.testing.assert_allclose(jnp.trace(s), 0, atol=1e-14)
+    assert np.abs(np.imag(scipy.linalg.logm(np.asarray(FAR)))).max() > 1
+    log = SpecialLinear().log(jnp.eye(2), FAR)
+    np.testing.assert_allclose(SpecialLinear().exp(jnp.eye(2), log), FAR, atol=1e-13)
+
+
+def test_matches_scipy_polar_and_is_smooth():
+    a = jnp.asarray(np.random.default_rng(0).normal(size=(3, 3)))
+    a = a * jnp.sign(jnp.linalg.det(a))
+    for got, want in zip(gl_polar(a), scipy.linalg.polar(np.asarray(a))):
+        np.testing.assert_allclose(got, want, atol=1e-13)
+    for at in (a, jnp.eye(3), FAR):
+        derivative = jax.jacrev(lambda a: jnp.stack(gl_log(a)))(at)
+        assert jnp.all(jnp.isfinite(derivative))
+    assert jnp.all(jnp.isnan(gl_polar(-jnp.eye(3))[0]))
+
+
+def test_affine_coordinates_are_a_chart():
+    g = jnp.eye(3).at[:2, :2].set(gl_exp(jnp.asarray([[0, -0.7], [0.7, 0]]), jnp.diag(jnp.ones(2))))
+    coordinates = affine_kernel_coords(g.at[0, 2].set(4.0))
+    np.testing.assert_allclose(coordinates, [4, 0, 0.7, 1, 1, 0], atol=1e-14)
+    a = jnp.asarray([[1.0, 0.3, 2.0], [-0.2, 0.8, -1.0], [0.0, 0.0, 1.0]])
+    b, turn, x, y, z = jnp.split(affine_kernel_coords(a), jnp.asarray([2, 3, 4, 5]))
+    omega = jnp.asarray([[0, -turn[0]], [turn[0], 0]])
+    z = z / np.sqrt(2)
+    s = jnp.asarray([[x[0], z[0]], [z[0], y[0]]])
+    np.testing.assert_allclose(gl_exp(omega, s), a[:2, :2], atol=1e-13)
+    np.testing.assert_allclose(b, a[:2, 2])
+
+
+def test_law_haar_moments():
+    def moments(r):
+        return r, jnp.outer(r.ravel(), r.ravel())
+
+    mean, second = invariant_average(moments, jax.random.key(0), SpecialOrthogonal(), 3, num_samples=4096)
+    np.testing.assert_allclose(mean, 0, atol=0.05)
+    np.testing.assert_allclose(second, np.eye(9) / 3, atol=0.05)
+
+
+@pytest.mark.parametrize("group", [GeneralLinear(), SpecialLinear()])
+def test_law_integrals_do_not_change_under_translation(group):
+    """A bump on the group, and the same bump translated from the left; the standard error is the yardstick."""
+    shift = gl_exp(jnp.asarray([[0, -0.5], [0.5, 0]]), jnp.diag(jnp.asarray([0.4, -0.4])))
+
+    def bump(a):
+        value = jnp.exp(
+            -jnp.sum(jnp.square(a - jnp.eye(2))) - jnp.sum(jnp.square(jnp.linalg.inv(a) - jnp.eye(2)))
+        )
+        return jnp.stack([value, value**2])
+
+    def both(a):
+        return bump(a), bump(shift @ a)
+
+    count = 20000
+    here, there = invariant_average(both, jax.random.key(1), group, 2, num_samples=count, scale=0.8)
+    assert here[0] > 0.01
+
+    def squares(key):
+        drawn = haar_sample(key, group, 2, scale=0.8)
+        return (drawn.weight * jnp.asarray([bump(drawn.element)[0], bump(shift @ drawn.element)[0]])) ** 2
+
+    spread = jnp.mean(jax.vmap(squares)(jax.random.split(jax.random.key(2), count)), axis=0)
+    error = jnp.sqrt(jnp.sum(spread) / count)
+    assert jnp.abs(here[0] - there[0]) < 4 * error < 0.3 * here[0]
+
+
+def test_weights_are_the_density_of_haar_measure():
+    """Of GL+(2) against the Jacobian of the chart: dA / det^n by differences, up to one constant."""
+
+    def density(omega, s):
+        def entries(v):
+            w = jnp.asarray([[0, -v[0]], [v[0], 0]])
+            return gl_exp(w, jnp.asarray([[v[1], v[3] / np.sqrt(2)], [v[3] / np.sqrt(2), v[2]]])).ravel()
+
+        v = jnp.asarray([omega, s[0, 0], s[1, 1], np.sqrt(2) * s[0, 1]])
+        return jnp.abs(jnp.linalg.det(jax.jacfwd(entries)(v))) / jnp.linalg.det(entries(v).reshape(2, 2)) ** 2
+
+    ratios = []
+    for k in range(4):
+        drawn = haar_sample(jax.random.key(k), GeneralLinear(), 2, scale=0.7)
+        omega, s = gl_log(drawn.element)
+        normal = jnp.exp(-jnp.sum(jnp.square(s)) / (2 * 0.49)) / (2 * np.pi * 0.49) ** 1.5
+        ratios.append(drawn.weight * normal / density(omega[1, 0], s))
+    np.testing.assert_allclose(ratios, ratios[0], rtol=1e-10)
+
+
+def test_bad_input_says_what_is_wrong():
+    with pytest.raises(ValueError, match=r"gl_log: a has shape \[2, 3\]"):
+        gl_log(jnp.ones((2, 3)))
+    with pytest.raises(TypeError, match="haar_sample: group is a str"):
+        haar_sample(jax.random.key(0), "SO(3)", 3)
+    with pytest.raises(ValueError, match="off the manifold"):
+        SpecialLinear().check_point(2 * jnp.eye(2))
+    assert jnp.isnan(GeneralLinear().dist(jnp.eye(2), jnp.diag(jnp.asarray([1.0, -1.0]))))

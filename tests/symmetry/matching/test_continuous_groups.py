@@ -1,0 +1,318 @@
+"""Matching through continuous groups and signs: planted elements, gauges, and the objective that never falls."""
+
+import functools
+import itertools
+
+import jax
+import jax.flatten_util
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.linalg
+
+from geojax.results import Status
+from geojax.symmetry.action.elements import act, identity, random_element
+from geojax.symmetry.inference.infer import infer
+from geojax.symmetry.matching.by_activations import activation_matching
+from geojax.symmetry.matching.by_weights import weight_matching
+from geojax.symmetry.matching.frank_wolfe import frank_wolfe_matching
+from geojax.symmetry.matching.universe import universe_matching
+from geojax.symmetry.orbits.balance import balancing_element
+
+
+def layers(activation):
+    def apply(p, x):
+        x = activation(x @ p["w0"] + p["b0"])
+        return activation(x @ p["w1"] + p["b1"]) @ p["w2"]
+
+    return apply
+
+
+def attention(p, x):
+    q, k, v = (jnp.einsum("btd,dhc->bthc", x, p[n]) for n in "qkv")
+    weights = jax.nn.softmax(jnp.einsum("bthc,bshc->bhts", q, k))
+    return jnp.einsum("bhts,bshc,hco->bto", weights, v, p["o"])
+
+
+def rms(x):
+    return x * jax.lax.rsqrt(jnp.mean(x * x, -1, keepdims=True) + 1e-6)
+
+
+def residual(p, x):
+    h = x @ p["in"]
+    h = h + jax.nn.gelu(rms(h) @ p["up"]) @ p["down"]
+    return rms(h) @ p["out"]
+
+
+def scaled_norms(p, x):
+    """Three norms read one stream, each with a scale, and so with signs, of its own."""
+    h = x @ p["in"]
+    h = h + jax.nn.gelu((p["s0"] * rms(h)) @ p["up"]) @ p["down"]
+    h = h + jax.nn.gelu((p["s1"] * rms(h)) @ p["up1"]) @ p["down1"]
+    return (p["s2"] * rms(h)) @ p["out"]
+
+
+def normed(p, x):
+    """Each unit is divided by its size over the batch: its incoming weights scale without any to make up for it."""
+    unit = lambda x: x / jnp.sqrt(jnp.mean(x * x, axis=0))
+    return jax.nn.gelu(unit(jax.nn.gelu(unit(x @ p["w0"])) @ p["w1"])) @ p["w2"]
+
+
+def square(p, x):
+    """A linear map of the stream to itself carries its rotations on two axes."""
+    h = x @ p["in"]
+    h = h + rms(h) @ p["mix"]
+    return rms(h) @ p["out"]
+
+
+def recurrent(p, x):
+    def step(h, u):
+        h = jnp.tanh(h @ p["r"] + u @ p["i"])
+        return h, h
+
+    return jax.lax.scan(step, jnp.zeros(4), x)[1] @ p["o"]
+
+
+MLP = {"w0": (8, 5), "b0": (5,), "w1": (5, 4), "b1": (4,), "w2": (4, 3)}
+HEADS = {"q": (6, 2, 3), "k": (6, 2, 3), "v": (6, 2, 3), "o": (2, 3, 6)}
+WHOLE = {"w0": (8, 5), "w1": (5, 4), "w2": (4, 3)}
+NORMS = {"s0": (4,), "s1": (4,), "s2": (4,), "up1": (4, 3), "down1": (3, 4)}
+STREAM = {"in": (8, 4), "up": (4, 5), "down": (5, 4), "out": (4, 3)}
+MODELS = {
+    "relu: permutations and scalings": (layers(jax.nn.relu), MLP, (6, 8)),
+    "tanh: permutations and signs": (layers(jnp.tanh), MLP, (6, 8)),
+    "attention: a linear group in each head": (attention, HEADS, (2, 5, 6)),
+    "residual stream: rotations": (residual, STREAM, (6, 8)),
+    "a stream with three norms: signs and scales of each": (scaled_norms, STREAM | NORMS, (6, 8)),
+    "a square map: rotations on two axes": (square, {"in": (8, 4), "mix": (4, 4), "out": (4, 3)}, (6, 8)),
+    "norms without an offset: scales of whole maps": (normed, WHOLE, (6, 8)),
+    "recurrent: signs on two axes": (recurrent, {"i": (8, 4), "r": (4, 4), "o": (4, 3)}, (6, 8)),
+}
+each_model = pytest.mark.parametrize("name", MODELS)
+
+
+def draw(shapes, key, dtype=jnp.float64):
+    keys = jax.random.split(key, len(shapes))
+    return {n: jax.random.normal(k, s, dtype) for k, (n, s) in zip(keys, shapes.items())}
+
+
+@functools.cache
+def model(name):
+    apply, shapes, batch = MODELS[name]
+    x = jax.random.normal(jax.random.key(9), batch)
+    return apply, shapes, x, infer(apply, draw(shapes, jax.random.key(0)), x, verify=False)
+
+
+def apart(x, y):
+    """Largest difference, relative to the largest entry."""
+    x, y = jax.flatten_util.ravel_pytree(x)[0], jax.flatten_util.ravel_pytree(y)[0]
+    return jnp.max(jnp.abs(x - y)) / jnp.max(jnp.abs(x))
+
+
+KEYS = jax.random.split(jax.random.key(1), 16)
+
+
+@functools.cache
+def matcher(name):
+    """One compiled program a model: it matches 16 pairs."""
+    spec = model(name)[-1]
+    return jax.jit(jax.vmap(lambda a, b, key: weight_matching(spec, a, b, key=key)))
+
+
+@functools.cache
+def planted(name):
+    """16 models, and each moved by a random element."""
+    _, shapes, _, spec = model(name)
+    b = jax.vmap(functools.partial(draw, shapes))(KEYS)
+    element = jax.vmap(functools.partial(random_element, spec))(KEYS)
+    return moved(spec, element, b), b
+
+
+def moved(spec, element, params):
+    return jax.jit(jax.vmap(functools.partial(act, spec)))(element, params)
+
+
+@each_model
+def test_law_a_planted_element_is_recovered_with_its_continuous_part(name):
+    spec = model(name)[-1]
+    a, b = planted(name)
+    found = matcher(name)(a, b, KEYS)
+    np.testing.assert_array_less(jax.vmap(apart)(a, moved(spec, found.element, b)), 1e-6)
+    np.testing.assert_array_equal(found.status, Status.CONVERGED)
+    np.testing.assert_array_less(found.num_steps, 10)
+
+
+@pytest.mark.parametrize("name", [n for n in MODELS if "scal" in n or "linear" in n or "tanh" in n])
+def test_law_the_match_does_not_depend_on_the_gauge_that_models_come_in(name):
+    """Random pairs, each model moved through its orbit: the same objective, the same function half way."""
+    apply, _, x, spec = model(name)
+    a, b = planted(name)
+    b = jax.tree.map(lambda leaf: jnp.roll(leaf, 1, axis=0), b)
+    turned = [
+        moved(
+            spec,
+            jax.vmap(functools.partial(random_element, spec))(jax.random.split(jax.random.key(k), 16)),
+            m,
+        )
+        for k, m in ((2, a), (3, b))
+    ]
+    middles, values = [], []
+    for one, two in ((a, b), turned):
+        found = matcher(name)(one, two, KEYS)
+        half = jax.tree.map(lambda u, v: (u + v) / 2, one, moved(spec, found.element, two))
+        middles.append(jax.vmap(lambda params: apply(params, x))(half))
+        values.append(found.objective)
+    same = np.isclose(*values, rtol=1e-6)
+    # Coordinate ascent is a local search: another order of equals may end elsewhere.
+    assert np.mean(same) > 0.6
+    np.testing.assert_allclose(middles[0][same], middles[1][same], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "name", [n for n in MODELS if "residual" not in n and "norms" not in n and "tanh" not in n]
+)
+def test_law_the_objective_never_falls_from_a_start(name):
+    spec = model(name)[-1]
+    a, b = planted(name)
+    b = jax.tree.map(lambda leaf: jnp.roll(leaf, 1, axis=0), b)
+
+    @jax.jit
+    @jax.vmap
+    def climb(a, b, key):
+        start = random_element(spec, key)
+        at_start = weight_matching(spec, a, b, key=key, init=start, max_sweeps=0)
+        once = weight_matching(spec, a, b, key=key, init=start, max_sweeps=1)
+        return at_start.objective, once.objective, once.error
+
+    before, after, rise = climb(a, b, KEYS)
+    assert np.all(after >= before - 1e-12 * np.abs(before))
+    np.testing.assert_allclose(after - before, rise, rtol=1e-6, atol=1e-10)
+
+
+def test_signed_permutations_equal_brute_force():
+    """All 3! 2^3 elements of a hidden layer of three tanh units."""
+    apply = lambda p, x: jnp.tanh(x @ p["w"]) @ p["v"]
+    shapes = {"w": (2, 3), "v": (3, 2)}
+    spec = infer(apply, draw(shapes, jax.random.key(0)), jnp.ones((5, 2)), verify=False)
+    (perm, sign) = spec.groups
+    elements = {
+        perm: jnp.array([p for p in itertools.permutations(range(3)) for _ in range(8)]),
+        sign: jnp.array([s for _ in range(6) for s in itertools.product((-1.0, 1.0), repeat=3)]),
+    }
+
+    @jax.jit
+    @jax.vmap
+    def gap(key):
+        a, b = draw(shapes, key), draw(shapes, jax.random.fold_in(key, 1))
+        all_moved = jax.vmap(lambda g: act(spec, g, b))(elements)
+        values = jnp.sum(all_moved["w"] * a["w"], (1, 2)) + jnp.sum(all_moved["v"] * a["v"], (1, 2))
+        return jnp.max(values) - weight_matching(spec, a, b, key=key).objective
+
+    np.testing.assert_allclose(gap(KEYS), 0, atol=1e-12)
+
+
+def test_one_rotation_equals_scipys_procrustes():
+    apply = lambda p, x: rms(x @ p["w"]) @ p["v"]
+    shapes = {"w": (8, 4), "v": (4, 3)}
+    spec = infer(apply, draw(shapes, jax.random.key(0)), jnp.ones((5, 8)), verify=False)
+    a, b = draw(shapes, jax.random.key(1)), draw(shapes, jax.random.key(2))
+    flat = lambda p: np.concatenate([p["w"], p["v"].T])
+    _, best = scipy.linalg.orthogonal_procrustes(flat(b), flat(a))
+    found = weight_matching(spec, a, b, key=jax.random.key(0))
+    np.testing.assert_allclose(found.objective, best, rtol=1e-12)
+
+
+def test_the_balanced_gauge_of_two_linear_maps_splits_their_product_evenly():
+    """The least norm over GL(n) of |A w|^2 + |v A^-1|^2 is twice the nuclear norm of v w."""
+    spec = model("attention: a linear group in each head")[-1]
+    params = draw(HEADS, jax.random.key(5))
+    gauge = balancing_element(spec, params, dtype=jnp.dtype("float64"))
+    least = sum(jnp.sum(leaf**2) for leaf in jax.tree.leaves(act(spec, gauge, params)))
+    products = (
+        jnp.einsum("dhc,ehc->hde", params["q"], params["k"]),
+        jnp.einsum("dhc,hce->hde", params["v"], params["o"]),
+    )
+    np.testing.assert_allclose(least, 2 * sum(np.linalg.svd(m)[1].sum() for m in products), rtol=1e-9)
+
+
+def test_a_start_from_activations_may_hold_continuous_groups():
+    name = "attention: a linear group in each head"
+    apply, _, x, spec = model(name)
+    a, b = (jax.tree.map(lambda leaf: leaf[0], tree) for tree in planted(name))
+    start = activation_matching(spec, apply, a, b, x)
+    np.testing.assert_array_less(apart(a, act(spec, start.element, b)), 1e-6)
+    found = weight_matching(spec, a, b, key=jax.random.key(0), init=start.element)
+    assert found.num_steps == 1
+    np.testing.assert_array_less(apart(a, act(spec, found.element, b)), 1e-6)
+
+
+RELU, TANH = "relu: permutations and scalings", "tanh: permutations and signs"
+
+
+def test_activation_matching_moves_signs_too():
+    apply, _, x, spec = model(TANH)
+    a, b = (jax.tree.map(lambda leaf: leaf[0], tree) for tree in planted(TANH))
+    found = activation_matching(spec, apply, a, b, x)
+    np.testing.assert_array_less(apart(a, act(spec, found.element, b)), 1e-6)
+
+
+@pytest.mark.parametrize("name", [RELU, TANH])
+def test_frank_wolfe_matching_moves_continuous_groups_too(name):
+    spec = model(name)[-1]
+    a, b = (jax.tree.map(lambda leaf: leaf[0], tree) for tree in planted(name))
+    found = frank_wolfe_matching(spec, a, b, max_steps=20)
+    np.testing.assert_array_less(apart(a, act(spec, found.element, b)), 1e-6)
+
+
+def test_universe_matching_moves_continuous_groups_too():
+    spec = model(RELU)[-1]
+    models = [jax.tree.map(lambda leaf: leaf[0], tree) for tree in planted(RELU)]
+    both = universe_matching(spec, models, key=jax.random.key(0))
+    one, two = (act(spec, {n: g[k] for n, g in both.element.items()}, m) for k, m in enumerate(models))
+    np.testing.assert_array_less(apart(one, two), 1e-6)
+
+
+def test_the_nearest_permutation_is_told_apart_from_the_rest():
+    """Where only permutations were planted beside linear groups, permutations come back."""
+    name = "attention: a linear group in each head"
+    _, shapes, _, spec = model(name)
+    b = draw(shapes, jax.random.key(7))
+    perms = {n: g for n, g in random_element(spec, jax.random.key(8)).items() if g.dtype == jnp.int32}
+    found = weight_matching(spec, act(spec, perms, b), b, key=jax.random.key(9)).element
+    for n, still in identity(spec).items():
+        if n in perms:
+            np.testing.assert_array_equal(found[n], perms[n])
+        else:
+            np.testing.assert_allclose(found[n], still, atol=1e-9)
+
+
+def test_groups_taken_out_of_the_spec_stay():
+    name = "relu: permutations and scalings"
+    spec = model(name)[-1]
+    held = spec.without(*(n for n, g in spec.members if g.kind == "scaling"))
+    a, b = (jax.tree.map(lambda leaf: leaf[0], tree) for tree in planted(name))
+    found = weight_matching(held, a, b, key=jax.random.key(0))
+    assert set(found.element) == set(held.groups)
+    np.testing.assert_allclose(
+        found.objective, sum(jnp.vdot(x, y) for x, y in zip(
+            jax.tree.leaves(a), jax.tree.leaves(act(held, found.element, b)))), rtol=1e-12
+    )  # fmt: skip
+
+
+def test_dead_units_and_nan_weights():
+    name = RELU
+    a, b = planted(name)
+    dead = {**b, "w0": b["w0"].at[:, :, 0].set(0), "b0": b["b0"].at[:, 0].set(0)}
+    broken = {**b, "w1": b["w1"].at[:, 0, 0].set(jnp.nan)}
+    found = matcher(name)(a, dead, KEYS)
+    assert np.all(np.isfinite(found.objective))
+    np.testing.assert_array_equal(matcher(name)(a, broken, KEYS).status, Status.NONFINITE)
+
+
+def test_single_precision_stays_single():
+    name = "attention: a linear group in each head"
+    _, shapes, _, spec = model(name)
+    a, b = (draw(shapes, jax.random.key(k), jnp.float32) for k in (1, 2))
+    found = weight_matching(spec, a, b, key=jax.random.key(0))
+    assert found.objective.dtype == jnp.float32
+    assert all(g.dtype in (jnp.int32, jnp.float32) for g in found.element.values())
