@@ -1,7 +1,8 @@
-"""Symmetric Neural-Collapse Representations with Supervised Contrastive Loss: The Impact of ReLU and Batching [Kini2024].
+"""Symmetric Neural-Collapse Representations with Supervised Contrastive Loss: The Impact of ReLU and
+Batching [Kini2024].
 
-Claim: with nonnegative features the minimisers of the supervised contrastive loss are orthogonal frames of class means,
-    whatever the sizes of the classes; without that constraint the classes' sizes bend the geometry.
+Claim: with nonnegative features the minimisers of the supervised contrastive loss are orthogonal frames of class
+    means, whatever the sizes of the classes; without that constraint the classes' sizes bend the geometry.
 
 Differs: the theorem is about free features, and free features are what is trained here: 46 vectors in 8 dimensions, of
     classes in the ratio 10 : 3 : 1 : 1. The paper also trains ResNets with a ReLU at the end. A descent stops short of
@@ -51,7 +52,12 @@ def run(size: Size) -> list[Claim]:
 
     (frame, spread), (bent, _) = size.seeds(trained(jnp.abs)), size.seeds(trained(lambda w: w))
     return [
-        Claim("distance of the class means from an orthogonal frame, nonnegative features", "0", frame, below(0.1)),
+        Claim(
+            "distance of the class means from an orthogonal frame, nonnegative features",
+            "0",
+            frame,
+            below(0.1),
+        ),
         Claim("spread within a class, nonnegative features", "0", spread, below(0.01)),
         Claim("distance from an orthogonal frame, free signs", "above 0", bent, above(0.3)),
     ]

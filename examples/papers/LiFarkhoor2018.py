@@ -1,7 +1,7 @@
 """Measuring the Intrinsic Dimension of Objective Landscapes [LiFarkhoor2018].
 
-Claim: a network trained in a random subspace theta_0 + P z of few dimensions reaches 90 % of the accuracy of one trained
-    in all, and the dimension at which it does so hardly depends on the network's size.
+Claim: a network trained in a random subspace theta_0 + P z of few dimensions reaches 90 % of the accuracy of one
+    trained in all, and the dimension at which it does so hardly depends on the network's size.
 
 Differs: the paper needs 750 of the 199,210 dimensions of a perceptron on MNIST; here perceptrons of 2,410 and of 9,610
     parameters learn the 8 x 8 digits, for which 300 dimensions are asked to do. Columns of P are random rows of normal
@@ -54,7 +54,9 @@ def run(size: Size) -> list[Claim]:
                     return lift(jnp.where(jnp.arange(most) < dimension, z, 0))
 
                 start = jnp.zeros(most)
-                inside = fit(lambda z, b: loss(held(z), b), lambda _: start, optax.adam(0.3), steps, batches=batches)
+                inside = fit(
+                    lambda z, b: loss(held(z), b), lambda _: start, optax.adam(0.3), steps, batches=batches
+                )
                 return lambda key: right(held(inside(key)[0]))
 
             return sweep(within, jnp.array(dimensions))(key) / right(everywhere)

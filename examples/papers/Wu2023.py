@@ -44,6 +44,13 @@ def run(size: Size) -> list[Claim]:
 
     largest, beyond = size.seeds(one)
     return [
-        Claim("largest trace * eta / 2 of a design that is stable for SGD", "at most 1", largest, below(1 + 1e-4)),
-        Claim("share of designs stable for full descent with a trace above 2 / eta", "above 0", beyond, above(0)),
+        Claim(
+            "largest trace * eta / 2 of a design that is stable for SGD",
+            "at most 1",
+            largest,
+            below(1 + 1e-4),
+        ),
+        Claim(
+            "share of designs stable for full descent with a trace above 2 / eta", "above 0", beyond, above(0)
+        ),
     ]

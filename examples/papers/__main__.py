@@ -17,9 +17,11 @@ import time
 import traceback
 from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before jax: no reports of each program read from its cache
+os.environ.setdefault(
+    "TF_CPP_MIN_LOG_LEVEL", "3"
+)  # before jax: no reports of each program read from its cache
 
-from examples.papers.harness import FULL, QUICK, ROOT, Claim, Size  # noqa: E402
+from examples.papers.harness import FULL, QUICK, ROOT, Claim, Size
 
 FOLDER = Path(__file__).resolve().parent
 RESULTS = ROOT / "benchmarks" / "results" / "papers"
@@ -73,7 +75,9 @@ def write(key: str, report: dict) -> None:
 
 def main(arguments: list[str]) -> int:
     """Run the pages that are asked for; a page that breaks does not stop the others."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("keys", nargs="*", metavar="KEY", default=keys_of_pages())
     parser.add_argument("--full", action="store_true", help="the size of the committed table")
     parser.add_argument("--start", type=int, default=0, help="the first seed")

@@ -9,6 +9,7 @@ keys in one compiled program, and a `Claim` sets what came out beside what the p
 import dataclasses
 import functools
 import hashlib
+import itertools
 import os
 import tempfile
 import time
@@ -59,7 +60,7 @@ def in_turn(run: Callable) -> Callable:
 
 
 def sweep(run: Callable, values: Any) -> Callable:
-    """A function of a key: run(value)(key) for all values, along a first axis. Values are traced: rates, weights, ..."""
+    """A function of a key: run(value)(key) for all values, along a first axis. They are traced: rates, weights, ..."""
     return lambda key: jax.vmap(lambda value: run(value)(key))(values)
 
 
@@ -75,8 +76,8 @@ def fit(
     """A function key -> (params, history): the whole training as one pure function.
 
     loss(params, batch) is a scalar, init(key) gives the parameters, batches(key) a batch (None without it), and
-    record(params) is kept of each step, before it; without it the loss is. The optimiser is told the loss as
-    `value_fn`, for those that ask.
+    record(params) is kept of each step, before it; without it the loss is. The optimiser is told `value`, `grad`
+    and `value_fn`, for those that ask.
     """
     optimizer = optax.with_extra_args_support(optimizer)
 
@@ -89,7 +90,8 @@ def fit(
             batch = None if batches is None else batches(key)
             value, slope = jax.value_and_grad(loss)(params, batch)
             seen = value if record is None else record(params)
-            updates, state = optimizer.update(slope, state, params, value_fn=lambda p: loss(p, batch))
+            told = {"value": value, "grad": slope, "value_fn": lambda p: loss(p, batch)}
+            updates, state = optimizer.update(slope, state, params, **told)
             return (optax.apply_updates(params, updates), state), seen
 
         keys = jax.random.split(order, steps)
@@ -126,7 +128,7 @@ def mlp(sizes: tuple[int, ...], act: Callable = jax.nn.relu) -> tuple[Callable, 
     """(init, apply) of a perceptron: He-normal weights, zero biases, float32; apply(params, x) gives logits."""
 
     def init(key):
-        shapes = list(zip(sizes, sizes[1:]))
+        shapes = list(itertools.pairwise(sizes))
         return [
             {"w": jax.random.normal(k, (n, m), jnp.float32) * (2 / n) ** 0.5, "b": jnp.zeros(m, jnp.float32)}
             for k, (n, m) in zip(jax.random.split(key, len(shapes)), shapes)
@@ -157,7 +159,12 @@ def accuracy(apply: Callable, data: tuple) -> Callable:
 
 
 def networks(
-    num: int = 8, *, hidden: tuple[int, ...] = (64, 64), start: int = 0, steps: int = 600, folder: Path = NETWORKS
+    num: int = 12,
+    *,
+    hidden: tuple[int, ...] = (32, 32),
+    start: int = 0,
+    steps: int = 600,
+    folder: Path = NETWORKS,
 ) -> tuple[Callable, list]:
     """(apply, params) of relu perceptrons trained on `digits`, one for each seed along a first axis of the leaves.
 
