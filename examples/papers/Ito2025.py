@@ -9,9 +9,10 @@ Differs: the paper's networks are perceptrons, VGG and ResNets on MNIST, Fashion
     perceptrons with two hidden layers of 32 units (64 at full size) on the 8 x 8 digits. The straight-through search
     starts from the match of weights and keeps the best that it met.
 
-Fails: the third network. The straight-through search ends with a better mean of three here, and did in
-    benchmarks/results/alignment.json on Fashion-MNIST at widths 128 and 512: started from the match by weights
-    it can only improve on it by the loss of each pair, and at these widths the mean of three profits too.
+Fails: the third network. Weights and loss lead to means of three of the same accuracy here, and on Fashion-MNIST the
+    loss leads to the better one (88.1 % against 87.3 % at width 512, 80.2 % against 70.4 % at 128, in
+    benchmarks/results/alignment.json). The search starts from the match of weights and keeps the best that it meets,
+    which the paper's does not; started from no match at all it was no worse on these digits.
 """
 
 import jax
@@ -86,13 +87,13 @@ def run(size: Size) -> list[Claim]:
 
     thirds = [jax.tree.map(lambda leaf, i=i: leaf[i::3], params) for i in range(3)]
     distance, change, turned, gain, better = one(*thirds, size.seeds(lambda key: key, TRIPLES))
-    asked = "above 0 (a hundredth is asked)"
+    asked = "above 0 (two hundredths are asked)"
     return [
         Claim("distance, matched / as trained", "not significantly below 1", distance, above(0.7)),
         Claim("relative change of singular values by renumbering", "0", change, below(1e-4)),
         Claim("agreement of singular vectors, matched - as trained", "above 0", turned, above(0.02)),
         Claim("accuracy of the mean of three, matched - as trained", "above 0", gain, above(0)),
         Claim(
-            "accuracy of the mean of three, by weights - by loss", asked, better, above(0.01), expected=False
+            "accuracy of the mean of three, by weights - by loss", asked, better, above(0.02), expected=False
         ),
     ]
