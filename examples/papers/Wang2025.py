@@ -13,6 +13,7 @@ Fails: the distillation. The loss is blind to which channel is which, and the di
     output, and its gains are on reasoning tasks of language models.
 """
 
+import functools
 import itertools
 
 import jax
@@ -74,6 +75,22 @@ def distilled(size):
     return one
 
 
+def exponents(size):
+    """Growth of the times with n, of the sorted value and of the whole loss of 32 positions."""
+    value, loss = (
+        gj.transport.sorted_gromov_wasserstein,
+        functools.partial(gj.transport.graph_on_logits_loss, k=16),
+    )
+    for name, call, rows, most in (("value", value, (), 17), ("loss", loss, (32,), 15)):
+        widths = 2 ** np.arange(8, most)
+        draws = [
+            size.seeds(lambda key, n=n, rows=rows: jax.random.normal(key, (*rows, n)), 2) for n in widths
+        ]
+        power = slope(widths, [seconds(jax.jit(call), *draw) for draw in draws])
+        what = f"exponent of the time of the sorted {name} in n, 256 to {widths[-1]}"
+        yield Claim(what, "n log n, not n^4", power, below(1.3))
+
+
 def run(size: Size) -> list[Claim]:
     """The bound, its cost, and the distillation."""
     gaps = size.seeds(lambda key: jax.vmap(bound_gap)(jax.random.split(key, 64)))
@@ -86,10 +103,5 @@ def run(size: Size) -> list[Claim]:
         Claim("accuracy gained by the loss", best, gain, above(0.01), expected=False),
     ]
     if size.full:
-        widths, value = 2 ** np.arange(8, 17), jax.jit(gj.transport.sorted_gromov_wasserstein)
-        draws = [size.seeds(lambda key, n=n: jax.random.normal(key, (n,)), 2) for n in widths]
-        power = slope(widths, [seconds(value, *draw) for draw in draws])
-        claims.append(
-            Claim("exponent of the time in n, 256 to 65,536", "n log n, not n^4", power, below(1.3))
-        )
+        claims += exponents(size)
     return claims
