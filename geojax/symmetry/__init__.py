@@ -32,13 +32,12 @@ if TYPE_CHECKING:
         automorphism_count,
     )
     from geojax.symmetry.orbits.canonical import (
-        RescalingResult,
         canonical_permutation,
         canonicalize,
         fold_scales,
-        min_norm_rescaling,
         permutation_count,
     )
+    from geojax.symmetry.orbits.rescaling import RescalingResult, min_norm_rescaling
     from geojax.symmetry.orbits.teleport import TeleportResult, teleport, with_teleportation
 
 __all__ = [
@@ -87,7 +86,7 @@ _DEFINED_IN = {
     "AsymmetricMask": "geojax.symmetry.orbits.asymmetry",
     "Group": "geojax.symmetry.action.groups",
     "MatchingResult": "geojax.symmetry.matching.by_weights",
-    "RescalingResult": "geojax.symmetry.orbits.canonical",
+    "RescalingResult": "geojax.symmetry.orbits.rescaling",
     "SymmetrySpec": "geojax.symmetry.action.spec",
     "TeleportResult": "geojax.symmetry.orbits.teleport",
     "VerifyResult": "geojax.symmetry.action.spec",
@@ -108,7 +107,7 @@ _DEFINED_IN = {
     "infer": "geojax.symmetry.inference.infer",
     "inverse": "geojax.symmetry.action.elements",
     "layers": "geojax.symmetry.layers",
-    "min_norm_rescaling": "geojax.symmetry.orbits.canonical",
+    "min_norm_rescaling": "geojax.symmetry.orbits.rescaling",
     "orbit_dimension": "geojax.symmetry.inference.dimension",
     "permutation_count": "geojax.symmetry.orbits.canonical",
     "random_element": "geojax.symmetry.action.elements",

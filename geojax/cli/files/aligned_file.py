@@ -201,7 +201,7 @@ def _by_activations(pair: Pair, inputs: Sequence[Any] | None) -> tuple[float, An
             raise InputError(f"{path}: {error}") from error
     with users_code(pair.model.name):
         start, found = (
-            activation_matching(pair.spec, apply, *params, *(inputs or pair.model.inputs), max_sweeps=sweeps)
+            activation_matching(pair.spec, apply, *params, *(inputs or pair.model.inputs), max_steps=sweeps)
             for sweeps in (0, 100)
         )
     return float(start.objective), jax.device_get(found)
@@ -218,7 +218,7 @@ def _objective_at_rest(pair: Pair, out: Path, key: Any) -> float | None:
         a, b = pair.paths
         names_a, names_b = pair.names
         target = Path(folder) / out.name
-        found = stream_align(pair.spec, a, b, target, key=key, max_sweeps=0, names_a=names_a, names_b=names_b)
+        found = stream_align(pair.spec, a, b, target, key=key, max_steps=0, names_a=names_a, names_b=names_b)
         return float(found.objective)
 
 

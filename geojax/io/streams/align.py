@@ -19,11 +19,9 @@ from geojax.symmetry.action.elements import Element, compose
 from geojax.symmetry.action.groups import GENERAL_LINEAR, SCALING, Group
 from geojax.symmetry.action.layout import Block, Cut, Layout, blocks, split
 from geojax.symmetry.action.spec import SymmetrySpec
-from geojax.symmetry.ascent.balanced_models import Setting, upright
+from geojax.symmetry.ascent.balanced_models import BalancedModels, leftover_signs
+from geojax.symmetry.ascent.compact_groups import by_member, compact_groups, make_problem, pair_of, with_axes
 from geojax.symmetry.ascent.lazy_sweeps import lazy_match
-from geojax.symmetry.ascent.movers import groups_of as groups_of_movers
-from geojax.symmetry.ascent.movers import kinds_of, movers_of, pair_of
-from geojax.symmetry.ascent.problem import Problem
 from geojax.symmetry.matching.by_weights import MatchingResult
 from geojax.symmetry.orbits.balance import balancing_element
 from geojax.typing import Key
@@ -39,7 +37,7 @@ def stream_align(
     *,
     key: Key,
     init: Mapping[str, Array] | None = None,
-    max_sweeps: int = 100,
+    max_steps: int = 100,
     names_a: Mapping[str, str] | None = None,
     names_b: Mapping[str, str] | None = None,
     metadata: Mapping[str, str] | None = None,
@@ -57,7 +55,7 @@ def stream_align(
         out: The file to write, another one: b moved by the element.
         key: Random key, for the order of the groups in each sweep.
         init: Element to start from, as for `weight_matching`.
-        max_sweeps: Most sweeps over all groups.
+        max_steps: Most sweeps over all groups.
         names_a: {tensor of file a: path of the leaf that it is}. If None, tensors are called as leaves are, and there
             are no others.
         names_b: The same for file b; tensors that it does not hold are copied as they are.
@@ -93,7 +91,7 @@ def stream_align(
     References: [Ainsworth2022], Alg. 1; [KempfNess1979] for the gauge.
     """
     checks.typed_key("stream_align", key)
-    max_sweeps = checks.count("stream_align", "max_sweeps", max_sweeps)
+    max_steps = checks.count("stream_align", "max_steps", max_steps)
     with contextlib.ExitStack() as stack:
         file_a, file_b = (stack.enter_context(open_safetensors(path)) for path in (path_a, path_b))
         a = leaf_file("stream_align", spec, file_a, names_a)
@@ -104,7 +102,7 @@ def stream_align(
         dtype = np.result_type(np.float32, *(each for each in dtypes if each.itemsize >= 4))
         for side in (a, b):
             _check_finite(side, [leaf.path for leaf in numeric])
-        found = _matched(_Sides(a, b, dtype, key, max_sweeps), init)
+        found = _matched(_Sides(a, b, dtype, key, max_steps), init)
     stream_act(spec, found.element, path_b, out, names=names_b, metadata=metadata)
     return found
 
@@ -117,22 +115,22 @@ class _Sides:
     b: LeafFile
     dtype: np.dtype
     key: Key
-    max_sweeps: int
+    max_steps: int
 
 
 def _matched(sides: _Sides, init: Mapping[str, Array] | None) -> MatchingResult:
     spec, real = sides.a.spec, np.dtype(jnp.finfo(sides.dtype).dtype)
-    movers = movers_of(spec)
-    by_member = {member: mover for mover in movers for member in mover.members}
+    groups = compact_groups(spec)
+    of_member = by_member(groups)
     places = [
-        (leaf, number, pair_of(by_member, block))
+        (leaf, number, pair_of(of_member, block))
         for leaf in spec.leaves
         if jnp.issubdtype(sides.a.shape(leaf.path).dtype, jnp.inexact)
         for number, block in enumerate(blocks(leaf.layout))
     ]
-    problem = Problem(tuple(pair for _, _, pair in places), groups_of_movers(movers), kinds_of(movers))
-    turns = upright(
-        spec, movers, [lambda path, side=side: side.read(path, sides.dtype) for side in (sides.a, sides.b)]
+    problem = make_problem(groups, [pair for _, _, pair in places])
+    turns = leftover_signs(
+        spec, groups, [lambda path, side=side: side.read(path, sides.dtype) for side in (sides.a, sides.b)]
     )
     gauges = [
         compose(spec, turn, balanced) if turn else balanced
@@ -148,13 +146,12 @@ def _matched(sides: _Sides, init: Mapping[str, Array] | None) -> MatchingResult:
         arrays = []
         for side, gauge in zip((sides.a, sides.b), acting):
             whole = side.read(leaf.path, sides.dtype, gauge[leaf.path])
-            block = split(leaf.layout, whole)[number]
-            arrays.append(block.reshape((1,) * (len(pair.names) - block.ndim) + block.shape))
+            arrays.append(with_axes(pair, split(leaf.layout, whole)[number]))
         return arrays[0], arrays[1]
 
     nothing = [jnp.zeros(0, sides.dtype)]
-    setting = Setting(spec, movers, problem, [nothing, nothing], gauges)
-    start, settled = setting.start("stream_align", init)
+    models = BalancedModels(spec, groups, problem, [nothing, nothing], gauges)
+    start, given = models.start("stream_align", init)
     sizes = [
         int(np.prod([part.size for part in list(blocks(leaf.layout))[number].parts]))
         for leaf, number, _ in places
@@ -165,11 +162,11 @@ def _matched(sides: _Sides, init: Mapping[str, Array] | None) -> MatchingResult:
         sizes,
         start,
         key=sides.key,
-        settled=settled,
-        max_sweeps=sides.max_sweeps,
+        given=given,
+        max_steps=sides.max_steps,
         dtype=real,
     )
-    element = setting.element(found.moves)
+    element = models.element(found.element)
     return MatchingResult(element, found.objective, found.error, found.num_steps, found.status)
 
 

@@ -46,7 +46,7 @@ def test_objective_is_the_sum_over_pairs_and_never_falls():
         models = [draw(spec, k) for k in jax.random.split(key, 4)]
         last = -np.inf
         for sweeps in (1, 100):
-            found = universe_matching(spec, models, key=key, max_sweeps=sweeps)
+            found = universe_matching(spec, models, key=key, max_steps=sweeps)
             np.testing.assert_allclose(found.objective, agreement(spec, found.element, models), rtol=1e-9)
             assert found.objective >= last - 1e-9
             last = found.objective
