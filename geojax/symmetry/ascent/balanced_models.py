@@ -9,9 +9,12 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from geojax._core.loops import vary_with
-from geojax.symmetry.action.elements import Element, act, check_element, compose, inverse, take
+from geojax._program.arguments import array_leaves
+from geojax.symmetry.action.acting import act
+from geojax.symmetry.action.arrays import take
+from geojax.symmetry.action.elements import Element, check_element, compose, inverse
 from geojax.symmetry.action.groups import SIGN
-from geojax.symmetry.action.spec import SymmetrySpec, array_leaves
+from geojax.symmetry.action.spec import SymmetrySpec
 from geojax.symmetry.ascent.compact import maximum_assignment
 from geojax.symmetry.ascent.movers import Mover, decode, encode, movers_of, read_leaves, resting, vectors
 from geojax.symmetry.ascent.problem import Moves, Problem, real_dtype

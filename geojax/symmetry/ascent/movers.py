@@ -11,10 +11,11 @@ from collections.abc import Mapping
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from geojax._program.arguments import array_leaves
 from geojax.symmetry.action.elements import Element, identity
 from geojax.symmetry.action.groups import MATRIX_KINDS, ORTHOGONAL, PERMUTATION, SIGN, Group
 from geojax.symmetry.action.layout import Block, blocks, split
-from geojax.symmetry.action.spec import SymmetrySpec, array_leaves
+from geojax.symmetry.action.spec import SymmetrySpec
 from geojax.symmetry.ascent.compact import ROTATION, SIGNED, best, rest, signs
 from geojax.symmetry.ascent.problem import Moves, Pair, Problem
 from geojax.typing import Params

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from geojax.symmetry.action.elements import take
+from geojax.symmetry.action.arrays import take
 from geojax.symmetry.action.groups import PERMUTATION
 from geojax.symmetry.ascent.compact import DISCRETE, width
 from geojax.symmetry.ascent.problem import Moves, Pair, Problem, gain_matrix, move, objective, real_dtype

@@ -6,7 +6,7 @@ from typing import Any
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from geojax.symmetry.action.elements import act
+from geojax.symmetry.action.acting import act
 from geojax.symmetry.action.spec import SymmetrySpec
 from geojax.symmetry.ascent.balanced_models import set_up
 from geojax.symmetry.ascent.compact import DISCRETE

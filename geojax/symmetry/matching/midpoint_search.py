@@ -8,7 +8,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from geojax.results import Status
-from geojax.symmetry.action.elements import Element, act
+from geojax.symmetry.action.acting import act
+from geojax.symmetry.action.elements import Element
 from geojax.symmetry.ascent.balanced_models import Setting
 from geojax.symmetry.ascent.problem import Moves
 from geojax.symmetry.matching.by_weights import MatchingResult

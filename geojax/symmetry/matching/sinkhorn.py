@@ -10,7 +10,8 @@ from jaxtyping import Array, Float
 
 from geojax._core import checks
 from geojax._core.loops import vary_with
-from geojax.symmetry.action.elements import act, compose, identity
+from geojax.symmetry.action.acting import act
+from geojax.symmetry.action.elements import compose, identity
 from geojax.symmetry.action.groups import PERMUTATION
 from geojax.symmetry.action.spec import SymmetrySpec
 from geojax.symmetry.ascent.balanced_models import set_up

@@ -8,7 +8,7 @@ import optax
 from jaxtyping import Array, Float
 
 from geojax._core import checks
-from geojax.symmetry.action.elements import act
+from geojax.symmetry.action.acting import act
 from geojax.symmetry.action.spec import SymmetrySpec
 from geojax.symmetry.ascent.balanced_models import set_up
 from geojax.symmetry.ascent.movers import decode, read_leaves

@@ -10,10 +10,12 @@ from jaxtyping import Array
 
 from geojax._core import checks
 from geojax._core.struct import struct
-from geojax.symmetry.action.elements import act
+from geojax._program.arguments import array_leaves
+from geojax.symmetry.action.acting import act
+from geojax.symmetry.action.facts import Leaf
 from geojax.symmetry.action.groups import PERMUTATION, Group
 from geojax.symmetry.action.layout import Block, blocks, join
-from geojax.symmetry.action.spec import Leaf, SymmetrySpec, array_leaves
+from geojax.symmetry.action.spec import SymmetrySpec
 from geojax.symmetry.orbits.canonical import permutation_count
 from geojax.typing import Key, Params, Scalar
 

@@ -13,10 +13,12 @@ from jaxtyping import Array
 
 from geojax._core.loops import iterate
 from geojax._core.matrices.linalg import inv_sqrtm, sqrtm
-from geojax.symmetry.action.elements import Element, act, compose, identity
+from geojax._program.arguments import array_leaves
+from geojax.symmetry.action.acting import act
+from geojax.symmetry.action.elements import Element, compose, identity
 from geojax.symmetry.action.groups import GENERAL_LINEAR, SCALING
 from geojax.symmetry.action.layout import blocks, split
-from geojax.symmetry.action.spec import SymmetrySpec, array_leaves
+from geojax.symmetry.action.spec import SymmetrySpec
 from geojax.symmetry.orbits.canonical import min_norm_rescaling
 
 Leaves = dict[str, Array]

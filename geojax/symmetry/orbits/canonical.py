@@ -8,10 +8,12 @@ from jaxtyping import Array, Float, Int
 
 from geojax._core.loops import iterate
 from geojax._core.struct import struct
-from geojax.symmetry.action.elements import Element, act, compose, identity
+from geojax._program.arguments import array_leaves
+from geojax.symmetry.action.acting import act
+from geojax.symmetry.action.elements import Element, compose, identity
 from geojax.symmetry.action.groups import PERMUTATION, SCALING, SIGN, topological
 from geojax.symmetry.action.layout import Block, blocks, split
-from geojax.symmetry.action.spec import SymmetrySpec, array_leaves
+from geojax.symmetry.action.spec import SymmetrySpec
 from geojax.typing import Params, Scalar
 
 NEWTON_STEPS = 8

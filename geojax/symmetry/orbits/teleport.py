@@ -11,7 +11,8 @@ from jaxtyping import Array, Float, Int
 from geojax._core import checks, tree
 from geojax._core.loops import iterate, vary_with
 from geojax._core.struct import struct
-from geojax.symmetry.action.elements import Element, act, compose, identity
+from geojax.symmetry.action.acting import act
+from geojax.symmetry.action.elements import Element, compose, identity
 from geojax.symmetry.action.groups import MATRIX_KINDS, ORTHOGONAL, SCALING
 from geojax.symmetry.action.spec import SymmetrySpec
 from geojax.typing import Params, Scalar

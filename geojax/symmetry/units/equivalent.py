@@ -11,10 +11,11 @@ from jaxtyping import Array, Float, Int
 from geojax._core import safe
 from geojax._core.loops import vary_with
 from geojax._core.struct import struct
-from geojax.symmetry.action.elements import multiply
+from geojax._program.arguments import array_leaves
+from geojax.symmetry.action.arrays import multiply
 from geojax.symmetry.action.groups import PERMUTATION, SCALING
 from geojax.symmetry.action.layout import blocks, join, split
-from geojax.symmetry.action.spec import SymmetrySpec, array_leaves
+from geojax.symmetry.action.spec import SymmetrySpec
 from geojax.typing import Params, Scalar
 
 

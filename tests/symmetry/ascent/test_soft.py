@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from geojax.symmetry.action.elements import act
+from geojax.symmetry.action.acting import act
 from geojax.symmetry.matching.sinkhorn import doubly_stochastic
 from tests.symmetry.inference.handmade import SPECS, plant
 
