@@ -4,7 +4,7 @@ import jax
 
 from geojax._core import checks
 from geojax.merging.leaves import stack_size
-from geojax.symmetry.action.elements import act
+from geojax.symmetry.action.acting import act
 from geojax.symmetry.action.groups import PERMUTATION
 from geojax.symmetry.action.spec import SymmetrySpec
 from geojax.symmetry.matching.by_weights import weight_matching

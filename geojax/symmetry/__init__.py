@@ -6,9 +6,11 @@ from geojax._core.halls import hall
 
 if TYPE_CHECKING:
     from geojax.symmetry import layers, rankings, units
-    from geojax.symmetry.action.elements import act, compose, identity, inverse, random_element
+    from geojax.symmetry.action.acting import act
+    from geojax.symmetry.action.elements import compose, identity, inverse, random_element
+    from geojax.symmetry.action.facts import VerifyResult
     from geojax.symmetry.action.groups import Group
-    from geojax.symmetry.action.spec import SymmetrySpec, VerifyResult
+    from geojax.symmetry.action.spec import SymmetrySpec
     from geojax.symmetry.inference.collect import collect
     from geojax.symmetry.inference.dimension import (
         functional_dimension,
@@ -89,8 +91,8 @@ _DEFINED_IN = {
     "RescalingResult": "geojax.symmetry.orbits.rescaling",
     "SymmetrySpec": "geojax.symmetry.action.spec",
     "TeleportResult": "geojax.symmetry.orbits.teleport",
-    "VerifyResult": "geojax.symmetry.action.spec",
-    "act": "geojax.symmetry.action.elements",
+    "VerifyResult": "geojax.symmetry.action.facts",
+    "act": "geojax.symmetry.action.acting",
     "activation_matching": "geojax.symmetry.matching.by_activations",
     "apply_asymmetric": "geojax.symmetry.orbits.asymmetry",
     "asymmetric_mask": "geojax.symmetry.orbits.asymmetry",

@@ -151,7 +151,7 @@ def _matched(sides: _Sides, init: Mapping[str, Array] | None) -> MatchingResult:
 
     nothing = [jnp.zeros(0, sides.dtype)]
     models = BalancedModels(spec, groups, problem, [nothing, nothing], gauges)
-    start, given = models.start("stream_align", init)
+    start, given = models.start("stream_align(spec, path_a, path_b, out, key=key)", init)
     sizes = [
         int(np.prod([part.size for part in list(blocks(leaf.layout))[number].parts]))
         for leaf, number, _ in places

@@ -11,7 +11,7 @@ from jaxtyping import Array
 from geojax._core import checks, tree
 from geojax.merging.aligned import permutations_onto_first
 from geojax.merging.leaves import is_merged, map_stack, merged_only, stack_size, wide
-from geojax.symmetry.action.elements import act
+from geojax.symmetry.action.acting import act
 from geojax.symmetry.action.spec import SymmetrySpec
 from geojax.typing import Key, Params, PyTree, Scalar
 

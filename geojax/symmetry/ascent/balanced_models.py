@@ -9,7 +9,8 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from geojax._core.loops import vary_with
-from geojax.symmetry.action.elements import Element, compose, inverse, take
+from geojax.symmetry.action.arrays import take
+from geojax.symmetry.action.elements import Element, check_element, compose, inverse
 from geojax.symmetry.action.groups import SIGN
 from geojax.symmetry.action.spec import SymmetrySpec
 from geojax.symmetry.ascent.compact_groups import (
@@ -25,8 +26,8 @@ from geojax.symmetry.ascent.compact_groups import (
 from geojax.symmetry.ascent.kinds import maximum_assignment
 from geojax.symmetry.ascent.problem import CompactElement, Problem, real_dtype
 from geojax.symmetry.orbits.balance import balancing_element, is_compact
-from geojax.symmetry.orbits.door import Leaves, check_start
 from geojax.symmetry.orbits.leaves import move_leaves
+from geojax.symmetry.orbits.reading import Leaves
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,8 +55,12 @@ class BalancedModels:
         """The real dtype of the arrays."""
         return real_dtype(self.arrays[0])
 
-    def start(self, where: str, init: Mapping[str, Array] | None) -> tuple[CompactElement, tuple[str, ...]]:
+    def start(self, call: str, init: Mapping[str, Array] | None) -> tuple[CompactElement, tuple[str, ...]]:
         """The element to start from, between the first two balanced models.
+
+        Args:
+            call: The call of the matcher, for messages.
+            init: An element of the spec, or None.
 
         Returns:
             The compact part of ``init``, with the identity for groups that it lacks, and the names of the groups of
@@ -66,7 +71,7 @@ class BalancedModels:
         """
         if init is None:
             return vary_with(compact_identity(self.groups, self.dtype), self.arrays), ()
-        check_start(where, self.spec, init)
+        check_element(self.spec, init, call=call, name="init")
         element = compose(self.spec, init, {})
         if any(self.balancing):
             first, second = self.balancing[:2]

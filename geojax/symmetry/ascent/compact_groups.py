@@ -18,7 +18,7 @@ from geojax.symmetry.action.layout import Block, blocks, split
 from geojax.symmetry.action.spec import SymmetrySpec
 from geojax.symmetry.ascent.kinds import ROTATION, SIGNED, best, identity_of, signs
 from geojax.symmetry.ascent.problem import CompactElement, Pair, Problem
-from geojax.symmetry.orbits.door import Leaves
+from geojax.symmetry.orbits.reading import Leaves
 
 
 @dataclasses.dataclass(frozen=True)

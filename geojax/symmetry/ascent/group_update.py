@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from geojax.symmetry.action.elements import take
+from geojax.symmetry.action.arrays import take
 from geojax.symmetry.action.groups import PERMUTATION
 from geojax.symmetry.ascent.kinds import DISCRETE, num_columns
 from geojax.symmetry.ascent.problem import (

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from geojax.symmetry.action.elements import multiply, spread, take
+from geojax.symmetry.action.arrays import multiply, spread, take
 from geojax.symmetry.action.groups import PERMUTATION, SIGN
 from geojax.transport import assignment
 

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from geojax.symmetry.action.elements import multiply
+from geojax.symmetry.action.arrays import multiply
 from geojax.symmetry.ascent.kinds import DISCRETE, best, coordinates, matrix, score
 
 MAX_RELAXED_STEPS = 20

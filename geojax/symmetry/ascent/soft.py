@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from geojax.symmetry.action.elements import multiply
+from geojax.symmetry.action.arrays import multiply
 from geojax.symmetry.ascent.kinds import best, centre, coordinates, matrix
 from geojax.symmetry.ascent.problem import CompactElement, Pair, Problem, inner_product, real_dtype
 

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from geojax._core import checks
+from geojax.symmetry.action.door import check_spec
 from geojax.symmetry.action.groups import PERMUTATION
 from geojax.symmetry.action.layout import Cut, Layout
 from geojax.symmetry.action.spec import SymmetrySpec
@@ -14,7 +15,7 @@ from geojax.symmetry.ascent.compact_groups import compact_groups, pair_up
 from geojax.symmetry.ascent.kinds import identity_of
 from geojax.symmetry.ascent.problem import real_dtype
 from geojax.symmetry.matching.by_weights import MatchingResult, match_pairs
-from geojax.symmetry.orbits.door import check_spec, read_params
+from geojax.symmetry.orbits.reading import read_params
 from geojax.typing import Key, Params
 
 
@@ -72,8 +73,9 @@ def width_matching(
     References: [Singh2020].
     """
     where = "width_matching"
-    check_spec(where, spec_a, name="spec_a")
-    check_spec(where, spec_b, name="spec_b")
+    call = "width_matching(spec_a, spec_b, params_a, params_b, key=key)"
+    check_spec(call, spec_a)
+    check_spec(call, spec_b)
     checks.typed_key(where, key)
     max_steps = checks.count(where, "max_steps", max_steps)
     spec_a, spec_b = (
@@ -86,8 +88,8 @@ def width_matching(
             f"{', '.join(leaf.path for leaf in spec_b.leaves)}; expected those of spec_a, with other sizes at most. "
             "Infer both from one function at different widths."
         )
-    problem, (a,) = pair_up(spec_a, compact_groups(spec_a), read_params(where, spec_a, params_a=params_a))
-    _, (b,) = pair_up(spec_b, compact_groups(spec_b), read_params(where, spec_b, params_b=params_b))
+    problem, (a,) = pair_up(spec_a, compact_groups(spec_a), read_params(call, spec_a, params_a=params_a))
+    _, (b,) = pair_up(spec_b, compact_groups(spec_b), read_params(call, spec_b, params_b=params_b))
     dtype = jnp.result_type(*a, *b) if a else jnp.dtype(jnp.float32)
     shapes = [_larger(x.shape, y.shape) for x, y in zip(a, b, strict=True)]
     x, y = ([_padded(z, shape, dtype) for z, shape in zip(each, shapes, strict=True)] for each in (a, b))

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from geojax._core import checks
+from geojax.symmetry.action.door import check_apply, check_spec
 from geojax.symmetry.action.spec import SymmetrySpec
 from geojax.symmetry.ascent.balanced_models import balance_models
 from geojax.symmetry.ascent.compact_groups import CompactGroup, by_member, make_problem
@@ -14,8 +15,8 @@ from geojax.symmetry.ascent.kinds import DISCRETE
 from geojax.symmetry.ascent.problem import Pair, Problem, move_array
 from geojax.symmetry.inference.collect import collect
 from geojax.symmetry.matching.by_weights import MatchingResult, match_pairs
-from geojax.symmetry.orbits.door import check_spec, read_params
 from geojax.symmetry.orbits.leaves import with_leaves
+from geojax.symmetry.orbits.reading import read_params
 from geojax.typing import Params
 
 
@@ -77,17 +78,17 @@ def activation_matching(
     References: [Ainsworth2022], Sec. 3.1; [Li2016].
     """
     where = "activation_matching"
-    check_spec(where, spec)
-    order = "The order is activation_matching(spec, apply, params_a, params_b, *inputs)."
-    checks.function(where, "apply", apply, order)
+    call = "activation_matching(spec, apply, params_a, params_b, *inputs)"
+    check_spec(call, spec)
+    check_apply(call, apply)
     max_steps = checks.count(where, "max_steps", max_steps)
-    models = balance_models(spec, read_params(where, spec, params_a=params_a, params_b=params_b))
+    models = balance_models(spec, read_params(call, spec, params_a=params_a, params_b=params_b))
     activations = [
         collect(spec, apply, with_leaves(params, leaves), *inputs)
         for params, leaves in zip((params_a, params_b), models.leaves, strict=True)
     ]
     problem, x, y = pair_activations(models.groups, *activations)
-    start, _ = models.start(where, None)
+    start, _ = models.start(call, None)
     match = match_pairs(problem, x, y, start, key=None, given=(), max_steps=max_steps)
     a, b = models.arrays
     weights = models.problem

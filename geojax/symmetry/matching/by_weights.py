@@ -16,7 +16,7 @@ from geojax.symmetry.ascent.balanced_models import balance_models
 from geojax.symmetry.ascent.lazy_sweeps import lazy_match
 from geojax.symmetry.ascent.problem import CompactElement, Problem, objective
 from geojax.symmetry.ascent.sweeps import Match, ascend
-from geojax.symmetry.orbits.door import read_params
+from geojax.symmetry.orbits.reading import read_params
 from geojax.typing import Key, Params
 
 
@@ -113,10 +113,11 @@ def weight_matching(
         rotations; [KempfNess1979] for balancing.
     """
     where = "weight_matching"
+    call = "weight_matching(spec, params_a, params_b, key=key)"
     checks.typed_key(where, key)
     max_steps = checks.count(where, "max_steps", max_steps)
-    models = balance_models(spec, read_params(where, spec, params_a=params_a, params_b=params_b))
-    start, given = models.start(where, init)
+    models = balance_models(spec, read_params(call, spec, params_a=params_a, params_b=params_b))
+    start, given = models.start(call, init)
     a, b = models.arrays
     if _are_divided([*a, *b]):
         match = lazy_match(

@@ -14,7 +14,7 @@ from geojax.symmetry.ascent.balanced_models import balance_models
 from geojax.symmetry.ascent.problem import CompactElement, Problem, real_dtype
 from geojax.symmetry.ascent.soft import SoftElement, harden, mean_element, soft_objective, soften
 from geojax.symmetry.matching.by_weights import MatchingResult, match_pairs
-from geojax.symmetry.orbits.door import read_params
+from geojax.symmetry.orbits.reading import read_params
 from geojax.typing import Params, Scalar
 
 
@@ -71,11 +71,11 @@ def frank_wolfe_matching(
 
     References: [FrankWolfe1956]; [Crisostomi2024], Sec. 3.
     """
-    where = "frank_wolfe_matching"
-    max_steps = checks.count(where, "max_steps", max_steps)
-    models = balance_models(spec, read_params(where, spec, params_a=params_a, params_b=params_b))
+    call = "frank_wolfe_matching(spec, params_a, params_b)"
+    max_steps = checks.count("frank_wolfe_matching", "max_steps", max_steps)
+    models = balance_models(spec, read_params(call, spec, params_a=params_a, params_b=params_b))
     problem, (a, b) = models.problem, models.arrays
-    start, _ = models.start(where, init)
+    start, _ = models.start(call, init)
     x, y = jax.lax.stop_gradient((a, b))
     soft, error, num_steps, status = _frank_wolfe(
         problem, x, y, start, tol, from_mean=init is None, max_steps=max_steps

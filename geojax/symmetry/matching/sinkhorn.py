@@ -10,6 +10,7 @@ from jaxtyping import Array, Float
 
 from geojax._core import checks
 from geojax._core.loops import vary_with
+from geojax.symmetry.action.door import check_spec
 from geojax.symmetry.action.elements import Element, compose, identity
 from geojax.symmetry.action.groups import PERMUTATION
 from geojax.symmetry.action.spec import SymmetrySpec
@@ -20,8 +21,8 @@ from geojax.symmetry.ascent.problem import CompactElement
 from geojax.symmetry.matching.by_weights import MatchingResult, match_pairs
 from geojax.symmetry.matching.midpoint_search import midpoint_loss, search
 from geojax.symmetry.matching.straight_through import STARTING_SWEEPS
-from geojax.symmetry.orbits.door import check_spec, read_params
 from geojax.symmetry.orbits.leaves import move_leaves, move_tree, with_leaves
+from geojax.symmetry.orbits.reading import read_params
 from geojax.transport import sinkhorn
 from geojax.typing import Key, Params, Scalar
 
@@ -90,15 +91,16 @@ def sinkhorn_matching(
     References: [PenaBenitez2023]; [Cuturi2013].
     """
     where = "sinkhorn_matching"
-    check_spec(where, spec)
-    checks.function(where, "loss", loss, f"The order is {where}(spec, loss, params_a, params_b, key=key).")
+    call = "sinkhorn_matching(spec, loss, params_a, params_b, key=key)"
+    check_spec(call, spec)
+    checks.function(where, "loss", loss, f"Write {call}.")
     checks.typed_key(where, key)
     num_steps = checks.count(where, "num_steps", num_steps)
     optimizer = optax.adam(0.1) if optimizer is None else optimizer
-    models = balance_models(spec, read_params(where, spec, params_a=params_a, params_b=params_b))
+    models = balance_models(spec, read_params(call, spec, params_a=params_a, params_b=params_b))
     a, b = jax.lax.stop_gradient(models.arrays)
     start_key, judge_key, step_key = jax.random.split(key, 3)
-    start, _ = models.start(where, init)
+    start, _ = models.start(call, init)
     if init is None:
         start = match_pairs(
             models.problem, a, b, start, key=start_key, given=(), max_steps=STARTING_SWEEPS

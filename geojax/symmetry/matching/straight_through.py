@@ -8,15 +8,17 @@ import optax
 from jaxtyping import Array, Float
 
 from geojax._core import checks
-from geojax.symmetry.action.spec import SymmetrySpec, array_leaves
+from geojax._program.arguments import array_leaves
+from geojax.symmetry.action.door import check_spec
+from geojax.symmetry.action.spec import SymmetrySpec
 from geojax.symmetry.ascent.balanced_models import balance_models
 from geojax.symmetry.ascent.compact_groups import decode, pair_up
 from geojax.symmetry.ascent.problem import CompactElement
 from geojax.symmetry.ascent.sweeps import ascend
 from geojax.symmetry.matching.by_weights import MatchingResult, match_pairs
 from geojax.symmetry.matching.midpoint_search import arrays_of, midpoint_loss, search, with_arrays
-from geojax.symmetry.orbits.door import check_spec, read_params
 from geojax.symmetry.orbits.leaves import move_tree, with_leaves
+from geojax.symmetry.orbits.reading import read_params
 from geojax.typing import Key, Params, Scalar
 
 STARTING_SWEEPS = 100
@@ -85,17 +87,18 @@ def straight_through_matching(
     References: [Ainsworth2022], Alg. 2; [Bengio2013].
     """
     where = "straight_through_matching"
-    check_spec(where, spec)
-    checks.function(where, "loss", loss, f"The order is {where}(spec, loss, params_a, params_b, key=key).")
+    call = "straight_through_matching(spec, loss, params_a, params_b, key=key)"
+    check_spec(call, spec)
+    checks.function(where, "loss", loss, f"Write {call}.")
     checks.typed_key(where, key)
     num_steps = checks.count(where, "num_steps", num_steps)
     optimizer = optax.adam(1e-3) if optimizer is None else optimizer
-    models = balance_models(spec, read_params(where, spec, params_a=params_a, params_b=params_b))
+    models = balance_models(spec, read_params(call, spec, params_a=params_a, params_b=params_b))
     problem, (a, b) = models.problem, jax.lax.stop_gradient(models.arrays)
     leaves_a, leaves_b = jax.lax.stop_gradient(models.leaves)
     held, given = with_leaves(params_a, leaves_a), with_leaves(params_b, leaves_b)
     start_key, judge_key, step_key = jax.random.split(key, 3)
-    start, _ = models.start(where, init)
+    start, _ = models.start(call, init)
     if init is None:
         start = match_pairs(problem, a, b, start, key=start_key, given=(), max_steps=STARTING_SWEEPS).element
 

@@ -15,7 +15,7 @@ from geojax.symmetry.ascent.balanced_models import balance_models
 from geojax.symmetry.ascent.problem import CompactElement, Problem, inner_product, move_array, real_dtype
 from geojax.symmetry.ascent.sweeps import ascend
 from geojax.symmetry.matching.by_weights import MatchingResult
-from geojax.symmetry.orbits.door import read_stack
+from geojax.symmetry.orbits.reading import read_stack
 from geojax.typing import Key, Params
 
 SWEEPS = 100
@@ -68,15 +68,16 @@ def universe_matching(
     References: [Crisostomi2024]; [Ainsworth2022], Alg. 3.
     """
     where = "universe_matching"
+    call = "universe_matching(spec, models, key=key)"
     checks.typed_key(where, key)
     max_steps = checks.count(where, "max_steps", max_steps)
-    balanced = balance_models(spec, read_stack(where, spec, models))
+    balanced = balance_models(spec, read_stack(call, spec, models))
     problem, count = balanced.problem, len(balanced.arrays)
     thetas = [jnp.stack(arrays) for arrays in zip(*balanced.arrays, strict=True)]
     held = jax.lax.stop_gradient(thetas)
     start = {
         name: jnp.broadcast_to(array, (count, *array.shape))
-        for name, array in balanced.start(where, None)[0].items()
+        for name, array in balanced.start(call, None)[0].items()
     }
     encoded, error, num_steps, status = _agree(problem, held, start, key=key, max_steps=max_steps)
     value = _agreement(problem, thetas, encoded)

@@ -10,11 +10,13 @@ from jaxtyping import Array
 
 from geojax._core import checks
 from geojax._core.struct import struct
+from geojax._program.arguments import array_leaves
+from geojax.symmetry.action.door import check_spec
+from geojax.symmetry.action.facts import Leaf
 from geojax.symmetry.action.groups import PERMUTATION, Group
 from geojax.symmetry.action.layout import Block, blocks, join
-from geojax.symmetry.action.spec import Leaf, SymmetrySpec, array_leaves
+from geojax.symmetry.action.spec import SymmetrySpec
 from geojax.symmetry.orbits.canonical import permutation_count
-from geojax.symmetry.orbits.door import check_spec
 from geojax.symmetry.orbits.leaves import move_leaves, with_leaves
 from geojax.typing import Key, Params, Scalar
 
@@ -65,7 +67,7 @@ def asymmetric_mask(spec: SymmetrySpec, *, key: Key, count: int = 1, scale: Scal
     References: [Lim2024]; [Chernov2025].
     """
     where = "asymmetric_mask"
-    check_spec(where, spec)
+    check_spec("asymmetric_mask(spec, key=key)", spec)
     checks.typed_key(where, key)
     count = checks.count(where, "count", count, minimum=1)
     scale = jnp.asarray(scale, jnp.result_type(scale, jnp.float32))
@@ -161,7 +163,7 @@ def automorphism_count(spec: SymmetrySpec, mask: AsymmetricMask) -> int:
 
     References: [Lim2024].
     """
-    check_spec("automorphism_count", spec)
+    check_spec("automorphism_count(spec, mask)", spec)
     _check_mask("automorphism_count", mask)
     total = permutation_count(spec)
     if total > MAX_ELEMENTS:

@@ -17,8 +17,8 @@ from geojax.symmetry.action.elements import Element, compose, identity
 from geojax.symmetry.action.groups import GENERAL_LINEAR, SCALING
 from geojax.symmetry.action.layout import blocks
 from geojax.symmetry.action.spec import SymmetrySpec
-from geojax.symmetry.orbits.door import Leaves
 from geojax.symmetry.orbits.leaves import block_arrays, move_leaves, unit_weights
+from geojax.symmetry.orbits.reading import Leaves
 from geojax.symmetry.orbits.rescaling import rescale_leaves
 
 MAX_SWEEPS = 200

@@ -7,12 +7,13 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from geojax._core import checks
+from geojax.symmetry.action.door import check_spec
 from geojax.symmetry.action.elements import Element, compose, identity
 from geojax.symmetry.action.groups import PERMUTATION, SCALING, SIGN, topological
 from geojax.symmetry.action.layout import blocks
 from geojax.symmetry.action.spec import SymmetrySpec
-from geojax.symmetry.orbits.door import Leaves, check_spec, read_params
 from geojax.symmetry.orbits.leaves import move_leaves, unit_weights, with_leaves
+from geojax.symmetry.orbits.reading import Leaves, read_params
 from geojax.symmetry.orbits.rescaling import rescale_leaves
 from geojax.typing import Params, Scalar
 
@@ -54,7 +55,7 @@ def canonicalize(spec: SymmetrySpec, params: Params, *, tol: Scalar = 1e-6, max_
     References: [Laurent2024]
     """
     max_steps = checks.count("canonicalize", "max_steps", max_steps)
-    (leaves,) = read_params("canonicalize", spec, params=params)
+    (leaves,) = read_params("canonicalize(spec, params)", spec, params=params)
     scalings = rescale_leaves(spec, leaves, tol=tol, max_steps=max_steps).element
     leaves = move_leaves(spec, scalings, leaves)
     leaves = move_leaves(spec, _positive_signs(spec, leaves), leaves)
@@ -94,7 +95,7 @@ def canonical_permutation(spec: SymmetrySpec, params: Params) -> Element:
 
     References: [Laurent2024]
     """
-    (leaves,) = read_params("canonical_permutation", spec, params=params)
+    (leaves,) = read_params("canonical_permutation(spec, params)", spec, params=params)
     return _order_by_size(spec, leaves)
 
 
@@ -123,7 +124,7 @@ def permutation_count(spec: SymmetrySpec) -> int:
 
     References: [Laurent2024]
     """
-    check_spec("permutation_count", spec)
+    check_spec("permutation_count(spec)", spec)
     permutations = (group for _, group in spec.members if group.kind == PERMUTATION)
     return math.prod(math.factorial(group.size) ** group.copies for group in permutations)
 
@@ -162,7 +163,7 @@ def fold_scales(spec: SymmetrySpec, params: Params) -> Params:
 
     References: [Ashkboos2024]
     """
-    (leaves,) = read_params("fold_scales", spec, params=params)
+    (leaves,) = read_params("fold_scales(spec, params)", spec, params=params)
     element: Element = {}
     for name, group in spec.members:
         if group.kind not in (SCALING, SIGN):

@@ -6,10 +6,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from geojax.symmetry.action.elements import acting_order, move_block
-from geojax.symmetry.action.layout import Block, Layout, blocks, join, split
-from geojax.symmetry.action.spec import SymmetrySpec, array_leaves
-from geojax.symmetry.orbits.door import Leaves
+from geojax._core.tree import path_name
+from geojax._program.arguments import array_leaves
+from geojax.symmetry.action.acting import is_moved, move_block
+from geojax.symmetry.action.elements import acting_order
+from geojax.symmetry.action.layout import Block, blocks, join, split
+from geojax.symmetry.action.spec import SymmetrySpec
+from geojax.symmetry.orbits.reading import Leaves
 from geojax.typing import Params
 
 
@@ -18,7 +21,7 @@ def move_leaves(spec: SymmetrySpec, element: Mapping[str, Array], leaves: Leaves
     order = acting_order(spec, element)
     moved = dict(leaves)
     for leaf in spec.leaves:
-        if _is_moved(leaf.layout, element):
+        if is_moved(leaf.layout, element):
             pieces = zip(blocks(leaf.layout), split(leaf.layout, leaves[leaf.path]), strict=True)
             arrays = [move_block(spec.groups, order, block, piece, element) for block, piece in pieces]
             moved[leaf.path] = join(leaf.layout, arrays, leaf.shape)
@@ -34,7 +37,7 @@ def with_leaves(params: Params, leaves: Mapping[str, Array]) -> Params:
     """The tree with the arrays of ``leaves`` at their paths; all other leaves stay."""
 
     def replace(path, leaf):
-        return leaves.get(jax.tree_util.keystr(path, simple=True, separator="/"), leaf)
+        return leaves.get(path_name(path), leaf)
 
     return jax.tree_util.tree_map_with_path(replace, params)
 
@@ -67,13 +70,3 @@ def unit_weights(spec: SymmetrySpec, name: str, leaves: Leaves) -> Iterator[tupl
                 rest = [k for k in range(len(names)) if k not in first]
                 shape = (*group.parent_sizes, group.size, -1)
                 yield block, exponent, jnp.reshape(jnp.transpose(array, (*first, *rest)), shape)
-
-
-def _is_moved(layout: Layout, element: Mapping[str, Array]) -> bool:
-    """Whether a group of the element moves anything in a leaf."""
-    return any(
-        name in element
-        for block in blocks(layout)
-        for moves in (block.moves, *(part.moves for part in block.parts))
-        for name, _ in moves
-    )

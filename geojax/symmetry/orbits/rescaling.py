@@ -8,8 +8,8 @@ from geojax._core.loops import iterate
 from geojax._core.struct import struct
 from geojax.symmetry.action.groups import SCALING
 from geojax.symmetry.action.spec import SymmetrySpec
-from geojax.symmetry.orbits.door import Leaves, read_params
 from geojax.symmetry.orbits.leaves import move_leaves, real_leaves, unit_weights
+from geojax.symmetry.orbits.reading import Leaves, read_params
 from geojax.typing import Params, Scalar
 
 NEWTON_STEPS = 8
@@ -70,7 +70,7 @@ def min_norm_rescaling(
     References: [Laurent2024]
     """
     max_steps = checks.count("min_norm_rescaling", "max_steps", max_steps)
-    (leaves,) = read_params("min_norm_rescaling", spec, params=params)
+    (leaves,) = read_params("min_norm_rescaling(spec, params)", spec, params=params)
     return rescale_leaves(spec, leaves, tol=tol, max_steps=max_steps)
 
 

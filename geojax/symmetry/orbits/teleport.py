@@ -11,11 +11,12 @@ from jaxtyping import Array, Float, Int
 from geojax._core import checks, tree
 from geojax._core.loops import iterate, vary_with
 from geojax._core.struct import struct
+from geojax.symmetry.action.door import check_spec
 from geojax.symmetry.action.elements import Element, compose, identity
 from geojax.symmetry.action.groups import MATRIX_KINDS, ORTHOGONAL, SCALING
 from geojax.symmetry.action.spec import SymmetrySpec
-from geojax.symmetry.orbits.door import check_spec, read_params
 from geojax.symmetry.orbits.leaves import move_tree
+from geojax.symmetry.orbits.reading import read_params
 from geojax.typing import Params, Scalar
 
 
@@ -92,11 +93,12 @@ def teleport(
     """
     where = "teleport"
     max_steps = checks.count(where, "max_steps", max_steps)
-    check_spec(where, spec)
-    checks.function(where, "loss", loss, "The order is teleport(spec, loss, params).")
+    call = "teleport(spec, loss, params)"
+    check_spec(call, spec)
+    checks.function(where, "loss", loss, f"Write {call}.")
     if objective is not None:
         checks.function(where, "objective", objective, "Pass objective=lambda params: ..., a scalar.")
-    read_params(where, spec, params=params)
+    read_params(call, spec, params=params)
     params = jax.lax.stop_gradient(params)
     psi = objective or (lambda params: tree.squared_norm(jax.grad(loss)(params)) / 2)
     shape = jax.eval_shape(psi, params)
@@ -193,7 +195,7 @@ def with_teleportation(
             f"{where}: optimizer is a {type(optimizer).__name__}; expected an optax transformation. "
             "Pass one, for example optax.adam(1e-3)."
         )
-    check_spec(where, spec)
+    check_spec("with_teleportation(optimizer, spec, every=k)", spec)
     every = checks.count(where, "every", every, minimum=1)
     inside = optax.with_extra_args_support(optimizer)
 

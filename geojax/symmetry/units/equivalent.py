@@ -11,12 +11,12 @@ from jaxtyping import Array, Float, Int
 from geojax._core import safe
 from geojax._core.loops import vary_with
 from geojax._core.struct import struct
-from geojax.symmetry.action.elements import multiply
+from geojax.symmetry.action.arrays import multiply
 from geojax.symmetry.action.groups import PERMUTATION, SCALING
 from geojax.symmetry.action.layout import blocks, join, split
 from geojax.symmetry.action.spec import SymmetrySpec
-from geojax.symmetry.orbits.door import Leaves, read_params
 from geojax.symmetry.orbits.leaves import unit_weights, with_leaves
+from geojax.symmetry.orbits.reading import Leaves, read_params
 from geojax.typing import Params, Scalar
 
 
@@ -70,7 +70,9 @@ def merge_equivalent_units(spec: SymmetrySpec, params: Params, *, threshold: Sca
 
     References: [Chen2024].
     """
-    leaves, labels = _merge("merge_equivalent_units", spec, params, threshold)
+    leaves, labels = _merge(
+        "merge_equivalent_units(spec, params, threshold=threshold)", spec, params, threshold
+    )
     return FeatureMergingResult(with_leaves(params, leaves), labels)
 
 
@@ -106,7 +108,7 @@ def feature_complexity(
 
     References: [Chen2024].
     """
-    _, labels_of = _merge("feature_complexity", spec, params, threshold)
+    _, labels_of = _merge("feature_complexity(spec, params, threshold=threshold)", spec, params, threshold)
     return {
         name: jnp.sum(labels == jnp.arange(labels.shape[-1]), axis=-1, dtype=jnp.int32)
         for name, labels in labels_of.items()
@@ -114,10 +116,10 @@ def feature_complexity(
 
 
 def _merge(
-    where: str, spec: SymmetrySpec, params: Params, threshold: Scalar
+    call: str, spec: SymmetrySpec, params: Params, threshold: Scalar
 ) -> tuple[Leaves, dict[str, Array]]:
     """The leaves after all merges, and the labels of each group."""
-    (leaves,) = read_params(where, spec, params=params)
+    (leaves,) = read_params(call, spec, params=params)
     cluster = _per_copy(functools.partial(_cluster, threshold=threshold))
     labels = {}
     for name, scaling in _merged_groups(spec):

@@ -11,7 +11,8 @@ import pytest
 import scipy.linalg
 
 from geojax.results import Status
-from geojax.symmetry.action.elements import act, identity, random_element
+from geojax.symmetry.action.acting import act
+from geojax.symmetry.action.elements import identity, random_element
 from geojax.symmetry.inference.infer import infer
 from geojax.symmetry.matching.by_activations import activation_matching
 from geojax.symmetry.matching.by_weights import weight_matching

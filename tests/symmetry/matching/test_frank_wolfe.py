@@ -11,7 +11,7 @@ from geojax.symmetry.ascent.balanced_models import balance_models
 from geojax.symmetry.ascent.soft import mean_element, soft_objective, soften
 from geojax.symmetry.matching.by_weights import weight_matching
 from geojax.symmetry.matching.frank_wolfe import _best_length, frank_wolfe_matching
-from geojax.symmetry.orbits.door import read_params
+from geojax.symmetry.orbits.reading import read_params
 from tests.symmetry.inference.handmade import SPECS, dot, draw, mlp, plant, score
 
 SHAPES = ["mlp", "attention", "recurrent", "grouped", "no group"]
@@ -32,7 +32,7 @@ def test_law_a_planted_element_is_recovered(spec):
 def test_the_step_length_is_the_best_on_the_segment(name):
     spec = SPECS[name]
     a, b = draw(spec, jax.random.key(3)), draw(spec, jax.random.key(4))
-    models = balance_models(spec, read_params("test", spec, a=a, b=b))
+    models = balance_models(spec, read_params("test()", spec, a=a, b=b))
     problem, (x, y) = models.problem, models.arrays
     value = lambda soft: soft_objective(problem, x, y, soft)
     degree = max(sum(bool(group) for group in pair.groups) for pair in problem.pairs)

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from geojax.results import Status
-from geojax.symmetry.action.elements import act, compose, identity, inverse, random_element
+from geojax.symmetry.action.acting import act
+from geojax.symmetry.action.elements import compose, identity, inverse, random_element
 from geojax.symmetry.matching.by_weights import weight_matching
 from geojax.symmetry.matching.universe import universe_matching
 from tests.symmetry.inference.handmade import SPECS, dot, draw, mlp, score
