@@ -241,3 +241,9 @@ def _rank_hint(excess: int) -> str:
     if excess > 0:
         return " One item goes in; use jax.vmap over leading batch axes."
     return " Add the missing axis with [None] or jax.numpy.expand_dims."
+
+
+def function(where: str, name: str, value: Any, mend: str) -> None:
+    """Check that an argument can be called; ``mend`` says what to write instead."""
+    if not callable(value):
+        raise TypeError(f"{where}: {name} is a {type(value).__name__}; expected a function. {mend}")

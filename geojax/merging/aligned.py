@@ -8,7 +8,7 @@ from jaxtyping import Array
 from geojax._core import checks
 from geojax._core.struct import static, struct
 from geojax.merging.leaves import as_stack, model_of, split_arrays, stack_size
-from geojax.symmetry.action.elements import act
+from geojax.symmetry.action.acting import act
 from geojax.symmetry.action.groups import PERMUTATION
 from geojax.symmetry.action.spec import SymmetrySpec
 from geojax.symmetry.matching.by_weights import weight_matching

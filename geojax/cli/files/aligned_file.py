@@ -202,7 +202,7 @@ def _by_activations(pair: Pair, inputs: Sequence[Any] | None) -> tuple[float, An
             raise InputError(f"{path}: {error}") from error
     with users_code(pair.model.name):
         start, result = (
-            activation_matching(pair.spec, apply, *params, *(inputs or pair.model.inputs), max_sweeps=sweeps)
+            activation_matching(pair.spec, apply, *params, *(inputs or pair.model.inputs), max_steps=sweeps)
             for sweeps in (0, 100)
         )
     return float(start.objective), jax.device_get(result)

@@ -19,11 +19,9 @@ from geojax.symmetry.action.elements import Element, compose
 from geojax.symmetry.action.groups import GENERAL_LINEAR, SCALING, Group
 from geojax.symmetry.action.layout import Block, Cut, Layout, blocks, split
 from geojax.symmetry.action.spec import SymmetrySpec
-from geojax.symmetry.ascent.balanced_models import Setting, upright
+from geojax.symmetry.ascent.balanced_models import BalancedModels, leftover_signs
+from geojax.symmetry.ascent.compact_groups import by_member, compact_groups, make_problem, pair_of, with_axes
 from geojax.symmetry.ascent.lazy_sweeps import lazy_match
-from geojax.symmetry.ascent.movers import groups_of as groups_of_movers
-from geojax.symmetry.ascent.movers import kinds_of, movers_of, pair_of
-from geojax.symmetry.ascent.problem import Problem
 from geojax.symmetry.matching.by_weights import MatchingResult
 from geojax.symmetry.orbits.balance import balancing_element
 from geojax.typing import Key
@@ -122,17 +120,17 @@ class _Sides:
 
 def _matched(sides: _Sides, init: Mapping[str, Array] | None) -> MatchingResult:
     spec, real = sides.a.spec, np.dtype(jnp.finfo(sides.dtype).dtype)
-    movers = movers_of(spec)
-    by_member = {member: mover for mover in movers for member in mover.members}
+    groups = compact_groups(spec)
+    of_member = by_member(groups)
     places = [
-        (leaf, number, pair_of(by_member, block))
+        (leaf, number, pair_of(of_member, block))
         for leaf in spec.leaves
         if jnp.issubdtype(sides.a.shape(leaf.path).dtype, jnp.inexact)
         for number, block in enumerate(blocks(leaf.layout))
     ]
-    problem = Problem(tuple(pair for _, _, pair in places), groups_of_movers(movers), kinds_of(movers))
-    turns = upright(
-        spec, movers, [lambda path, side=side: side.read(path, sides.dtype) for side in (sides.a, sides.b)]
+    problem = make_problem(groups, [pair for _, _, pair in places])
+    turns = leftover_signs(
+        spec, groups, [lambda path, side=side: side.read(path, sides.dtype) for side in (sides.a, sides.b)]
     )
     gauges = [
         compose(spec, turn, balanced) if turn else balanced
@@ -148,13 +146,12 @@ def _matched(sides: _Sides, init: Mapping[str, Array] | None) -> MatchingResult:
         arrays = []
         for side, gauge in zip((sides.a, sides.b), acting):
             whole = side.read(leaf.path, sides.dtype, gauge[leaf.path])
-            block = split(leaf.layout, whole)[number]
-            arrays.append(block.reshape((1,) * (len(pair.names) - block.ndim) + block.shape))
+            arrays.append(with_axes(pair, split(leaf.layout, whole)[number]))
         return arrays[0], arrays[1]
 
     nothing = [jnp.zeros(0, sides.dtype)]
-    setting = Setting(spec, movers, problem, [nothing, nothing], gauges)
-    start, settled = setting.start("stream_align", init)
+    models = BalancedModels(spec, groups, problem, [nothing, nothing], gauges)
+    start, given = models.start("stream_align(spec, path_a, path_b, out, key=key)", init)
     sizes = [
         int(np.prod([part.size for part in list(blocks(leaf.layout))[number].parts]))
         for leaf, number, _ in places
@@ -165,11 +162,11 @@ def _matched(sides: _Sides, init: Mapping[str, Array] | None) -> MatchingResult:
         sizes,
         start,
         key=sides.key,
-        settled=settled,
-        max_sweeps=sides.max_steps,
+        given=given,
+        max_steps=sides.max_steps,
         dtype=real,
     )
-    element = setting.element(match.moves)
+    element = models.element(match.element)
     return MatchingResult(element, match.objective, match.error, match.num_steps, match.status)
 
 

@@ -11,9 +11,10 @@ from jaxtyping import Array
 
 from geojax.io.formats.errors import CheckpointError, listed, shown
 from geojax.io.formats.safetensors import Checkpoint
-from geojax.symmetry.action.elements import act
+from geojax.symmetry.action.acting import act
+from geojax.symmetry.action.facts import Leaf
 from geojax.symmetry.action.layout import blocks
-from geojax.symmetry.action.spec import Leaf, SymmetrySpec
+from geojax.symmetry.action.spec import SymmetrySpec
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,13 +9,13 @@ from jaxtyping import Array
 
 from geojax._core import checks, safe
 from geojax._program import jaxprs
+from geojax._program.arguments import flatten, is_array
 from geojax.merging.activations.chains import Placed, Standardisation
 from geojax.merging.activations.sites import Reading, Site, read
 from geojax.merging.leaves import same_model, wide
 from geojax.symmetry.action.groups import PERMUTATION
 from geojax.symmetry.action.layout import blocks
 from geojax.symmetry.action.spec import SymmetrySpec
-from geojax.symmetry.inference.tracing import flatten, is_array
 from geojax.typing import Params, Scalar
 
 __all__ = ["repair"]

@@ -10,7 +10,7 @@ from jaxtyping import Array
 from geojax._core import checks, tree
 from geojax.merging.aligned import WeightMatching, act_on_each, permutations_onto_first, stacked
 from geojax.merging.leaves import as_stack, is_merged, map_stack, merged_only, model_of, stack_size, wide
-from geojax.symmetry.action.elements import act
+from geojax.symmetry.action.acting import act
 from geojax.symmetry.action.spec import SymmetrySpec
 from geojax.typing import Params, PyTree, Scalar
 

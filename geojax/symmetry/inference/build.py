@@ -2,13 +2,15 @@
 
 import itertools
 import posixpath
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from fractions import Fraction
 
+from geojax.symmetry.action.facts import Leaf, Pin
 from geojax.symmetry.action.groups import GENERAL_LINEAR, ORTHOGONAL, PERMUTATION, SCALING, SIGN, Group
-from geojax.symmetry.action.layout import Block, Cut, Layout, Part
-from geojax.symmetry.action.spec import Leaf, Pin, SymmetrySpec
+from geojax.symmetry.action.layout import Block, Layout, Part
+from geojax.symmetry.action.spec import SymmetrySpec
 from geojax.symmetry.inference.dependence import Log, close, parents
+from geojax.symmetry.inference.divide import divide, symbols_of_blocks
 from geojax.symmetry.inference.exponents.equations import BinaryEquations, Equations
 from geojax.symmetry.inference.exponents.gauges import Gauged, GaugeInterpreter
 from geojax.symmetry.inference.labels.axes import (
@@ -18,7 +20,6 @@ from geojax.symmetry.inference.labels.axes import (
     Reason,
     Stack,
     Sum,
-    length,
     resolve,
     terminals,
 )
@@ -62,7 +63,7 @@ class Builder:
         self.groups: dict[str, Group] = {}
         self.moves: Moves = {}
         self.whole_moves: dict[int, list[tuple[str, int]]] = {}
-        self.blocks = [(i, symbols) for i in self.read for symbols in _symbols_of_blocks(self._factors(i))]
+        self.blocks = [(i, symbols) for i in self.read for symbols in symbols_of_blocks(self._factors(i))]
         self._permutations()
         self._gauges()
         self._whole_scalings()
@@ -263,58 +264,6 @@ class Builder:
                 for size, why in _held(label):
                     pins[Pin(self.trace.paths[i], axis, size, why.primitive, why.text, why.source)] = None
         return list(pins)
-
-
-Factors = list[tuple[int, Factor]]
-
-
-def divide(
-    factors: Factors, part: Callable[[int, Factor], Part], whole: tuple[tuple[str, int], ...] = ()
-) -> Layout:
-    """The layout of an array given as (axis, factor) pairs."""
-    division = _division(factors)
-    if division is None:
-        return Block(tuple(part(axis, factor) for axis, factor in factors), whole)
-    at, lengths, rests = division
-    sizes = tuple(factor.size for _, factor in factors)
-    return Cut(sizes, at, lengths, tuple(divide(rest, part, whole) for rest in rests))
-
-
-def _division(factors: Factors) -> tuple[int, tuple[int, ...], list[Factors]] | None:
-    """Where to split a leaf, given as (axis, factor) pairs: position, lengths, and the factors of each piece."""
-    for k, (axis, factor) in enumerate(factors):
-        if isinstance(factor, Sum):
-            rests = [
-                factors[:k] + [(axis, f) for f in resolve(piece)] + factors[k + 1 :]
-                for piece in factor.pieces
-            ]
-            return k, tuple(length(piece) for piece in factor.pieces), rests
-    for _, factor in factors:
-        if isinstance(factor, Stack):
-            over = resolve((factor.over,))[0]
-            at = next(k for k, (_, f) in enumerate(factors) if f is over)
-            rests = [_chosen(factors, at, i) for i in range(over.size)]
-            return at, (1,) * len(rests), rests
-    return None
-
-
-def _chosen(factors: Factors, at: int, index: int) -> Factors:
-    """The factors where the one at ``at`` has the given index."""
-    chosen: Factors = []
-    for axis, factor in factors[:at] + factors[at + 1 :]:
-        over = isinstance(factor, Stack) and resolve((factor.over,))[0] is factors[at][1]
-        chosen += [(axis, f) for f in (resolve(factor.choices[index]) if over else (factor,))]  # type: ignore[union-attr]
-    return chosen
-
-
-def _symbols_of_blocks(factors: Factors) -> Iterator[tuple[int, ...]]:
-    """The unknowns on each block of a leaf, in the order of `layout.blocks`."""
-    division = _division(factors)
-    if division is None:
-        yield tuple(f.symbol for _, f in factors if isinstance(f, Gauged))
-        return
-    for rest in division[2]:
-        yield from _symbols_of_blocks(rest)
 
 
 class _Span:

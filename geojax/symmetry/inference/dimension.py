@@ -7,10 +7,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from geojax.symmetry.action.elements import act, identity
+from geojax._program.arguments import array_leaves, flatten
+from geojax.symmetry.action.acting import act
+from geojax.symmetry.action.elements import identity
 from geojax.symmetry.action.groups import ORTHOGONAL, PERMUTATION, SIGN
 from geojax.symmetry.action.spec import SymmetrySpec
-from geojax.symmetry.inference.tracing import flatten
 from geojax.typing import Params
 
 
@@ -185,7 +186,7 @@ def orbit_dimension(spec: SymmetrySpec, params: Params) -> Int[Array, ""]:
             if group.kind == ORTHOGONAL:
                 step = step - jnp.matrix_transpose(step)
             element[name] = start[name] + step
-        leaves = jax.tree_util.tree_leaves(act(spec, element, params))
+        leaves = [leaf for _, leaf in array_leaves(act(spec, element, params))]
         return jnp.concatenate(
             [jnp.ravel(leaf) for leaf in leaves if jnp.issubdtype(leaf.dtype, jnp.floating)]
         )

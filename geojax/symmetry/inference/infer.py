@@ -9,11 +9,13 @@ import jax
 import numpy as np
 from jax.core import Tracer
 
+from geojax._program.arguments import is_array
+from geojax.symmetry.action import door
 from geojax.symmetry.action.spec import SymmetrySpec
 from geojax.symmetry.inference.build import build
 from geojax.symmetry.inference.dimension import jacobian, orbit_dimension
 from geojax.symmetry.inference.rotations import drop_half_turns, propose
-from geojax.symmetry.inference.tracing import is_array, trace
+from geojax.symmetry.inference.tracing import trace
 from geojax.symmetry.inference.verify import Probe, check
 from geojax.typing import Params
 
@@ -43,10 +45,11 @@ def infer(
         strict: Whether a primitive without a rule is an error; otherwise its axes are held and it is named.
 
     Returns:
-        A `SymmetrySpec`: ``spec.groups``, and a table when printed, with every axis that is held and the primitive and
-        source line that hold it.
+        A `SymmetrySpec`: ``spec.groups``, and a table when printed, with every axis that is held fixed and the
+        primitive and source line that hold it.
 
     Raises:
+        TypeError: If ``apply`` is not a function, or ``params`` is one.
         ValueError: If ``apply`` does not trace with these arguments, or, under ``strict``, on an unknown primitive.
 
     Differentiation: none; a spec is static data.
@@ -63,8 +66,11 @@ def infer(
 
     References: [Ainsworth2022], [Grigsby2023]
     """
+    call = "infer(apply, params, *inputs)"
+    door.check_apply(call, apply)
+    door.check_tree(call, params)
     try:
-        found = trace(apply, params, inputs)
+        traced = trace(apply, params, inputs)
     except Exception as error:
         raise ValueError(
             f"apply does not trace with these params and inputs: {type(error).__name__}: {error}\n"
@@ -72,7 +78,7 @@ def infer(
             "inputs of the right shapes, close over settings that are not arrays, and write branches on values with "
             "jax.lax.cond."
         ) from error
-    spec = build(found)
+    spec = build(traced)
     if strict and spec.unknown:
         affected = sorted(
             {f"{pin.path}[{pin.axis}]" for pin in spec.pins if pin.reason.startswith("has no rule")}

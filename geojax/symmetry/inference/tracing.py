@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from geojax._program import jaxprs
-from geojax.symmetry.action.spec import array_leaves
+from geojax._program.arguments import array_leaves, flatten
 from geojax.symmetry.inference.labels.axes import Label, Node, Reason, Sum, terminals
 from geojax.symmetry.inference.labels.interpreter import Interpreter
 from geojax.symmetry.inference.labels.values import Value
@@ -42,32 +42,6 @@ class Trace:
     read: list[bool]
     smooth: list[bool]
     rank: list[int]
-
-
-def flatten(
-    apply: Callable[..., Any], params: Any, inputs: tuple[Any, ...]
-) -> tuple[Callable, list[Any], list[Any]]:
-    """``apply`` as a function of (parameter arrays, input arrays), with both lists; static leaves are closed over."""
-    p_leaves, p_tree = jax.tree_util.tree_flatten(params)
-    i_leaves, i_tree = jax.tree_util.tree_flatten(inputs)
-    p_arrays = [k for k, leaf in enumerate(p_leaves) if is_array(leaf)]
-    i_arrays = [k for k, leaf in enumerate(i_leaves) if is_array(leaf)]
-
-    def program(weights: list[Any], arrays: list[Any]) -> list[Any]:
-        p_all, i_all = list(p_leaves), list(i_leaves)
-        for k, weight in zip(p_arrays, weights, strict=True):
-            p_all[k] = weight
-        for k, array in zip(i_arrays, arrays, strict=True):
-            i_all[k] = array
-        out = apply(jax.tree_util.tree_unflatten(p_tree, p_all), *jax.tree_util.tree_unflatten(i_tree, i_all))
-        return [leaf for leaf in jax.tree_util.tree_leaves(out) if is_array(leaf)]
-
-    return program, [p_leaves[k] for k in p_arrays], [i_leaves[k] for k in i_arrays]
-
-
-def is_array(leaf: Any) -> bool:
-    """Whether a leaf is an array or the shape of one."""
-    return hasattr(leaf, "shape") and hasattr(leaf, "dtype")
 
 
 def trace(apply: Callable[..., Any], params: Any, inputs: tuple[Any, ...]) -> Trace:

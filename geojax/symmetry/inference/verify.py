@@ -10,11 +10,14 @@ import numpy as np
 from jaxtyping import Array
 
 from geojax._program import jaxprs
-from geojax.symmetry.action.elements import acting_order, identity, move_block
+from geojax._program.arguments import flatten
+from geojax.symmetry.action import door
+from geojax.symmetry.action.acting import move_block
+from geojax.symmetry.action.elements import acting_order, identity
+from geojax.symmetry.action.facts import VerifyResult
 from geojax.symmetry.action.groups import GENERAL_LINEAR, PERMUTATION, SCALING, SIGN, Group
 from geojax.symmetry.action.layout import blocks, join, split
-from geojax.symmetry.action.spec import SymmetrySpec, VerifyResult
-from geojax.symmetry.inference.tracing import flatten
+from geojax.symmetry.action.spec import SymmetrySpec
 from geojax.typing import Key, Params
 
 DRAWS = 2
@@ -45,6 +48,7 @@ def verify(
         A `VerifyResult` of host numbers.
 
     Raises:
+        TypeError: If an argument is of the wrong kind, such as params in the place of apply.
         ValueError: If ``params`` does not fit the spec.
 
     Differentiation: none; runs on the host, around a compiled function.
@@ -61,6 +65,11 @@ def verify(
 
     References: [Ainsworth2022]
     """
+    call = "verify(spec, apply, params, *inputs, key=key)"
+    door.check_spec(call, spec)
+    door.check_apply(call, apply)
+    door.check_params(call, spec, params)
+    door.check_key(call, key)
     return check(spec, apply, params, inputs, key)
 
 
@@ -74,7 +83,6 @@ def check(
     doubtful: Collection[str] = (),
 ) -> VerifyResult:
     """`verify`, with a control for each doubtful group, and for as many others as there is time for."""
-    spec.check(params)
     if not spec.members:
         return VerifyResult(0.0, 0.0, float("inf"))
     probe = Probe(spec, apply, params, inputs)

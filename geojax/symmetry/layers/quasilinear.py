@@ -1,7 +1,8 @@
 """A convolutional block with a continuous symmetry: one step of a quasi-linear first-order system.
 
-u_t = sum over directions d of A_d(u) du/dx_d, where the matrix A_d(u) is linear in u. Nothing singles out a basis of
-the channels, so that GL(c) acts on the weights and leaves the network alone; a pointwise nonlinearity would not.
+u_t = sum over directions d of A_d(u) du/dx_d, where the matrix A_d(u) is linear in u. No operation depends on
+the basis of the channels, so GL(c) acts on the weights without changing the function. A pointwise nonlinearity would
+break this symmetry.
 """
 
 import jax
@@ -43,7 +44,7 @@ def quasilinear_block(
 
 
 def gauge_act(params: Params, g: Float[Array, "c c"]) -> Params:
-    """Moves the weights of an encoder, quasi-linear blocks and a decoder by one change of basis of the channels.
+    """Moves an encoder, quasi-linear blocks and a decoder by one change of basis of the channels.
 
     encode [in, c] -> encode g^T,  tensor -> g tensor (g^-1, g^-1),  decode [c, out] -> g^-T decode
 
@@ -55,7 +56,7 @@ def gauge_act(params: Params, g: Float[Array, "c c"]) -> Params:
         A dict like params that parametrises the same function.
 
     Differentiation: exact.
-    Complexity: O(c^4) a block.
+    Complexity: O(c^4) for each block.
 
     Example:
         >>> import jax.numpy as jnp
@@ -88,7 +89,7 @@ def gauge_orbit(params: Params, direction: Float[Array, "c c"], t: Scalar) -> Pa
         A dict like params that parametrises the same function.
 
     Differentiation: exact.
-    Complexity: O(c^4) a block.
+    Complexity: O(c^4) for each block.
 
     Example:
         >>> import jax.numpy as jnp

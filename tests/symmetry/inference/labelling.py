@@ -9,8 +9,8 @@ import numpy as np
 
 from geojax._program import jaxprs
 from geojax.symmetry.action.layout import Part, blocks, join, split
-from geojax.symmetry.inference.build import divide
 from geojax.symmetry.inference.dependence import Log, node_of, parents
+from geojax.symmetry.inference.divide import divide
 from geojax.symmetry.inference.labels.axes import Factor, Node, Uniform, resolve
 from geojax.symmetry.inference.labels.interpreter import Interpreter
 from geojax.symmetry.inference.labels.values import Value

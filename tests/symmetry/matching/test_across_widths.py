@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from geojax.results import Status
-from geojax.symmetry.action.elements import act
+from geojax.symmetry.action.acting import act
 from geojax.symmetry.matching.across_widths import width_matching
 from geojax.symmetry.matching.by_weights import weight_matching
 from tests.symmetry.inference.handmade import attention, draw, flattened_cnn, mlp, plant

@@ -9,7 +9,8 @@ import pytest
 from scipy.optimize import linear_sum_assignment
 
 from geojax.results import Status
-from geojax.symmetry.action.elements import act, identity, random_element
+from geojax.symmetry.action.acting import act
+from geojax.symmetry.action.elements import identity, random_element
 from geojax.symmetry.inference.infer import infer
 from geojax.symmetry.matching.by_activations import activation_matching, standardize
 

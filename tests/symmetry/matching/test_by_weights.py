@@ -10,7 +10,8 @@ import pytest
 from scipy.optimize import linear_sum_assignment
 
 from geojax.results import Status
-from geojax.symmetry.action.elements import act, identity, random_element
+from geojax.symmetry.action.acting import act
+from geojax.symmetry.action.elements import identity, random_element
 from geojax.symmetry.action.spec import SymmetrySpec
 from geojax.symmetry.matching.by_weights import weight_matching
 from tests.symmetry.inference.handmade import (
@@ -64,7 +65,7 @@ def test_law_the_objective_never_falls(name):
         b = draw(spec, k2)
         before = score(spec, element, a, b)
         for _ in range(2):
-            found = weight_matching(spec, a, b, key=k3, init=element, max_sweeps=1)
+            found = weight_matching(spec, a, b, key=k3, init=element, max_steps=1)
             assert found.objective >= before - 1e-12 * abs(before)
             np.testing.assert_allclose(found.objective - before, found.error, rtol=1e-6, atol=1e-11)
             element, before = found.element, found.objective
@@ -189,7 +190,7 @@ DEEP = mlp([4, 9, 9, 9, 3])
 def test_a_sweep_too_few_is_reported():
     spec = DEEP
     a, b = draw(spec, jax.random.key(15)), draw(spec, jax.random.key(16))
-    found = weight_matching(spec, a, b, key=jax.random.key(17), max_sweeps=1)
+    found = weight_matching(spec, a, b, key=jax.random.key(17), max_steps=1)
     assert found.status == Status.MAX_STEPS
     assert found.num_steps == 1
     assert found.error > 0
@@ -202,7 +203,7 @@ def test_the_first_sweep_never_ends_below_the_start():
     for key in jax.random.split(jax.random.key(40), 24):
         a, noise = draw(spec, key), draw(spec, jax.random.fold_in(key, 1))
         b = jax.tree.map(lambda x, y: x + 0.7 * y, a, noise)
-        found = weight_matching(spec, a, b, key=key, max_sweeps=1)
+        found = weight_matching(spec, a, b, key=key, max_steps=1)
         assert found.objective >= score(spec, identity(spec), a, b) - 1e-12
 
 
@@ -211,7 +212,7 @@ def test_groups_absent_from_a_start_find_their_place():
     b = draw(spec, jax.random.key(41))
     planted = random_element(spec, jax.random.key(42))
     a = act(spec, planted, b)
-    found = weight_matching(spec, a, b, key=jax.random.key(0), init={"h0": planted["h0"]}, max_sweeps=1)
+    found = weight_matching(spec, a, b, key=jax.random.key(0), init={"h0": planted["h0"]}, max_steps=1)
     for name in planted:
         np.testing.assert_array_equal(found.element[name], planted[name])
 
@@ -281,5 +282,5 @@ def test_errors_name_the_argument():
         weight_matching(spec, a, a, key=jax.random.key(0), init={"nobody": jnp.arange(4)})
     with pytest.raises(TypeError, match="weight_matching: key"):
         weight_matching(spec, a, a, key=jnp.zeros(2, jnp.uint32))
-    with pytest.raises(TypeError, match="max_sweeps"):
-        weight_matching(spec, a, a, key=jax.random.key(0), max_sweeps=1.5)
+    with pytest.raises(TypeError, match="max_steps"):
+        weight_matching(spec, a, a, key=jax.random.key(0), max_steps=1.5)

@@ -11,7 +11,8 @@ import pytest
 import scipy.linalg
 
 from geojax.results import Status
-from geojax.symmetry.action.elements import act, identity, random_element
+from geojax.symmetry.action.acting import act
+from geojax.symmetry.action.elements import identity, random_element
 from geojax.symmetry.inference.infer import infer
 from geojax.symmetry.matching.by_activations import activation_matching
 from geojax.symmetry.matching.by_weights import weight_matching
@@ -180,8 +181,8 @@ def test_law_the_objective_never_falls_from_a_start(name):
     @jax.vmap
     def climb(a, b, key):
         start = random_element(spec, key)
-        at_start = weight_matching(spec, a, b, key=key, init=start, max_sweeps=0)
-        once = weight_matching(spec, a, b, key=key, init=start, max_sweeps=1)
+        at_start = weight_matching(spec, a, b, key=key, init=start, max_steps=0)
+        once = weight_matching(spec, a, b, key=key, init=start, max_steps=1)
         return at_start.objective, once.objective, once.error
 
     before, after, rise = climb(a, b, KEYS)

@@ -7,11 +7,11 @@ import pytest
 
 from geojax.results import Status
 from geojax.symmetry.action.elements import identity
-from geojax.symmetry.ascent.balanced_models import set_up
-from geojax.symmetry.ascent.problem import objective
-from geojax.symmetry.ascent.soft import barycenter, harden, soft_objective, soften
+from geojax.symmetry.ascent.balanced_models import balance_models
+from geojax.symmetry.ascent.soft import mean_element, soft_objective, soften
 from geojax.symmetry.matching.by_weights import weight_matching
 from geojax.symmetry.matching.frank_wolfe import _best_length, frank_wolfe_matching
+from geojax.symmetry.orbits.reading import read_params
 from tests.symmetry.inference.handmade import SPECS, dot, draw, mlp, plant, score
 
 SHAPES = ["mlp", "attention", "recurrent", "grouped", "no group"]
@@ -28,33 +28,15 @@ def test_law_a_planted_element_is_recovered(spec):
             np.testing.assert_array_equal(found.element[name], planted[name])
 
 
-@each_spec
-def test_the_soft_objective_agrees_at_the_vertices(spec):
-    """A permutation as a matrix moves parameters as the permutation does; rounding gives it back."""
-    a, _, element = plant(spec, jax.random.key(1))
-    other = draw(spec, jax.random.key(2))
-    setting = set_up("test", spec, a=a, b=other)
-    problem, (x, y) = setting.problem, setting.arrays
-    soft = soften(problem, element, jnp.float64)
-    np.testing.assert_allclose(
-        soft_objective(problem, x, y, soft), score(spec, element, a, other), rtol=1e-12
-    )
-    np.testing.assert_allclose(
-        soft_objective(problem, x, y, soft), objective(problem, x, y, element), rtol=1e-12
-    )
-    for name, perm in harden(problem, soft).items():
-        np.testing.assert_array_equal(perm, element[name])
-
-
 @pytest.mark.parametrize("name", ["mlp", "attention"])
 def test_the_step_length_is_the_best_on_the_segment(name):
     spec = SPECS[name]
     a, b = draw(spec, jax.random.key(3)), draw(spec, jax.random.key(4))
-    setting = set_up("test", spec, a=a, b=b)
-    problem, (x, y) = setting.problem, setting.arrays
+    models = balance_models(spec, read_params("test()", spec, a=a, b=b))
+    problem, (x, y) = models.problem, models.arrays
     value = lambda soft: soft_objective(problem, x, y, soft)
-    degree = max(sum(bool(m) for m in pair.movers) for pair in problem.pairs)
-    center = barycenter(problem, identity(spec), jnp.float64)
+    degree = max(sum(bool(group) for group in pair.groups) for pair in problem.pairs)
+    center = mean_element(problem, identity(spec), jnp.float64)
     for key in jax.random.split(jax.random.key(5), 4):
         _, _, element = plant(spec, key)
         towards = jax.tree.map(jnp.subtract, soften(problem, element, jnp.float64), center)

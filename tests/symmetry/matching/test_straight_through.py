@@ -7,7 +7,8 @@ import optax
 import pytest
 
 from geojax.results import Status
-from geojax.symmetry.action.elements import act, random_element
+from geojax.symmetry.action.acting import act
+from geojax.symmetry.action.elements import random_element
 from geojax.symmetry.matching.by_weights import weight_matching
 from geojax.symmetry.matching.midpoint_search import midpoint
 from geojax.symmetry.matching.sinkhorn import sinkhorn_matching

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from geojax.results import Status
-from geojax.symmetry.action.elements import act, compose, identity, inverse, random_element
+from geojax.symmetry.action.acting import act
+from geojax.symmetry.action.elements import compose, identity, inverse, random_element
 from geojax.symmetry.matching.by_weights import weight_matching
 from geojax.symmetry.matching.universe import universe_matching
 from tests.symmetry.inference.handmade import SPECS, dot, draw, mlp, score
@@ -46,7 +47,7 @@ def test_objective_is_the_sum_over_pairs_and_never_falls():
         models = [draw(spec, k) for k in jax.random.split(key, 4)]
         last = -np.inf
         for sweeps in (1, 100):
-            found = universe_matching(spec, models, key=key, max_sweeps=sweeps)
+            found = universe_matching(spec, models, key=key, max_steps=sweeps)
             np.testing.assert_allclose(found.objective, agreement(spec, found.element, models), rtol=1e-9)
             assert found.objective >= last - 1e-9
             last = found.objective

@@ -9,7 +9,7 @@ import optax
 import pytest
 
 from geojax.merging import barrier
-from geojax.symmetry.action.elements import act
+from geojax.symmetry.action.acting import act
 from geojax.symmetry.layers.experts import interpolated_experts
 from geojax.symmetry.orbits.asymmetry import (
     AsymmetricMask,

@@ -9,10 +9,11 @@ import optax
 import pytest
 
 from geojax.results import Status
-from geojax.symmetry.action.elements import act
+from geojax.symmetry.action.acting import act
+from geojax.symmetry.action.facts import Leaf
 from geojax.symmetry.action.groups import ORTHOGONAL, Group
 from geojax.symmetry.action.layout import Block, Part
-from geojax.symmetry.action.spec import Leaf, SymmetrySpec
+from geojax.symmetry.action.spec import SymmetrySpec
 from geojax.symmetry.inference.infer import infer
 from geojax.symmetry.orbits.teleport import teleport, with_teleportation
 

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from geojax.symmetry.action.elements import act, random_element
+from geojax.symmetry.action.acting import act
+from geojax.symmetry.action.elements import random_element
 from geojax.symmetry.inference.infer import infer
 from geojax.symmetry.units.equivalent import feature_complexity, merge_equivalent_units
 

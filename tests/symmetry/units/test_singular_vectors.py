@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from geojax.symmetry.action.elements import act
+from geojax.symmetry.action.acting import act
 from geojax.symmetry.matching.by_weights import weight_matching
 from geojax.symmetry.units.singular_vectors import singular_alignment
 from tests.symmetry.inference.handmade import mlp, plant

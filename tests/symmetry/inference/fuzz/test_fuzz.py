@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 
 import geojax as gj
+from geojax.symmetry.action.facts import Leaf
 from geojax.symmetry.action.groups import PERMUTATION, Group
 from geojax.symmetry.action.layout import Block, Part
-from geojax.symmetry.action.spec import Leaf, SymmetrySpec
+from geojax.symmetry.action.spec import SymmetrySpec
 from tests.symmetry.inference import oracle
 from tests.symmetry.inference.fuzz.generate import generate
 from tests.symmetry.inference.fuzz.judge import TOLERANCE, false_symmetry, minimal, missed_symmetries

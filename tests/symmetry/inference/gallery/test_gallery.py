@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import geojax as gj
-from geojax.symmetry.action.spec import SymmetrySpec, array_leaves
+from geojax._program.arguments import array_leaves
+from geojax.symmetry.action.spec import SymmetrySpec
 from tests.symmetry.inference import oracle
 from tests.symmetry.inference.gallery import EXAMPLES
 from tests.symmetry.inference.gallery.example import Example, found

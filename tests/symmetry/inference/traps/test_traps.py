@@ -4,7 +4,8 @@ import jax
 import numpy as np
 import pytest
 
-from geojax.symmetry.action.elements import act, random_element
+from geojax.symmetry.action.acting import act
+from geojax.symmetry.action.elements import random_element
 from geojax.symmetry.inference.build import build
 from geojax.symmetry.inference.tracing import trace
 from tests.symmetry.inference.traps import trap_programs, trap_programs_structured
