@@ -10,6 +10,7 @@ from jaxtyping import Array
 from geojax._core import checks, safe
 from geojax._program import jaxprs
 from geojax._program.arguments import flatten, is_array
+from geojax._program.walk import Cursor, walk
 from geojax.merging.activations.chains import Placed, Standardisation
 from geojax.merging.activations.sites import Reading, Site, read
 from geojax.merging.leaves import same_model, wide
@@ -87,9 +88,10 @@ def repair(
     ends = [flatten(apply, params, inputs)[1] for params in (params_a, params_b)]
     program = jaxprs.trace(function, leaves, arrays)
     reading = read(program, [jnp.shape(leaf) for leaf in leaves], _hidden(spec))
-    seen = [_Observer(reading).run(program, [*end, *arrays]) for end in ends]
-    fixed = _Corrector(reading, leaves, seen, t).run(program, [*leaves, *arrays])
-    return _put_back(merged, fixed)
+    seen = [_observed(reading, program, [*end, *arrays]) for end in ends]
+    corrector = _Corrector(reading, leaves, seen, t)
+    _run(program, [*leaves, *arrays], corrector.visit)
+    return _put_back(merged, corrector.leaves)
 
 
 def _hidden(spec: SymmetrySpec) -> list[frozenset[int]]:
@@ -111,60 +113,43 @@ def _put_back(params: Params, arrays: Sequence[Array]) -> Params:
     return jax.tree.map(lambda leaf: next(remaining) if is_array(leaf) else leaf, params)
 
 
-class _Runner:
-    """Evaluates a program and hands every array made at a position of the reading to `visit`."""
+Visit = Callable[[int, Sequence[Any], Any], Any]
+"""What the first output of an equation becomes, from its position, its inputs and that output."""
 
-    def __init__(self, reading: Reading):
-        self.reading = reading
-        self.clock = -1
 
-    def evaluate(self, body: jaxprs.Body, values: Sequence[Any]) -> list[Any]:
-        env = dict(zip(body.jaxpr.constvars, body.consts, strict=True))
-        env.update(zip(body.jaxpr.invars, values, strict=True))
+def _run(program: jaxprs.Body, values: Sequence[Any], visit: Visit) -> None:
+    """Evaluates a program, with ``visit`` called on the first output of every equation."""
+    cursor = Cursor()
 
-        def known(var: Any) -> Any:
-            return var.val if isinstance(var, jaxprs.Literal) else env[var]
+    def step(eqn: Any, inputs: list[Any]) -> list[Any]:
+        outputs = jaxprs.evaluate(eqn, inputs)
+        if outputs:
+            outputs[0] = visit(cursor.position, inputs, outputs[0])
+        return outputs
 
-        for eqn in body.jaxpr.eqns:
-            inputs = [known(var) for var in eqn.invars]
-            inner = jaxprs.call(eqn)
-            if inner is not None:
-                outputs = self.evaluate(inner, inputs)
-            else:
-                self.clock += 1
-                outputs = jaxprs.evaluate(eqn, inputs)
-                if outputs:
-                    outputs[0] = self.visit(self.clock, inputs, outputs[0])
-            env.update(zip(eqn.outvars, outputs, strict=True))
-        return [known(var) for var in body.jaxpr.outvars]
+    walk(program, values, step, constant=lambda number: number, unused=None, cursor=cursor)
 
-    def visit(self, position: int, inputs: Sequence[Any], value: Any) -> Any:
-        """What the first output of an equation becomes: itself, where a runner says nothing else."""
+
+def _observed(reading: Reading, program: jaxprs.Body, values: Sequence[Any]) -> dict[int, Moments]:
+    """The mean and standard deviation of every unit, by the position of its site."""
+    moments: dict[int, Moments] = {}
+
+    def visit(position: int, inputs: Sequence[Any], value: Any) -> Any:
+        if position in reading.sites:
+            moments[position] = _moments(value, reading.sites[position].units)
         return value
 
-
-class _Observer(_Runner):
-    """Takes the moments at every site."""
-
-    def run(self, program: jaxprs.Body, values: Sequence[Any]) -> dict[int, Moments]:
-        """The mean and standard deviation of every unit, by the position of its site."""
-        self.moments: dict[int, Moments] = {}
-        self.evaluate(program, values)
-        return self.moments
-
-    def visit(self, position: int, inputs: Sequence[Any], value: Any) -> Any:
-        if position in self.reading.sites:
-            self.moments[position] = _moments(value, self.reading.sites[position].units)
-        return value
+    _run(program, values, visit)
+    return moments
 
 
-class _Corrector(_Runner):
-    """Corrects every value at a site, and the leaves that write it, as the program runs."""
+class _Corrector:
+    """Corrects every value at a site, and the leaves it is computed from, as the program runs."""
 
     def __init__(
         self, reading: Reading, leaves: Sequence[Any], seen: Sequence[dict[int, Moments]], t: Scalar
     ):
-        super().__init__(reading)
+        self.reading = reading
         self.leaves = list(leaves)
         self.seen = seen
         self.t = t
@@ -172,12 +157,8 @@ class _Corrector(_Runner):
         self.scaled = {s.scaled: s for s in reading.standardisations}
         self.spread: dict[int, Array] = {}
 
-    def run(self, program: jaxprs.Body, values: Sequence[Any]) -> list[Any]:
-        """The corrected leaves."""
-        self.evaluate(program, values)
-        return self.leaves
-
     def visit(self, position: int, inputs: Sequence[Any], value: Any) -> Any:
+        """The corrected value of an equation."""
         if position in self.centred:
             value = self.centre(self.centred[position], inputs[0])
         if position in self.scaled:

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from geojax.symmetry.inference.exponents import arithmetic
+from geojax.symmetry.inference.labels import arithmetic
 from geojax.symmetry.inference.labels.axes import Node, terminals
 from geojax.symmetry.inference.labels.interpreter import RULES
 from tests.symmetry.inference.labelling import (
