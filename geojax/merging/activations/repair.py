@@ -1,4 +1,4 @@
-"""REPAIR: the activations of a merged network get back the statistics that averaging took from them."""
+"""REPAIR: restoring the statistics of a merged network's activations, which averaging changes."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -37,7 +37,7 @@ def repair(
 
     A unit averaged from two that are not perfectly alike varies less than either, and the loss of variance grows from
     layer to layer. For every unit that a group of the spec moves, with pre-activation z, mean m and standard deviation
-    d over samples and positions, the leaves that write z are rescaled so that
+    d over samples and positions, the leaves from which z is computed are rescaled so that
     m = (1 - t) m_a + t m_b  and  d = (1 - t) d_a + t d_b.  Running means and variances (batch normalisation) are set to
     those of the merged network first. Layers are corrected in the order in which the program runs, each on the inputs
     that the corrected layers before it give.
@@ -53,8 +53,8 @@ def repair(
 
     Returns:
         A tree like merged. Changed are kernels with their biases, gains with their offsets, running means and
-        variances. Left as they are: units written by a leaf that the program reads more than once (tied weights) or
-        inside a loop or branch. Where there is no bias only the standard deviation is set; a unit that never varies
+        variances. A unit stays as it is if the program reads one of its leaves more than once (tied weights), or
+        inside a loop or branch. If there is no bias only the standard deviation is set; a unit that never varies
         keeps its scale.
 
     Raises:
@@ -199,7 +199,7 @@ class _Corrector:
         return (value * gain + offset).astype(value.dtype)
 
     def put(self, placed: Placed, change: Callable[[Array], Array]) -> None:
-        """Changes a leaf by a function of it that broadcasts over the units' axes, put last and in their order."""
+        """Replaces a leaf by ``change(leaf)``, where the axes of the units are the last ones, in their order."""
         leaf, axes = placed
         old = jnp.asarray(self.leaves[leaf])
         moved = jnp.moveaxis(old, axes, range(-len(axes), 0))
@@ -208,7 +208,7 @@ class _Corrector:
 
 
 def _moments(value: Array, units: Sequence[int]) -> Moments:
-    """Mean and standard deviation over all dimensions but the units', with the units in their order."""
+    """Mean and standard deviation over all dimensions except those of the units, which are kept in their order."""
     rest = tuple(dim for dim in range(value.ndim) if dim not in units)
     moved = jnp.moveaxis(value, units, range(-len(units), 0)).astype(wide(value.dtype))
     over = tuple(range(len(rest)))
@@ -216,7 +216,7 @@ def _moments(value: Array, units: Sequence[int]) -> Moments:
 
 
 def _along(x: Array, units: Sequence[int], rank: int) -> Array:
-    """An array over units put along their dimensions of an array of the given rank."""
+    """An array over units, reshaped to broadcast along their dimensions of an array of the given rank."""
     ordered = jnp.transpose(x, _ranks(units))
     return jnp.expand_dims(ordered, tuple(dim for dim in range(rank) if dim not in units))
 

@@ -1,7 +1,7 @@
-"""What a run over a program asks of its domain: the part of the verbs that labels and exponents answer differently.
+"""The protocol of a domain: the verbs to which labels and exponents give different answers.
 
-A program is run twice, with the same rules. The first run is on labels (`LabelDomain`) and finds which axes are one;
-the second is on exponents (`exponents.ExponentDomain`) and finds what else may act along them.
+A program is run twice, with the same rules. The first run is on labels (`LabelDomain`) and finds which axes have one
+label; the second is on exponents (`exponents.ExponentDomain`) and finds what else may act along them.
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ class Domain(Protocol):
         ...
 
     def stop(self, label: Label) -> Label:
-        """The label after nothing may act along it."""
+        """Requires that nothing acts along an axis, and returns its label with that known."""
         ...
 
     def cut(self, algebra: "Algebra", factor: Marked, lead: int, why: Reason) -> tuple[Label, Label]:

@@ -114,7 +114,7 @@ class Interpreter(Algebra):
         return outputs
 
     def give_up(self, eqn: Any, inputs: Sequence[Value], *, known: bool = False) -> list[Value]:
-        """Holds every axis of every input of a primitive that has no rule, or none for such inputs."""
+        """Holds every axis of every input of a primitive that has no rule, or whose rule does not cover the case."""
         why = self.why(eqn, "acts on an empty array" if known else "has no rule, so all its axes are held")
         if not known:
             self.unknown.setdefault(

@@ -1,4 +1,4 @@
-"""The domain of the first run: labels without anything beside them."""
+"""The domain of the first run: labels alone."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -35,15 +35,15 @@ class LabelDomain:
         return algebra.meet_sums(f, g, why, join)
 
     def stop(self, label: Label) -> Label:
-        """Nothing but its nodes acts along a label, and those are pinned by the algebra."""
+        """The label itself: the algebra pins its nodes, and there is nothing else to stop."""
         return label
 
     def cut(self, algebra: "Algebra", factor: Marked, lead: int, why: Reason) -> tuple[Label, Label]:
-        """Never asked for."""
+        """Labels have no marked factors."""
         raise AssertionError("labels have no marked factors")
 
     def part(self, algebra: "Algebra", factor: Marked, start: int, stop: int) -> Label:
-        """Never asked for."""
+        """Labels have no marked factors."""
         raise AssertionError("labels have no marked factors")
 
     def carry(self, run: "Interpreter", inits: Sequence[Value], why: Reason) -> list[Value]:
@@ -75,15 +75,15 @@ class LabelDomain:
         return tuple(merged)
 
     def total(self, label: Label, arithmetic: Arithmetic) -> None:
-        """A reduction does not depend on the order of the entries."""
+        """Nothing to ask: a reduction does not depend on the order of the entries."""
 
     def stop_whole(self, value: Value) -> None:
-        """Permutations do not scale arrays."""
+        """Nothing to ask: permutations do not scale arrays."""
 
     def whole_of_product(self, lhs: Value, rhs: Value) -> Any:
-        """Permutations do not scale arrays."""
+        """None, since permutations do not scale arrays."""
         return None
 
     def common_whole(self, values: Sequence[Value]) -> Any:
-        """Permutations do not scale arrays."""
+        """None, since permutations do not scale arrays."""
         return None

@@ -95,7 +95,7 @@ def gather(interpreter: Interpreter, eqn: Any, value: Value, indices: Value) -> 
         [label for label, full in zip(value.axes, whole, strict=True) if not full],
         [label for label, full in zip(value.axes, whole, strict=True) if full],
     )
-    # Rows come from the indices: a stack over an axis that was read at positions must not meet its namesake there.
+    # The indices may have an axis with the same node as one that is read at positions: no stack may be over it then.
     ours = tuple(label for label, full in zip(value.axes, whole, strict=True) if full)
     interpreter.settle(ours, why)
     shape = jaxprs.shape(eqn.outvars[0])

@@ -15,8 +15,8 @@ from geojax.symmetry.inference.exponents.exponent_domain import Carrier, Exponen
 from geojax.symmetry.inference.labels import arithmetic
 from geojax.symmetry.inference.labels.interpreter import Interpreter
 from geojax.symmetry.inference.labels.values import Value
-from tests.symmetry.inference.labelling import Labelled, flat, label, pieces, program_inputs, reblock, traced
-from tests.symmetry.inference.rules.test_rules import PROGRAMS, same
+from tests.symmetry.inference.labelling import Labelled, pieces, program_inputs, reblock
+from tests.symmetry.inference.rules.test_rules import PROGRAMS, body_of, compiled, labelled_of, same
 
 SMOOTH = ("normal", "unit", "large", "complex")
 numbered = pytest.mark.parametrize(
@@ -37,9 +37,7 @@ class ExponentRun:
 
 @functools.cache
 def run_of(number) -> ExponentRun:
-    program = PROGRAMS[number]
-    body = traced(program)
-    labelled = label(program, body)
+    program, labelled, body = PROGRAMS[number], labelled_of(number), body_of(number)
     exponents = ExponentDomain(labelled.interpreter.loops)
     interpreter = Interpreter(exponents, stacks=True)
     inputs = []
@@ -112,11 +110,6 @@ def multiplied(value, array, numbers, power, solution):
         return result
 
     return reblock(value, array, change)
-
-
-@functools.cache
-def compiled(number):
-    return jax.jit(flat(PROGRAMS[number].function))
 
 
 def compare(number, change_input, change_output, seed):
