@@ -11,8 +11,9 @@ from geojax.symmetry.action.layout import Block, Layout, Part
 from geojax.symmetry.action.spec import SymmetrySpec
 from geojax.symmetry.inference.dependence import Log, close, parents
 from geojax.symmetry.inference.divide import divide, symbols_of_blocks
-from geojax.symmetry.inference.exponents.equations import BinaryEquations, Equations
-from geojax.symmetry.inference.exponents.exponent_domain import Carrier, ExponentDomain
+from geojax.symmetry.inference.exponents.carriers import Carrier
+from geojax.symmetry.inference.exponents.equations import Span
+from geojax.symmetry.inference.exponents.exponent_domain import ExponentDomain
 from geojax.symmetry.inference.labels.axes import (
     Factor,
     Label,
@@ -214,7 +215,7 @@ class Builder:
         """Whether the action is not already that of groups which vary with the node's index."""
         name = self.names[node]
         kinds = (SCALING, GENERAL_LINEAR) if kind == SCALING else (SIGN, ORTHOGONAL, GENERAL_LINEAR)
-        known = _Span(0 if kind == SCALING else 2)
+        known = Span(0 if kind == SCALING else 2)
         for group, value in self.groups.items():
             if value.kind in kinds and name in value.parents and value.axis != name:
                 known.add(self._powers(self._exponents(group)))
@@ -236,7 +237,7 @@ class Builder:
     def _whole_scalings(self) -> None:
         """Scalings of whole leaves, unless the scalings along axes contain them."""
         leaf_of = {symbol: i for i, symbol in self.wholes.items() if self.trace.read[i]}
-        known = _Span(0)
+        known = Span(0)
         for name, group in self.groups.items():
             if group.kind in (SCALING, GENERAL_LINEAR):
                 known.add(self._powers(self._exponents(name)))
@@ -285,22 +286,6 @@ class Builder:
                 for size, why in _held(label):
                     pins[Pin(self.trace.paths[i], axis, size, why.primitive, why.text, why.source)] = None
         return list(pins)
-
-
-class _Span:
-    """A growing space of integer vectors, over the rationals (modulus 0) or GF(2) (modulus 2)."""
-
-    def __init__(self, modulus: int):
-        self.equations = BinaryEquations() if modulus else Equations()
-
-    def add(self, vector: dict[int, int]) -> bool:
-        """Adds a vector, and says whether it was outside the space."""
-        before = len(self.equations.pivots)
-        if isinstance(self.equations, BinaryEquations):
-            self.equations.add(sum(1 << key for key, value in vector.items() if value % 2))
-        else:
-            self.equations.add({key: Fraction(value) for key, value in vector.items()})
-        return len(self.equations.pivots) > before
 
 
 def _unused(path: str, axis: int, taken: set[str], *, short: bool = True) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 
 from geojax.symmetry.action.layout import Block, Cut, Layout, Part
-from geojax.symmetry.inference.exponents.exponent_domain import Carrier
+from geojax.symmetry.inference.exponents.carriers import Carrier
 from geojax.symmetry.inference.labels.axes import Factor, Stack, Sum, length, resolve
 
 Factors = list[tuple[int, Factor]]

@@ -2,7 +2,7 @@
 
 from geojax.symmetry.action.layout import Block, Cut, Part
 from geojax.symmetry.inference.divide import divide, symbols_of_blocks
-from geojax.symmetry.inference.exponents.exponent_domain import NOTHING, Carrier
+from geojax.symmetry.inference.exponents.carriers import NOTHING, Carrier
 from geojax.symmetry.inference.labels.axes import Node, Reason, Stack, Sum
 
 HELD = Reason("slice", "is read one by one")

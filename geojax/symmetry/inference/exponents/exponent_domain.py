@@ -7,11 +7,21 @@ along them, or linearly except in sums of squares, which leaves an orthogonal gr
 """
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from geojax._program import jaxprs
-from geojax.symmetry.inference.exponents.equations import ONE, BinaryEquations, Equations, Form, plus
+from geojax.symmetry.inference.exponents.carriers import (
+    NOTHING,
+    Carrier,
+    Exponents,
+    carriers,
+    changed,
+    each,
+    inverted,
+    mapped,
+)
+from geojax.symmetry.inference.exponents.equations import ONE, BinaryEquations, Equations, plus
 from geojax.symmetry.inference.labels.algebra import Algebra
 from geojax.symmetry.inference.labels.arithmetic import Arithmetic, Effect, Join
 from geojax.symmetry.inference.labels.axes import (
@@ -25,41 +35,10 @@ from geojax.symmetry.inference.labels.axes import (
     Uniform,
     is_uniform,
     length,
-    resolve,
 )
 from geojax.symmetry.inference.labels.interpreter import Interpreter
 from geojax.symmetry.inference.labels.label_domain import LabelDomain
 from geojax.symmetry.inference.labels.values import Value
-
-
-@dataclasses.dataclass(frozen=True)
-class Exponents:
-    """Exponents of an axis (or of a whole array) as linear forms in the unknowns.
-
-    Attributes:
-        scale: The exponent of positive scalings, over the rationals.
-        sign: The exponent of signs, over GF(2), as a bit mask.
-        paired: Whether the entries are products of two arrays that both move along the axis. A linear group then
-            preserves their sum over the axis, and nothing else.
-    """
-
-    scale: Form
-    sign: int
-    paired: bool = False
-
-
-NOTHING = Exponents({}, 0)
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Carrier(Marked):
-    """A node on an axis, with the exponents that the array carries along it.
-
-    ``symbol`` is the unknown if the array is a parameter, else -1.
-    """
-
-    exponents: Exponents
-    symbol: int = -1
 
 
 class ExponentDomain:
@@ -100,7 +79,7 @@ class ExponentDomain:
                 return Carrier(factor, self.unknown(symbol), symbol)
             return factor
 
-        return _mapped(label, visit)
+        return mapped(label, visit)
 
     # -- equations ----------------------------------------------------------------------------------------------
 
@@ -113,7 +92,7 @@ class ExponentDomain:
 
     def stop(self, label: Label) -> Label:
         """The label after all exponents in it are required to be zero, and no linear group acts along it."""
-        return _each(label, self._stopped)
+        return each(label, self._stopped)
 
     def _stopped(self, carrier: Carrier) -> Factor:
         self.require_zero(carrier.exponents)
@@ -133,20 +112,20 @@ class ExponentDomain:
         if isinstance(f, Uniform | Node) and isinstance(g, Uniform | Node):
             return self.labels.meet(algebra, f, g, why, join)
         if isinstance(f, Uniform):
-            return _each((g,), lambda carrier: self._constant(carrier, join, constant_first=True))
+            return each((g,), lambda carrier: self._constant(carrier, join, constant_first=True))
         if isinstance(g, Uniform):
-            return _each((f,), lambda carrier: self._constant(carrier, join, constant_first=False))
+            return each((f,), lambda carrier: self._constant(carrier, join, constant_first=False))
         if isinstance(f, Stack) or isinstance(g, Stack):
             return algebra.meet_stacks(f, g, why, join)
         if isinstance(f, Sum) and isinstance(g, Sum):
             return algebra.meet_sums(f, g, why, join)
         if isinstance(f, Node):
-            return _each((g,), lambda carrier: self._numbers(carrier, join, numbers_first=True))
+            return each((g,), lambda carrier: self._numbers(carrier, join, numbers_first=True))
         if isinstance(g, Node):
-            return _each((f,), lambda carrier: self._numbers(carrier, join, numbers_first=False))
+            return each((f,), lambda carrier: self._numbers(carrier, join, numbers_first=False))
         self.stop((f,))
         self.stop((g,))
-        return _each((f,), lambda carrier: Carrier(carrier.node, NOTHING))
+        return each((f,), lambda carrier: Carrier(carrier.node, NOTHING))
 
     def _same_node(self, f: Carrier, g: Carrier, join: Join) -> Factor:
         """Two arrays that move along the same node."""
@@ -175,7 +154,7 @@ class ExponentDomain:
             return carrier
         if join is Join.QUOTIENT:
             self.nonlinear.add(node)
-            return Carrier(node, _inverted(exponents))
+            return Carrier(node, inverted(exponents))
         self.require_zero(exponents)
         if not (join is Join.CONTRACT and exponents.paired):
             self.nonlinear.add(node)
@@ -188,7 +167,7 @@ class ExponentDomain:
         if join is Join.PRODUCT or (join is Join.QUOTIENT and not numbers_first):
             return carrier
         if join is Join.QUOTIENT:
-            return Carrier(node, _inverted(exponents))
+            return Carrier(node, inverted(exponents))
         self.require_zero(exponents)
         return Carrier(node, NOTHING)
 
@@ -226,14 +205,14 @@ class ExponentDomain:
             self.require_zero(
                 exponents, scale=arithmetic.scale is Effect.ZERO, sign=arithmetic.sign is Effect.ZERO
             )
-            changed = _changed(exponents, arithmetic)
-            return Carrier(node, dataclasses.replace(changed, paired=exponents.paired or is_square))
+            after = changed(exponents, arithmetic)
+            return Carrier(node, dataclasses.replace(after, paired=exponents.paired or is_square))
 
-        axes = tuple(_each(label, change) for label in value.axes)
+        axes = tuple(each(label, change) for label in value.axes)
         whole = value.whole or NOTHING
         if arithmetic.scale is Effect.ZERO:
             self.wholes.add(whole.scale)
-        return Value(axes, whole=_changed(whole, arithmetic))
+        return Value(axes, whole=changed(whole, arithmetic))
 
     def combine(self, run: Interpreter, eqn: Any, values: Sequence[Value], arithmetic: Arithmetic) -> Value:
         """Exponents agree, add or are subtracted, as the arithmetic says."""
@@ -259,7 +238,7 @@ class ExponentDomain:
         self.stop_whole(chooser)
         for axis, label in enumerate(merged.axes):
             if chooser.axes and not is_uniform(chooser.axes[axis]):
-                self.nonlinear.update(carrier.node for carrier in _carriers(label))
+                self.nonlinear.update(carrier.node for carrier in carriers(label))
         return run.align([merged, still], jaxprs.shape(eqn.outvars[0]), why, Join.PRODUCT)
 
     def alternatives(self, run: Interpreter, values: Sequence[Value], why: Reason) -> Value:
@@ -274,7 +253,7 @@ class ExponentDomain:
 
     def total(self, label: Label, arithmetic: Arithmetic) -> None:
         """Nothing may be scaled along the axis; a sum of squares is preserved by rotations."""
-        for carrier in _carriers(label):
+        for carrier in carriers(label):
             self.require_zero(carrier.exponents)
             if not (arithmetic.linear and carrier.exponents.paired):
                 self.nonlinear.add(carrier.node)
@@ -293,48 +272,8 @@ class ExponentDomain:
         return first
 
 
-def _changed(exponents: Exponents, arithmetic: Arithmetic) -> Exponents:
-    """The exponents of an elementwise function, apart from being paired."""
-    kept = arithmetic.scale is Effect.KEEP
-    scale = {symbol: value * arithmetic.power for symbol, value in exponents.scale.items()} if kept else {}
-    odd = arithmetic.power.numerator % 2 == 1 and arithmetic.sign is Effect.KEEP
-    return Exponents(scale, exponents.sign if odd else 0)
-
-
-def _inverted(exponents: Exponents) -> Exponents:
-    """The exponents of one over an array."""
-    return Exponents(plus({}, exponents.scale, -ONE), exponents.sign)
-
-
 def _record_factors(run: Interpreter, values: Sequence[Value], axes: tuple[Label, ...]) -> None:
     """Notes a product once with each factor's own exponents, which may cancel in the result."""
     for value in values:
         own = [value.axis(k, length(label)) for k, label in enumerate(axes)]
         run.record(tuple(axes[k] if is_uniform(label) else label for k, label in enumerate(own)))
-
-
-def _mapped(label: Label, function: Callable[[Factor], Factor]) -> Label:
-    """The label with every node, uniform and marked factor in it replaced, also inside pieces and choices."""
-
-    def visit(factor: Factor) -> Factor:
-        if isinstance(factor, Sum):
-            return Sum(tuple(tuple(visit(f) for f in resolve(piece)) for piece in factor.pieces))
-        if isinstance(factor, Stack):
-            return Stack(factor.over, tuple(tuple(visit(f) for f in resolve(c)) for c in factor.choices))
-        return function(factor)
-
-    return tuple(visit(factor) for factor in resolve(label))
-
-
-def _each(label: Label, function: Callable[[Carrier], Factor]) -> Label:
-    """The label with every carrier in it replaced."""
-    return _mapped(label, lambda factor: function(factor) if isinstance(factor, Carrier) else factor)
-
-
-def _carriers(label: Label) -> Iterator[Carrier]:
-    for factor in resolve(label):
-        if isinstance(factor, Carrier):
-            yield factor
-        elif isinstance(factor, Sum | Stack):
-            for piece in factor.pieces if isinstance(factor, Sum) else factor.choices:
-                yield from _carriers(piece)

@@ -79,7 +79,7 @@ class Stack:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Marked:
-    """A node with what a domain notes beside it, such as its exponents (`exponents.exponent_domain.Carrier`)."""
+    """A node with what a domain notes beside it, such as its exponents (`exponents.carriers.Carrier`)."""
 
     node: Node
 

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from geojax.symmetry.inference.dependence import Log
+from geojax.symmetry.inference.exponents.carriers import Carrier
 from geojax.symmetry.inference.exponents.equations import BinaryEquations, Equations
-from geojax.symmetry.inference.exponents.exponent_domain import Carrier, ExponentDomain
+from geojax.symmetry.inference.exponents.exponent_domain import ExponentDomain
 from geojax.symmetry.inference.labels import arithmetic
 from geojax.symmetry.inference.labels.interpreter import Interpreter
 from geojax.symmetry.inference.labels.values import Value

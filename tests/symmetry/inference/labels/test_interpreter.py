@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from geojax._program import jaxprs
-from geojax.symmetry.inference.exponents.exponent_domain import Carrier, ExponentDomain
+from geojax.symmetry.inference.exponents.carriers import Carrier
+from geojax.symmetry.inference.exponents.exponent_domain import ExponentDomain
 from geojax.symmetry.inference.labels.arithmetic import Join
 from geojax.symmetry.inference.labels.axes import Node, Reason, Uniform, is_uniform, length, resolve
 from geojax.symmetry.inference.labels.domain import Domain
