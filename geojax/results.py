@@ -38,8 +38,9 @@ class Status(enum.IntEnum):
 _MESSAGES = {
     Status.CONVERGED: "The error is finite and within `tol`.",
     Status.MAX_STEPS: (
-        "`max_steps` iterations were spent before the error fell to `tol`. "
-        "Raise `max_steps`, loosen `tol`, or start nearer to the answer with `init`."
+        "All steps that the function may take were taken before it converged. "
+        "Raise `max_steps` (`num_steps` if the function takes a fixed number), loosen `tol` if it has one, "
+        "or start nearer to the answer with `init` if it takes one."
     ),
     Status.NONFINITE: (
         "A NaN or an infinity appeared. Look for NaN or infinity in the inputs; if they are finite, "
