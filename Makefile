@@ -15,7 +15,7 @@ WEIGHTS := $(VENV)/.installed-weights
 DOCS := $(VENV)/.installed-docs
 NOTEBOOKS := $(patsubst notebooks/%.py,.cache/notebooks/%.ipynb,$(wildcard notebooks/*.py))
 
-.PHONY: demo test lint format types annotations notebooks papers papers-check docs bench bench-quick fuzz check clean
+.PHONY: demo test lint format types annotations notebooks papers papers-check papers-full docs bench bench-quick fuzz check clean
 .DELETE_ON_ERROR:
 
 demo: $(DEMO)
@@ -51,9 +51,16 @@ notebooks: $(DEV) $(NOTEBOOKS)
 
 papers: $(DEV)
 	$(BIN)/python docs/papers.py
+	$(BIN)/python docs/claims.py
 
 papers-check: $(DEV)
 	$(BIN)/python docs/papers.py --check
+	$(BIN)/python docs/claims.py --check
+
+# Every page of examples/papers at full size, into benchmarks/results/papers/; some minutes. ARGS="KEY --start 100".
+papers-full: $(DEV)
+	$(BIN)/python -m examples.papers --full --write $(ARGS)
+	$(BIN)/python docs/claims.py
 
 # The site in .cache/site; a warning (a dead link, a missing name) fails.
 docs: $(DOCS)

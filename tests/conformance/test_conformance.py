@@ -1,7 +1,12 @@
-"""Every public callable against every check; and every public name against the list of cases."""
+"""Every public callable against every check; and every public name against the list of cases.
+
+There is one test for each case and tier. It runs all its checks and lists those that fail.
+"""
 
 import importlib
 import inspect
+import traceback
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -10,7 +15,7 @@ import pytest
 
 import geojax
 from tests.conformance.case import Case
-from tests.conformance.checks import CHECKS
+from tests.conformance.checks import CHECKS, CORE, FULL, Check
 
 HERE = Path(__file__).parent
 # What a user imports: the root, and each package, its halls included. The demo is a program, not a library.
@@ -73,20 +78,49 @@ def test_every_folder_of_cases_belongs_to_a_package():
     assert folders <= set(PUBLIC)
 
 
-# One worker does all checks of a case, as they share its compiled results.
+# One worker does both tiers of a case, as they share its compiled results.
 PARAMETERS = [
-    pytest.param(
-        package, case, id=f"{package}.{case.label}", marks=pytest.mark.xdist_group(f"{package}.{case.label}")
-    )
+    pytest.param(case, id=f"{package}.{case.label}", marks=pytest.mark.xdist_group(f"{package}.{case.label}"))
     for package, case in CASES
 ]
 
 
-@pytest.mark.parametrize("check", CHECKS)
-@pytest.mark.parametrize("package, case", PARAMETERS)
-def test_conforms(package: str, case: Case, check: str):
+def failures(case: Case, checks: Mapping[str, Check]) -> list[str]:
+    """Run the checks from which the case is not exempt, and say what each failure was."""
+    found = []
+    for name, check in checks.items():
+        if name in case.excused:
+            continue
+        try:
+            check(case)
+        except AssertionError as error:
+            found.append(f"{name}: {error}")
+        except Exception as error:  # the other checks still run
+            found.append(f"{name}: {''.join(traceback.format_exception(error, limit=-4))}")
+    return found
+
+
+def conform(case: Case, checks: Mapping[str, Check], record) -> None:
     unknown = set(case.exemptions) - set(CHECKS)
     assert not unknown, f"exemptions from unknown checks {sorted(unknown)}"
-    if check in case.exemptions:
-        pytest.skip(f"exempt: {case.exemptions[check]}")
-    CHECKS[check](case)
+    for name in checks:
+        if name in case.excused:
+            record("exempt", f"{name}: {case.excused[name]}")
+    found = failures(case, checks)
+    if found:
+        pytest.fail(
+            f"{case.label} fails {len(found)} of {len(checks)} checks\n\n" + "\n\n".join(found), False
+        )
+
+
+@pytest.mark.parametrize("case", PARAMETERS)
+def test_conforms(case, record_property):
+    """The checks of `make test`."""
+    conform(case, CORE, record_property)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("case", PARAMETERS)
+def test_conforms_in_full(case, record_property):
+    """The checks that `make test-all` adds."""
+    conform(case, FULL, record_property)

@@ -22,7 +22,7 @@ RULES = {
     "karcher": lambda base, s: karcher(s, ONES).params,
     "task_arithmetic": lambda base, s: task_arithmetic(base, s, ONES),
     "ties": lambda base, s: ties(base, s, ONES, density=0.5),
-    "dare": lambda base, s: dare(base, s, ONES, drop=0.5, key=KEY),
+    "dare": lambda base, s: dare(base, s, ONES, density=0.5, key=KEY),
     "model_stock": lambda base, s: model_stock(base, s),
 }
 
@@ -92,7 +92,7 @@ def test_an_alignment_gathers_a_leaf_of_each_model_at_most(axis, models, monkeyp
         taken.append(compiled.temp_size_in_bytes)
         return gains(problem, name, x, y, element)
 
-    monkeypatch.setattr(lazy_ascent, "_gains", watched)
+    monkeypatch.setattr(lazy_sweeps, "_gains", watched)
     weight_matching(spec, a, b, key=KEY)
     # The balanced copies of both models, divided as the models are, and the gains of the groups.
     assert max(held) < 2 * total / 4 + 16 * matrix < total

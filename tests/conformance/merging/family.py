@@ -68,7 +68,7 @@ CASES = [
         "dare",
         merging.dare,
         lambda key, dtype: (*tuned(key, dtype), key),
-        call=lambda b, s, w, key: merging.dare(b, s, w, drop=0.25, key=key),
+        call=lambda b, s, w, key: merging.dare(b, s, w, density=0.75, key=key),
         differentiable=(0, 1, 2),
         edges={"models equal to the base": lambda dtype: (*at_base(dtype), jax.random.key(0))},
     ),
@@ -145,7 +145,7 @@ CASES = [
         "reversible_merge",
         merging.reversible_merge,
         lambda key, dtype: (stack(key, dtype),),
-        call=lambda s: merging.revert(merging.reversible_merge(s, 2), 0),
+        call=lambda s: merging.revert(merging.reversible_merge(s, num=2), 0),
         differentiable=(0,),
         edges={"vectors of distinct lengths": lambda dtype: ({"w": jnp.diag(jnp.array([3, 2, 1], dtype))},)},
         tolerance=1e-9,
@@ -174,7 +174,7 @@ CASES = [
         "concrete_mask",
         merging.concrete_mask,
         lambda key, dtype: (model(key, dtype), key, scalar(0.7, dtype)),
-        call=lambda logits, key, t: merging.concrete_mask(logits, key, temperature=t),
+        call=lambda logits, key, t: merging.concrete_mask(logits, key=key, temperature=t),
         differentiable=(0, 2),
         edges={
             "large logits": lambda dtype: (
@@ -203,7 +203,7 @@ CASES = [
         "concrete_fit",
         merging.concrete_fit,
         lambda key, dtype: (*tuned(key, dtype), key),
-        call=lambda b, s, w, key: merging.concrete_fit(b, s, w, *LOSSES, key=key, num_steps=2),
+        call=lambda b, s, w, key: merging.concrete_fit(*LOSSES, b, s, w, key=key, num_steps=2),
         output=lambda result: (result.logits, result.losses),
         differentiable=(0, 1, 2),
         edges={"equal": lambda dtype: (*at_base(dtype), jax.random.key(0))},
@@ -215,4 +215,5 @@ DATA = {
     "ConcreteFit": "what concrete_fit returns",
     "KarcherResult": "what karcher returns",
     "ReversibleMerge": "what reversible_merge returns",
+    "WeightMatching": "what the rules take as align; tests/merging/test_aligned.py",
 }
