@@ -129,28 +129,28 @@ def _matched(sides: _Sides, init: Mapping[str, Array] | None) -> MatchingResult:
         for number, block in enumerate(blocks(leaf.layout))
     ]
     problem = make_problem(groups, [pair for _, _, pair in places])
-    turns = leftover_signs(
+    flips = leftover_signs(
         spec, groups, [lambda path, side=side: side.read(path, sides.dtype) for side in (sides.a, sides.b)]
     )
-    gauges = [
-        compose(spec, turn, balanced) if turn else balanced
-        for turn, balanced in zip(turns, (_balanced(side, sides.dtype, real) for side in (sides.a, sides.b)))
+    balancing = [
+        compose(spec, flip, balanced) if flip else balanced
+        for flip, balanced in zip(flips, (_balanced(side, sides.dtype, real) for side in (sides.a, sides.b)))
     ]
     acting = [
-        {leaf.path: {name: gauge[name] for name in groups_of(leaf) & set(gauge)} for leaf in spec.leaves}
-        for gauge in gauges
+        {leaf.path: {name: element[name] for name in groups_of(leaf) & set(element)} for leaf in spec.leaves}
+        for element in balancing
     ]
 
     def read(place: int) -> tuple[Array, Array]:
         leaf, number, pair = places[place]
         arrays = []
-        for side, gauge in zip((sides.a, sides.b), acting):
-            whole = side.read(leaf.path, sides.dtype, gauge[leaf.path])
+        for side, elements in zip((sides.a, sides.b), acting):
+            whole = side.read(leaf.path, sides.dtype, elements[leaf.path])
             arrays.append(with_axes(pair, split(leaf.layout, whole)[number]))
         return arrays[0], arrays[1]
 
     nothing = [jnp.zeros(0, sides.dtype)]
-    models = BalancedModels(spec, groups, problem, [nothing, nothing], gauges)
+    models = BalancedModels(spec, groups, problem, [nothing, nothing], balancing)
     start, given = models.start("stream_align(spec, path_a, path_b, out, key=key)", init)
     sizes = [
         int(np.prod([part.size for part in list(blocks(leaf.layout))[number].parts]))
@@ -181,13 +181,13 @@ def _check_finite(side: LeafFile, paths: list[str]) -> None:
 
 def _balanced(side: LeafFile, dtype: np.dtype, real: np.dtype) -> Element:
     """The scalings and linear maps that balance a file, computed separately for sets of leaves that share no group."""
-    gauge: Element = {}
+    balancing: Element = {}
     for part in _balanced_together(side.spec):
         renamed, groups, paths = _renamed(part)
         leaves = {paths[leaf.path]: side.read(leaf.path, dtype) for leaf in part.leaves}
         element = balancing_element(renamed, leaves, dtype=real)
-        gauge |= {name: element[groups[name]] for name, _ in part.members}
-    return gauge
+        balancing |= {name: element[groups[name]] for name, _ in part.members}
+    return balancing
 
 
 def _balanced_together(spec: SymmetrySpec) -> list[SymmetrySpec]:

@@ -26,7 +26,7 @@ INNER_SWEEPS = 3
 """Sweeps over the groups within one pair of parent indices, if one update of each does not solve them exactly."""
 
 MAX_NUMBERS = 2**26
-"""Largest size of the table of a family's elements that is computed at once; a larger one is computed row by row."""
+"""Largest table of elements of dependents that is computed at once; a larger one is computed row by row."""
 
 
 class Update(NamedTuple):
@@ -50,12 +50,12 @@ def update_group(
     constant: Array | None = None,
     include: Float[Array, " pairs"] | None = None,
 ) -> Update:
-    """Finds the best elements of a group and of its family while every other group stays.
+    """Finds the best elements of a group and of its dependents while every other group stays.
 
-    A group without a family is one linear problem for each index of its parents, solved by an assignment or by a
-    polar factor. For a group with a family, the best elements of the family are found for every pair (new index, old
-    index) of the group, and an assignment on the values reached chooses the pairs; that is exact if the problem inside
-    the group is separable. If a pair has the group on two axes, the gain is quadratic, and the update only climbs.
+    A group without dependents is one linear problem for each index of its parents, solved by an assignment or by a
+    polar factor. For a group with dependents, their best elements are computed for every pair (new index, old index)
+    of the group, and an assignment on the values reached chooses the pairs; that is exact if the problem inside the
+    group is separable. If a pair has the group on two axes, the gain is quadratic, and the update only climbs.
 
     Args:
         problem: Which group moves which axis.
@@ -66,13 +66,13 @@ def update_group(
         constant: The gains from the pairs that no other group moves, if they are known from `constant_gains`.
         include: A weight from 0 to 1 for each pair; by default all weights are 1.
     """
-    family = problem.family(name)
-    others = [other for other in problem.parents if other != name and other not in family]
+    dependents = problem.dependents(name)
+    others = [other for other in problem.parents if other != name and other not in dependents]
     current = element[name]
     kind = problem.kind(name)
     shape = current.shape if kind in DISCRETE else current.shape[:-1]
     gains = jnp.zeros((*shape, num_columns(kind, shape[-1])), real_dtype(a))
-    quadratics, with_family = [], []
+    quadratics, with_dependents = [], []
     for i in problem.touched(name):
         pair = problem.pairs[i]
         if constant is not None and _moved_by_one(pair, name):
@@ -80,8 +80,8 @@ def update_group(
         moved = move_array(problem, pair, b[i], element, others)
         if include is not None:
             moved = moved * include[i].astype(moved.dtype)
-        if set(family) & set(pair.groups):
-            with_family.append((pair, a[i], moved))
+        if set(dependents) & set(pair.groups):
+            with_dependents.append((pair, a[i], moved))
         elif len(pair.positions(name)) == 1:
             gains += pair_gains(problem, pair, name, a[i], moved)
         else:
@@ -90,14 +90,14 @@ def update_group(
     if constant is not None:
         gains += constant
     table = None
-    if with_family:
-        table = _update_family(problem, name, with_family, element)
+    if with_dependents:
+        table = _update_dependents(problem, name, with_dependents, element)
         gains += table.value if kind == PERMUTATION else jnp.concatenate([table.value, table.value], axis=-1)
     chosen, value, gain = climb(kind, gains, quadratics, current)
     changed = {name: chosen}
     if table is not None:
         gain += jnp.sum(_entries_at(table.gain, current))
-        for child in family:
+        for child in dependents:
             changed[child] = _axes_to_place(problem, name, child, _entries_at(table.element[child], chosen))
     return Update({**element, **changed}, jnp.sum(value), gain)
 
@@ -134,10 +134,13 @@ def _moved_by_one(pair: Pair, name: str) -> bool:
     return pair.groups.count(name) == 1 and set(pair.groups) <= {"", name}
 
 
-def _update_family(
-    problem: Problem, name: str, with_family: list[tuple[Pair, Array, Array]], element: Mapping[str, Array]
+def _update_dependents(
+    problem: Problem,
+    name: str,
+    with_dependents: list[tuple[Pair, Array, Array]],
+    element: Mapping[str, Array],
 ) -> Update:
-    """The best elements of a group's family for every pair (new index, old index) of the group.
+    """The best elements of a group's dependents for every pair (new index, old index) of the group.
 
     Every array of the result has the axes [parents..., new, old] in front.
     """
@@ -148,8 +151,8 @@ def _update_family(
     def outer_axes_first(pair: Pair, x: Array) -> Array:
         return jnp.moveaxis(x, [pair.names.index(axis) for axis in outer], range(depth))
 
-    a = [outer_axes_first(pair, x) for pair, x, _ in with_family]
-    b = [outer_axes_first(pair, x) for pair, _, x in with_family]
+    a = [outer_axes_first(pair, x) for pair, x, _ in with_dependents]
+    b = [outer_axes_first(pair, x) for pair, _, x in with_dependents]
     old_to_new = jnp.argsort(element[name] % element[name].shape[-1], axis=-1)
     start = {
         child: take(

@@ -55,12 +55,12 @@ def lazy_match(
         sizes: The number of entries of each pair's arrays.
         start: The element to start from.
         key: Random key, for the order of the groups in each sweep.
-        given: The groups whose element in ``start`` means something, as for `sweeps.ascend`.
+        given: The groups whose element in ``start`` the caller has chosen, as for `sweeps.ascend`.
         max_steps: Most sweeps.
         dtype: The real dtype of the arrays.
     """
     roots = problem.roots
-    is_given = np.array([set(problem.family(name)) | {name} <= set(given) for name in roots], bool)
+    is_given = np.array([set(problem.dependents(name)) | {name} <= set(given) for name in roots], bool)
     order = anchored_order(problem, sizes, is_given)
     sweep = functools.partial(_sweep, problem, read, dtype, key, order, is_given)
     element, stale = dict(start), np.ones(len(roots), bool)
@@ -156,9 +156,9 @@ def _update(
     include: Array | None,
     constants: dict[str, Array],
 ) -> tuple[CompactElement, float]:
-    """The best element of a group and of its family while every other group stays, and the gain."""
+    """The best element of a group and of its dependents while every other group stays, and the gain."""
     weights = np.ones(len(problem.pairs)) if include is None else np.asarray(include)
-    family = set(problem.family(name))
+    dependents = set(problem.dependents(name))
     current = element[name]
     kind = problem.kind(name)
     shape = current.shape if kind in DISCRETE else current.shape[:-1]
@@ -167,7 +167,7 @@ def _update(
     for number in problem.touched(name):
         pair = problem.pairs[number]
         alone = set(pair.groups) <= {"", name}
-        if family & set(pair.groups) or len(pair.positions(name)) > 1:
+        if dependents & set(pair.groups) or len(pair.positions(name)) > 1:
             together.append(number)
         elif (alone and name in constants) or (not alone and weights[number] == 0):
             continue
@@ -249,7 +249,7 @@ def _with_neutral_names(problem: Problem, numbers: Sequence[int], name: str = ""
     """The numbered pairs, the groups that move them, and ``name`` with the groups that depend on it."""
     pairs = [problem.pairs[number] for number in numbers]
     wanted = {name, *(group for pair in pairs for group in pair.groups)} - {""}
-    wanted |= set(problem.family(name)) if name else set()
+    wanted |= set(problem.dependents(name)) if name else set()
     groups = [(group, parents) for group, parents in problem.groups if group in wanted]
     words = [name, *(word for pair in pairs for both in zip(pair.groups, pair.names) for word in both)]
     names = {"": ""}

@@ -72,7 +72,7 @@ class Problem:
         """The groups that depend on no other group of the problem."""
         return tuple(name for name, parents in self.groups if not set(parents) & set(self.parents))
 
-    def family(self, name: str) -> tuple[str, ...]:
+    def dependents(self, name: str) -> tuple[str, ...]:
         """The groups that depend on ``name``: its children, their children, and so on."""
         return tuple(other for other, parents in self.groups if name in parents)
 
@@ -85,29 +85,33 @@ class Problem:
         return any(len(pair.positions(name)) > 1 for pair in self.pairs)
 
     def inside(self, name: str) -> "Problem":
-        """The problem for one index of ``name``: its family, on the pairs that both move."""
-        family = self.family(name)
+        """The problem for one index of ``name``: its dependents, on the pairs that both move."""
+        dependents = self.dependents(name)
         fixed = {name, *self.parents[name]}
         pairs = tuple(
             pair.without(_axes_of(pair, (*self.parents[name], name)))
             for pair in (self.pairs[i] for i in self.touched(name))
-            if set(family) & set(pair.groups)
+            if set(dependents) & set(pair.groups)
         )
-        groups = tuple((child, tuple(p for p in self.parents[child] if p not in fixed)) for child in family)
-        return Problem(pairs, groups, tuple((child, kind) for child, kind in self.kinds if child in family))
+        groups = tuple(
+            (child, tuple(p for p in self.parents[child] if p not in fixed)) for child in dependents
+        )
+        return Problem(
+            pairs, groups, tuple((child, kind) for child, kind in self.kinds if child in dependents)
+        )
 
     @functools.cached_property
     def separable(self) -> bool:
         """Whether one update of each root solves the problem exactly.
 
-        That is so if no pair is moved by two roots and their families, or twice by one group, at any depth.
+        That is so if no pair is moved by two roots and their dependents, or twice by one group, at any depth.
         """
         apart = all(
             len(pair.groups) - pair.groups.count("") == len(set(pair.groups) - {""})
-            and sum(bool({root, *self.family(root)} & set(pair.groups)) for root in self.roots) <= 1
+            and sum(bool({root, *self.dependents(root)} & set(pair.groups)) for root in self.roots) <= 1
             for pair in self.pairs
         )
-        return apart and all(self.inside(root).separable for root in self.roots if self.family(root))
+        return apart and all(self.inside(root).separable for root in self.roots if self.dependents(root))
 
 
 def move_array(

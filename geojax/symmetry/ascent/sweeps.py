@@ -51,18 +51,18 @@ def ascend(
 ) -> Ascent:
     """Raises the objective group by group until no group can move, in at most ``max_steps`` sweeps.
 
-    A sweep updates every root of the problem, together with its family, that may have something to gain. The order is
-    drawn from ``key``; without a key it is that of the problem.
+    A sweep updates every root of the problem that may have something to gain, together with its dependents. The order
+    is drawn from ``key``; without a key it is that of the problem.
 
-    ``given`` names the groups whose element in ``start`` means something. If there are others, the first sweep takes
-    several passes. It begins with the roots that have most of their numbers in arrays which no other waiting root
+    ``given`` names the groups whose element in ``start`` the caller has chosen. If there are others, the first sweep
+    takes several passes. It begins with the roots that have most of their numbers in arrays which no other waiting root
     moves, and for each root it counts only the arrays whose other groups had their turn. Then it runs backwards and
     forwards again, weighting arrays as `TRUST` says. If this sweep ends below its start, it is undone.
 
     Under `vmap` the items run one after another: each stops when it has converged, and a root that nothing can change
     is skipped. In a batch that runs in lockstep neither would save time.
     """
-    given_roots = tuple(set(problem.family(name)) | {name} <= set(given) for name in problem.roots)
+    given_roots = tuple(set(problem.dependents(name)) | {name} <= set(given) for name in problem.roots)
     run = functools.partial(_sweep_until_done, problem, given_roots, max_steps)
     return jax.custom_batching.sequential_vmap(run)(a, b, start, key)
 
@@ -158,10 +158,10 @@ def _undo_if_lower(
 
 
 def _membership(problem: Problem) -> Bool[np.ndarray, "pairs roots"]:
-    """Whether a root or a group of its family moves a pair."""
-    families = [{name, *problem.family(name)} for name in problem.roots]
-    rows = [[bool(set(pair.groups) & family) for family in families] for pair in problem.pairs]
-    return np.array(rows, bool).reshape(len(problem.pairs), len(families))
+    """Whether a root or one of its dependents moves a pair."""
+    trees = [{name, *problem.dependents(name)} for name in problem.roots]
+    rows = [[bool(set(pair.groups) & tree) for tree in trees] for pair in problem.pairs]
+    return np.array(rows, bool).reshape(len(problem.pairs), len(trees))
 
 
 def dependences(problem: Problem) -> Bool[np.ndarray, "roots roots"]:
@@ -174,7 +174,7 @@ def dependences(problem: Problem) -> Bool[np.ndarray, "roots roots"]:
 
 def _is_exact(problem: Problem, name: str) -> bool:
     """Whether one update of a group finds its best element."""
-    return not problem.quadratic(name) and (not problem.family(name) or problem.inside(name).separable)
+    return not problem.quadratic(name) and (not problem.dependents(name) or problem.inside(name).separable)
 
 
 def pair_weights(problem: Problem, root: int, trust: Float[Array, " roots"]) -> Float[Array, " pairs"]:

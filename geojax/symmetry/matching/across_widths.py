@@ -53,7 +53,7 @@ def width_matching(
         TypeError: If an argument is of the wrong kind.
         ValueError: If a tree does not fit its spec, or the specs differ in more than sizes.
 
-    Status: CONVERGED when a whole sweep moves nothing; MAX_STEPS; NONFINITE if a weight or the objective is not finite.
+    Status: CONVERGED if a whole sweep moves nothing; MAX_STEPS; NONFINITE if a weight or the objective is not finite.
     Differentiation: element is constant (stop_gradient); objective is exact with the element held.
     Complexity: that of `weight_matching` at the larger of the two widths.
     Batch: jax.vmap over the pairs of models and keys.

@@ -55,7 +55,7 @@ def activation_matching(
         TypeError: If an argument is of the wrong kind, such as parameters in the place of ``apply``.
         ValueError: If a tree does not fit the spec.
 
-    Status: CONVERGED when a whole sweep moves nothing; MAX_STEPS; NONFINITE if an activation or a weight that
+    Status: CONVERGED if a whole sweep moves nothing; MAX_STEPS; NONFINITE if an activation or a weight that
         decides is not finite.
     Differentiation: element is constant (stop_gradient); objective is exact with the element held.
     Complexity: one pass of each model over the inputs, O(samples n^2) for the correlations of n units, and

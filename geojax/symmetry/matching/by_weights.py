@@ -85,7 +85,7 @@ def weight_matching(
             element.
         ValueError: If a tree does not fit the spec, or ``init`` holds an unknown group or a wrong shape.
 
-    Status: CONVERGED when a whole sweep moves nothing; MAX_STEPS; NONFINITE if a weight or the objective is
+    Status: CONVERGED if a whole sweep moves nothing; MAX_STEPS; NONFINITE if a weight or the objective is
         not finite.
     Differentiation: element, error and num_steps are constant (stop_gradient); objective is exact with the
         element and the balancing held. Without scalings and linear groups that is the gradient of the best
@@ -146,7 +146,7 @@ def match_pairs(
     given: Collection[str],
     max_steps: int,
 ) -> Match:
-    """Coordinate ascent on pairs of arrays; ``given`` names the groups whose element in ``start`` means something.
+    """Coordinate ascent on pairs of arrays; ``given`` names the groups whose element in ``start`` is a choice.
 
     The objective is differentiable with respect to the arrays, with the element held.
     """

@@ -52,7 +52,7 @@ def frank_wolfe_matching(
             of its element.
         ValueError: If a tree does not fit the spec, or ``init`` is not an element of it.
 
-    Status: CONVERGED when the gap is within tol; MAX_STEPS; NONFINITE.
+    Status: CONVERGED if the gap is within tol; MAX_STEPS; NONFINITE.
     Differentiation: element is constant (stop_gradient); objective is exact with the element and the balancing held.
     Complexity: a step costs the gradient of J, O(leaf size x n) for each leaf, and an assignment in O(n^3) for each
         group.

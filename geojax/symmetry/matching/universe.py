@@ -48,7 +48,7 @@ def universe_matching(
         TypeError: If ``spec`` is no SymmetrySpec.
         ValueError: If there is no model, one does not fit the spec, or ``models`` is one model.
 
-    Status: CONVERGED when a whole sweep moves no model; MAX_STEPS; NONFINITE.
+    Status: CONVERGED if a whole sweep moves no model; MAX_STEPS; NONFINITE.
     Differentiation: element is constant (stop_gradient); objective is exact with the element held.
     Complexity: a sweep is N weight matchings that start from the last element; memory for all models twice.
     Batch: jax.vmap over sets of models.

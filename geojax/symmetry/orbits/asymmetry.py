@@ -117,14 +117,14 @@ def apply_asymmetric(params: Params, mask: AsymmetricMask) -> Params:
     References: [Lim2024].
     """
     _check_mask("apply_asymmetric", mask)
-    shapes = {path: jnp.shape(leaf) for path, leaf in array_leaves(params)}
+    leaves = dict(array_leaves(params))
+    shapes = {path: jnp.shape(leaf) for path, leaf in leaves.items()}
     for path, marks in mask.fixed.items():
         if shapes.get(path) != marks.shape:
             raise ValueError(
                 f"apply_asymmetric: mask fixes weights of leaf {path!r} of shape {marks.shape}, params has "
                 f"{shapes.get(path, 'no such leaf')}. Make the mask from the spec of this model."
             )
-    leaves = dict(array_leaves(params))
     fixed = {
         path: jnp.where(marks, mask.values[path].astype(leaves[path].dtype), leaves[path])
         for path, marks in mask.fixed.items()

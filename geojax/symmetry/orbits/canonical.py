@@ -35,8 +35,8 @@ def canonicalize(spec: SymmetrySpec, params: Params, *, tol: Scalar = 1e-6, max_
         A tree like ``params`` that parametrises the same function.
 
     Raises:
-        TypeError: If ``spec`` is no SymmetrySpec, or a leaf that it describes is no array.
-        ValueError: If ``params`` does not fit the spec.
+        TypeError: If ``spec`` is no SymmetrySpec, or ``params`` no tree of parameters.
+        ValueError: If ``params`` does not fit the spec; the message names the leaves.
 
     Differentiation: forward mode in params, with the order of the units held.
     Complexity: that of `min_norm_rescaling`, and one sort for each group.
@@ -78,8 +78,8 @@ def canonical_permutation(spec: SymmetrySpec, params: Params) -> Element:
         An element with an array for every permutation group.
 
     Raises:
-        TypeError: If ``spec`` is no SymmetrySpec, or a leaf that it describes is no array.
-        ValueError: If ``params`` does not fit the spec.
+        TypeError: If ``spec`` is no SymmetrySpec, or ``params`` no tree of parameters.
+        ValueError: If ``params`` does not fit the spec; the message names the leaves.
 
     Differentiation: stop_gradient.
     Complexity: one pass over the parameters and one sort for each group.
@@ -144,8 +144,8 @@ def fold_scales(spec: SymmetrySpec, params: Params) -> Params:
         A tree like ``params`` that parametrises the same function. Entries that are zero stay zero.
 
     Raises:
-        TypeError: If ``spec`` is no SymmetrySpec, or a leaf that it describes is no array.
-        ValueError: If ``params`` does not fit the spec.
+        TypeError: If ``spec`` is no SymmetrySpec, or ``params`` no tree of parameters.
+        ValueError: If ``params`` does not fit the spec; the message names the leaves.
 
     Differentiation: exact in params where scales are not zero.
     Complexity: one action on the parameters.

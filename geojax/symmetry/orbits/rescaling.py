@@ -50,8 +50,8 @@ def min_norm_rescaling(
         RescalingResult. Units with no least-norm scale (all incoming or all outgoing weights zero) keep theirs.
 
     Raises:
-        TypeError: If ``spec`` is no SymmetrySpec, or a leaf that it describes is no array.
-        ValueError: If ``params`` does not fit the spec.
+        TypeError: If ``spec`` is no SymmetrySpec, or ``params`` no tree of parameters.
+        ValueError: If ``params`` does not fit the spec; the message names the leaves.
 
     Status: CONVERGED, MAX_STEPS; NONFINITE if a weight is not finite.
     Differentiation: forward mode through the sweeps.

@@ -68,7 +68,8 @@ def teleport(
         TeleportResult. Permutations and signs stay at the identity.
 
     Raises:
-        TypeError: If ``spec`` is no SymmetrySpec, ``loss`` no function, or a leaf that the spec describes no array.
+        TypeError: If ``spec`` is no SymmetrySpec, ``loss`` no function, or ``params`` no tree of
+            parameters.
         ValueError: If ``params`` does not fit the spec.
 
     Status: CONVERGED if the slope along the group vanishes; MAX_STEPS; NONFINITE.

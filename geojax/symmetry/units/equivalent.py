@@ -52,8 +52,8 @@ def merge_equivalent_units(spec: SymmetrySpec, params: Params, *, threshold: Sca
         FeatureMergingResult. Groups without such a scaling are not changed and have no labels.
 
     Raises:
-        TypeError: If ``spec`` is no SymmetrySpec, or a leaf that it describes is no array.
-        ValueError: If ``params`` does not fit the spec.
+        TypeError: If ``spec`` is no SymmetrySpec, or ``params`` no tree of parameters.
+        ValueError: If ``params`` does not fit the spec; the message names the leaves.
 
     Differentiation: exact in params with the labels held.
     Complexity: O(n^2 d) for a layer of n units with d incoming weights, and O(n^2 + n d) for each merge.
@@ -90,8 +90,8 @@ def feature_complexity(
         {group name: count [parent sizes...]} for the groups that are merged.
 
     Raises:
-        TypeError: If ``spec`` is no SymmetrySpec, or a leaf that it describes is no array.
-        ValueError: If ``params`` does not fit the spec.
+        TypeError: If ``spec`` is no SymmetrySpec, or ``params`` no tree of parameters.
+        ValueError: If ``params`` does not fit the spec; the message names the leaves.
 
     Differentiation: none (integers).
     Complexity: that of `merge_equivalent_units`.

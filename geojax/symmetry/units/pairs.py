@@ -1,4 +1,4 @@
-"""Which units of two networks respond alike: one to one, one to many, many to many."""
+"""Partners between the units of two networks by their activations: one to one and one to many."""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""Groups of units that respond alike, many to many: spectral clustering of the correlations of two networks."""
+"""Groups of units of two networks, many to many: spectral clustering of their correlations."""
 
 import jax
 import jax.numpy as jnp
@@ -51,7 +51,7 @@ def spectral_unit_match(
     Raises:
         ValueError: If R is not a matrix or num_groups does not fit its shape.
 
-    Status: CONVERGED when no unit changes its group; MAX_STEPS; NONFINITE.
+    Status: CONVERGED if no unit changes its group; MAX_STEPS; NONFINITE.
     Differentiation: none (piecewise constant).
     Complexity: one singular value decomposition, O(p q min(p, q)), and O((p + q) k^2) a step.
 

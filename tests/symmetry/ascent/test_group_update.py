@@ -1,4 +1,4 @@
-"""One update of a group and its family: against brute force over every element, and its options against each other."""
+"""One update of a group and its dependents against brute force, and its options against each other."""
 
 import functools
 import itertools
@@ -84,7 +84,7 @@ def test_constant_gains_change_nothing_and_weights_leave_pairs_out():
     np.testing.assert_allclose(expected, best, rtol=1e-12)
 
 
-def test_a_large_family_is_solved_row_by_row(monkeypatch):
+def test_a_large_table_of_dependents_is_solved_row_by_row(monkeypatch):
     spec = SPECS["units inside heads inside layers"]
     problem, (a, b), start = problem_of(spec, KEYS[2])
     whole = update_group(problem, "h", a, b, start)

@@ -39,7 +39,7 @@ def moved_by_hand(x):
 
 def test_the_structure_of_a_problem():
     assert HEADS.roots == ("r", "h")
-    assert HEADS.family("h") == ("u",) and HEADS.family("r") == ()
+    assert HEADS.dependents("h") == ("u",) and HEADS.dependents("r") == ()
     assert HEADS.touched("r") == (0,) and HEADS.touched("u") == (0, 1)
     assert not HEADS.quadratic("u")
     assert not HEADS.separable  # r and h share the weight

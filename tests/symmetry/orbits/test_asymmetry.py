@@ -24,9 +24,9 @@ from tests.symmetry.inference.handmade import SPECS, attention, draw, grouped, m
     "spec, permutations",
     [
         (mlp([2, 5, 2]), 120),
-        (mlp([2, 4, 3, 2]), 144),
+        pytest.param(mlp([2, 4, 3, 2]), 144, marks=pytest.mark.full),
         (grouped(groups=2, inner=2), 32),
-        (attention(heads=2, width=2, model=3), 6 * 2 * 4 * 4),
+        pytest.param(attention(heads=2, width=2, model=3), 6 * 2 * 4 * 4, marks=pytest.mark.full),
         (recurrent(width=4), 24),
     ],
     ids=["one layer", "two layers", "grouped", "attention", "recurrent"],
@@ -70,6 +70,7 @@ def test_moving_units_of_a_masked_network_changes_its_function():
     np.testing.assert_array_equal(slope["0"]["w"][mask.fixed["0/w"]], 0)
 
 
+@pytest.mark.full
 def test_masked_networks_have_the_lower_barrier():
     """Trained from two seeds: without alignment the segment between masked networks rises less."""
     spec = mlp([2, 16, 1])

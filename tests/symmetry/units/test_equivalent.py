@@ -110,5 +110,7 @@ def test_layers_without_scalings_are_left_alone():
 
 
 def test_parameters_that_do_not_fit_are_named():
-    with pytest.raises(ValueError, match="params does not fit the spec"):
+    with pytest.raises(ValueError, match="merge_equivalent_units: params: params does not fit the spec"):
         merge_equivalent_units(spec(), draw(jax.random.key(0)), threshold=0.1)
+    with pytest.raises(TypeError, match="feature_complexity: spec is a dict; expected a SymmetrySpec"):
+        feature_complexity({}, draw(jax.random.key(0)), threshold=0.1)
