@@ -129,6 +129,11 @@ class Case:
         return excused
 
     @property
+    def left_out(self) -> bool:
+        """Whether the case is exempt as a whole, being no function of arrays or one of several that are alike."""
+        return len(self.exemptions) > len(DERIVATIVES) + 6
+
+    @property
     def smooth(self) -> bool:
         """Whether any check looks at a derivative."""
         return bool(self.differentiable) and not set(DERIVATIVES) <= set(self.excused)
