@@ -4,7 +4,6 @@ There is one test for each case and tier. It runs all its checks and lists those
 """
 
 import importlib
-import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -12,8 +11,9 @@ import pytest
 
 import geojax
 from tests.conformance.case import Case
-from tests.conformance.checks import CHECKS, CORE, FULL, TRACED, Check
-from tests.conformance.known_faults import KNOWN_FAULTS, faults_of
+from tests.conformance.checks import CHECKS, CORE, FULL, Check
+from tests.conformance.conform import failures
+from tests.conformance.known_faults import KNOWN_FAULTS
 
 HERE = Path(__file__).parent
 TABLES = {path.stem.removeprefix("cases_"): path for path in sorted(HERE.glob("cases_*.py"))}
@@ -62,40 +62,8 @@ PARAMETERS = [
 ]
 
 
-def failure(case: Case, check: Check) -> str | None:
-    """Run a check; say what failed."""
-    try:
-        check(case)
-    except AssertionError as error:
-        return str(error)
-    except Exception as error:  # the other checks still run
-        return "".join(traceback.format_exception(error, limit=-4))
-    return None
-
-
 def conform(case: Case, checks: Mapping[str, Check], record: Callable[[str, object], None]) -> None:
-    """Run the checks from which the case is not exempt, and list those that fail.
-
-    A known fault must still fail. An exemption from a check that compiles nothing is tried: where it passes, it is
-    stale.
-    """
-    unknown = set(case.exemptions) - set(CHECKS)
-    assert not unknown, f"exemptions from unknown checks {sorted(unknown)}"
-    faults = faults_of(case.label)
-    found = []
-    for name, check in checks.items():
-        if name in case.excused:
-            record("exempt", f"{name}: {case.excused[name]}")
-            if name in TRACED and not case.left_out and failure(case, check) is None:
-                found.append(f"{name}: the exemption is stale, as the check passes: {case.excused[name]}")
-            continue
-        message = failure(case, check)
-        if name in faults:
-            record("exempt", f"{name}: {faults[name]}")
-            if message is None:
-                found.append(f"{name}: passes now; take its line out of known_faults.py: {faults[name]}")
-        elif message is not None:
-            found.append(f"{name}: {message}")
+    found = failures(case, checks, record)
     if found:
         pytest.fail(
             f"{case.label} fails {len(found)} of {len(checks)} checks\n\n" + "\n\n".join(found), False
