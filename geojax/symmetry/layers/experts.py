@@ -4,7 +4,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from geojax._core import checks, tree
+from geojax._core import checks
+from geojax._program.arguments import array_leaves, is_array
 from geojax.typing import Params
 
 
@@ -20,7 +21,7 @@ def interpolated_experts(gates: Float[Array, " k"], experts: Params) -> Params:
             trees.
 
     Returns:
-        A tree like one expert.
+        A tree like one expert; leaves that are no arrays of numbers are those of the stack, or of the first expert.
 
     Raises:
         ValueError: If a leaf's leading axis is not as long as gates.
@@ -38,14 +39,19 @@ def interpolated_experts(gates: Float[Array, " k"], experts: Params) -> Params:
     References: [Chernov2025].
     """
     (count,) = checks.shapes("interpolated_experts", gates=(gates, "k")).values()
-    is_stack = all(jnp.shape(leaf)[:1] == (count,) for leaf in jax.tree.leaves(experts))
+    is_stack = all(jnp.shape(leaf)[:1] == (count,) for _, leaf in array_leaves(experts))
     if isinstance(experts, list | tuple) and len(experts) == count and not is_stack:
-        experts = tree.stack(experts)
-    for name, leaf in tree.named_leaves(experts).items():
+        experts = jax.tree.map(
+            lambda *leaves: jnp.stack(leaves) if is_array(leaves[0]) else leaves[0], *experts
+        )
+    for name, leaf in array_leaves(experts):
         if jnp.shape(leaf)[:1] != (count,):
             raise ValueError(
                 f"interpolated_experts: leaf {name!r} of experts has shape {list(jnp.shape(leaf))}; expected a leading "
                 f"axis of length {count}, as long as gates. Stack the experts with jax.tree.map(jnp.stack, ...)."
             )
-    mix = lambda leaf: jnp.tensordot(jnp.asarray(gates, leaf.dtype), leaf, axes=1, precision="highest")  # noqa: E731
-    return jax.tree.map(mix, experts)
+
+    def mix(leaf: Array) -> Array:
+        return jnp.tensordot(jnp.asarray(gates, leaf.dtype), leaf, axes=1, precision="highest")
+
+    return jax.tree.map(lambda leaf: mix(leaf) if is_array(leaf) else leaf, experts)

@@ -15,8 +15,8 @@ from geojax.symmetry.action.door import check_spec
 from geojax.symmetry.action.elements import Element, compose, identity
 from geojax.symmetry.action.groups import MATRIX_KINDS, ORTHOGONAL, SCALING
 from geojax.symmetry.action.spec import SymmetrySpec
-from geojax.symmetry.orbits.leaves import move_tree
-from geojax.symmetry.orbits.reading import read_params
+from geojax.symmetry.orbits.leaves import move_leaves, with_leaves
+from geojax.symmetry.orbits.reading import Leaves, read_params
 from geojax.typing import Params, Scalar
 
 
@@ -65,7 +65,8 @@ def teleport(
         max_steps: Most steps.
 
     Returns:
-        TeleportResult. Permutations and signs stay at the identity.
+        TeleportResult. Permutations and signs stay at the identity; leaves other than floating or complex arrays are
+        not moved.
 
     Raises:
         TypeError: If ``spec`` is no SymmetrySpec, ``loss`` no function, or ``params`` no tree of
@@ -99,28 +100,41 @@ def teleport(
     checks.function(where, "loss", loss, f"Write {call}.")
     if objective is not None:
         checks.function(where, "objective", objective, "Pass objective=lambda params: ..., a scalar.")
-    read_params(call, spec, params=params)
-    params = jax.lax.stop_gradient(params)
-    psi = objective or (lambda params: tree.squared_norm(jax.grad(loss)(params)) / 2)
-    shape = jax.eval_shape(psi, params)
-    dtype = shape.dtype
+    (leaves,) = read_params(call, spec, params=params)
+    leaves = jax.lax.stop_gradient(leaves)
+    start = {path: leaf for path, leaf in leaves.items() if jnp.issubdtype(leaf.dtype, jnp.inexact)}
+
+    def whole(moved: Leaves) -> Params:
+        return with_leaves(params, {**leaves, **moved})
+
+    def psi(moved: Leaves) -> Array:
+        if objective is not None:
+            return jnp.asarray(objective(whole(moved)))
+        gradient = jax.grad(lambda moved: loss(whole(moved)))(moved)
+        return tree.squared_norm(gradient) / 2
+
+    def move(element: Element, moved: Leaves) -> Leaves:
+        ahead = move_leaves(spec, element, {**leaves, **moved})
+        return {path: ahead[path] for path in moved}
+
+    dtype = jax.eval_shape(psi, start).dtype
     names = [name for name, group in spec.members if group.kind in (SCALING, *MATRIX_KINDS)]
-    start = {name: array.astype(dtype) for name, array in identity(spec).items() if name in names}
+    at_rest = {name: array.astype(dtype) for name, array in identity(spec).items() if name in names}
     # Inside `shard_map` the zeros vary with the parameters: the gradient with respect to a value that all devices
     # share would be summed over the devices.
-    zero = vary_with({name: jnp.zeros_like(array) for name, array in start.items()}, params)
+    zero = vary_with({name: jnp.zeros_like(array) for name, array in at_rest.items()}, start)
 
-    def along(algebra: Element, params: Params) -> Float[Array, ""]:
-        return jnp.asarray(psi(move_tree(spec, _exponential(spec, algebra), params)))
+    def along(algebra: Element, moved: Leaves) -> Float[Array, ""]:
+        return psi(move(_exponential(spec, algebra), moved))
 
     def advance(state: _Position) -> tuple[_Position, Float[Array, ""]]:
-        slope = jax.grad(along)(zero, state.params)
+        slope = jax.grad(along)(zero, state.leaves)
         slope = {name: _tangent(spec.groups[name].kind, value) for name, value in slope.items()}
         size = jnp.sqrt(tree.squared_norm(slope)) if slope else jnp.zeros((), dtype)
         length = state.length / jnp.where(size > 0, size, 1)
         step = _exponential(spec, {name: length * value for name, value in slope.items()})
-        ahead = move_tree(spec, step, state.params)
-        value = jnp.asarray(psi(ahead))
+        ahead = move(step, state.leaves)
+        value = psi(ahead)
         better = value > state.value
         both = compose(spec, step, state.element)
         element = {name: both[name].astype(dtype) for name in state.element}
@@ -128,10 +142,11 @@ def teleport(
         kept = state._replace(length=state.length / 2)
         return jax.tree.map(lambda new, old: jnp.where(better, new, old), taken, kept), size
 
-    first = _Position(params, start, jnp.asarray(psi(params)), jnp.asarray(step_size, dtype))
-    end = iterate(advance, vary_with(first, params, step_size), tol=tol, max_steps=max_steps)
+    first = _Position(start, at_rest, psi(start), jnp.asarray(step_size, dtype))
+    end = iterate(advance, vary_with(first, start, step_size), tol=tol, max_steps=max_steps)
     element = {**identity(spec), **end.state.element}
-    return TeleportResult(end.state.params, element, end.state.value, end.error, end.num_steps, end.status)
+    moved = whole(end.state.leaves)
+    return TeleportResult(moved, element, end.state.value, end.error, end.num_steps, end.status)
 
 
 class TeleportationState(NamedTuple):
@@ -229,7 +244,9 @@ def with_teleportation(
 
 
 class _Position(NamedTuple):
-    params: Params
+    """The moved leaves, the element that moved them, the objective there, and the length of the next step."""
+
+    leaves: Leaves
     element: Element
     value: Float[Array, ""]
     length: Float[Array, ""]

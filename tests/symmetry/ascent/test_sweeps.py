@@ -78,6 +78,20 @@ def test_law_the_end_is_a_coordinatewise_optimum_and_close_to_the_best_of_all():
     assert np.mean(gaps) < 0.05
 
 
+def test_law_a_first_sweep_from_scratch_never_ends_below_its_start():
+    """Models near each other, where the identity is good and a search from the anchors alone may lose it."""
+
+    @jax.jit
+    @jax.vmap
+    def law(key):
+        a, noise = models(key)
+        b = [x + 0.7 * y for x, y in zip(a, noise)]
+        element, *_ = ascend(CHAIN, a, b, START, key=key, given=(), max_steps=1)
+        return objective(CHAIN, a, b, element) - objective(CHAIN, a, b, START)
+
+    assert np.all(law(jax.random.split(jax.random.key(1), 24)) >= -1e-12)
+
+
 @pytest.mark.parametrize("given", [(), ("x", "y", "z")], ids=["from scratch", "from a start"])
 def test_lazy_sweeps_end_where_the_others_do_and_measure_the_objective_once(given):
     key = KEYS[0]

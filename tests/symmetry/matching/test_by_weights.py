@@ -16,7 +16,7 @@ from geojax.symmetry.action.spec import SymmetrySpec
 from geojax.symmetry.matching.by_weights import weight_matching
 from tests.symmetry.inference.handmade import SPECS, dot, draw, leaf, mlp, plant, recurrent, score
 
-FAST = ("mlp", "attention", "recurrent", "no group")
+FAST = ("mlp", "recurrent", "no group")
 each_spec = pytest.mark.parametrize(
     "name", [name if name in FAST else pytest.param(name, marks=pytest.mark.full) for name in SPECS]
 )
@@ -80,7 +80,9 @@ def test_nan_weights_are_not_a_match(name):
         )
 
 
-@pytest.mark.parametrize("name", ["mlp", "attention", pytest.param("grouped", marks=pytest.mark.full)])
+@pytest.mark.parametrize(
+    "name", ["mlp", *(pytest.param(n, marks=pytest.mark.full) for n in ("attention", "grouped"))]
+)
 def test_converged_means_no_single_group_can_improve(name):
     """A coordinatewise optimum: no transposition inside one group raises the objective."""
     spec = SPECS[name]
@@ -189,6 +191,7 @@ def test_a_sweep_too_few_is_reported_with_the_name_of_the_option():
         unwrap(result)
 
 
+@pytest.mark.full
 def test_the_first_sweep_never_ends_below_the_start():
     """24 pairs near each other, where the identity is good and a start from the inputs alone may not be."""
     spec = mlp([1, 6, 6, 2])
