@@ -22,7 +22,6 @@ KNOWN_FAULTS: dict[str, dict[str, str]] = {
         "hidden_symmetry_defect": "a Python float: AttributeError, as it is asked for its dtype",
         "orbit_dimension": "a Python float: AttributeError, as it is asked for its dtype",
         "teleport": "a function among the leaves: grad refuses it from inside JAX",
-        "interpolated_experts": "typed keys among the experts reach arithmetic, which refuses them from inside JAX",
         "gauge_act": "leaves that it does not know are dropped",
         "gauge_orbit": "leaves that it does not know are dropped",
     }

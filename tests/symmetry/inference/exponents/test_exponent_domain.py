@@ -122,8 +122,9 @@ def compare(number, change_input, change_output, seed):
         for draw, value, array in zip(program.inputs, run.inputs, arrays, strict=True)
     ]
     for value, array, result in zip(run.outputs, function(*arrays), function(*changed), strict=True):
-        smooth = jax.dtypes.issubdtype(result.dtype, np.inexact)
-        assert same(change_output(value, array).astype(result.dtype) if smooth else array, result)
+        if jax.dtypes.issubdtype(result.dtype, np.inexact):
+            array = change_output(value, np.asarray(array)).astype(result.dtype)  # numpy compiles nothing
+        assert same(array, result)
 
 
 def rough(number):

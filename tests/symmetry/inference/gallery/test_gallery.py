@@ -117,7 +117,7 @@ def test_every_group_moves_the_parameters(example):
         assert changed or still, f"{name} moves nothing\n{it.spec}"
 
 
-@sample(6)
+@sample(10)
 def test_act_agrees_with_the_numpy_action(example):
     it = inferred(example)
     leaves = {path: np.asarray(leaf) for path, leaf in it.arrays.items()}
