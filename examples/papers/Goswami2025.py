@@ -7,7 +7,8 @@ Claim: keeping a fixed number of configurations, chosen by farthest-point sampli
 Differs: the paper searches 238 reactions of molecules; here the surface is Muller and Brown's, in the plane, with small
     trusted steps so that a search makes as many observations as a molecule's does, and 15 of them are kept. Work is
     counted: an observation of n points costs a factorisation of a matrix of 3 n rows for each length that is tried, of
-    order n^3. The distance by species is tried on clusters of 6 atoms.
+    order n^3; a search that fails counts with all the steps that it was given. The distance by
+    species is tried on clusters of 6 atoms.
 """
 
 import functools
