@@ -75,6 +75,11 @@ def verdict(claim: dict) -> str:
     return "holds" if claim["holds"] else "does not reproduce"
 
 
+def sentence(words: str) -> str:
+    """With a capital letter."""
+    return words[:1].upper() + words[1:]
+
+
 def section(key: str, path: Path) -> tuple[str, list[dict]]:
     """The text about one page, and its claims."""
     words = sections(key, path.read_text())
@@ -90,13 +95,12 @@ def section(key: str, path: Path) -> tuple[str, list[dict]]:
         if not claim["expected"] and "Fails" not in words:
             raise ValueError(f"{key}: {claim['what']!r} does not reproduce; say why in a Fails: section.")
     title, year = (bib.field(bib.entries()[key], name) for name in ("title", "year"))
-    low, high = found["seeds"]
     text = f"\n## {key}\n\n{title} ({year}). [{path.name}](../{path.relative_to(ROOT).as_posix()})\n\n"
-    text += f"{words['Claim']}\n\n| measured | paper | ours | asked | |\n|---|---|---|---|---|\n"
+    text += f"{sentence(words['Claim'])}\n\n| measured | paper | ours | asked | |\n|---|---|---|---|---|\n"
     text += "".join(row(claim) for claim in found["claims"])
-    text += f"\n**Differs.** {words['Differs']}\n"
-    text += f"\n**Does not reproduce.** {words['Fails']}\n" if "Fails" in words else ""
-    text += f"\nSize {found['size']}, seeds from {low} to {high}, jax {found['versions']['jax']}.\n"
+    text += f"\n**Differs.** {sentence(words['Differs'])}\n"
+    text += f"\n**Does not reproduce.** {sentence(words['Fails'])}\n" if "Fails" in words else ""
+    text += f"\nSize {found['size']}, first seed {found['first seed']}, jax {found['versions']['jax']}.\n"
     return text, found["claims"]
 
 

@@ -3,9 +3,9 @@
 Claim: a network trained in a random subspace theta_0 + P z of few dimensions reaches 90 % of the accuracy of one
     trained in all, and the dimension at which it does so hardly depends on the network's size.
 
-Differs: the paper needs 750 of the 199,210 dimensions of a perceptron on MNIST; here perceptrons of 2,410 and of 9,610
-    parameters learn the 8 x 8 digits, for which 300 dimensions are asked to do. Columns of P are random rows of normal
-    numbers of unit length, as in the paper's dense case.
+Differs: the paper needs 750 of the 199,210 dimensions of a perceptron on MNIST; here perceptrons of 2,410 and of
+    9,610 parameters learn the 8 x 8 digits, for which 300 dimensions are asked to do (100 gave 0.8, 200 about 0.9).
+    Columns of P are random rows of normal numbers of unit length, as in the paper's dense case.
 """
 
 import jax

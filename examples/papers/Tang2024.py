@@ -4,11 +4,11 @@ Claim: a few Sinkhorn iterations followed by Newton steps on a sparse Hessian so
     magnitude fewer iterations than Sinkhorn's alone, since the plan, and with it the Hessian, is nearly sparse.
 
 Differs: the paper transports 500 points and pictures, by distances and their squares; here it is uniform points in
-    the square, 200 of them (96 at quick size), with epsilon three thousandths of the mean cost. Both methods stop at a
-    marginal error of 1e-8 in double precision, and Sinkhorn's also after 20,000 iterations, so that the ratio may be
-    larger still. At a thousandth 300 Newton steps do not suffice for W1. Iterations are counted, and
-    benchmarks/bench_transport.py has times: a Newton step costs some tens of products with the plan, an iteration of
-    Sinkhorn's two.
+    the square, 200 of them (96 at quick size), with epsilon three thousandths of the mean cost. Both methods stop
+    at a marginal error of 1e-8 in double precision, and Sinkhorn's also after 20,000 iterations, so that the ratio
+    may be larger still. At a thousandth 300 Newton steps did not suffice for W1 in most of four trials. Iterations
+    are counted, and benchmarks/bench_transport.py has times: a Newton step costs some tens of products with the
+    plan, an iteration of Sinkhorn's two.
 """
 
 import jax

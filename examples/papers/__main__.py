@@ -45,7 +45,7 @@ def result(claims: list[Claim], size: Size, spent: float) -> dict:
     """What is kept of a run: numbers, versions and size, nothing of the machine but its kind."""
     return {
         "size": "full" if size.full else "quick",
-        "seeds": [size.start, size.start + size.num - 1],
+        "first seed": size.start,
         "processor seconds": round(spent, 1),
         "machine": f"{os.cpu_count()} x {platform.machine()}",
         "versions": {"python": platform.python_version()}
