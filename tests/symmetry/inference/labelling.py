@@ -15,7 +15,10 @@ from geojax.symmetry.inference.divide import divide
 from geojax.symmetry.inference.labels.axes import Factor, Node, Uniform, resolve
 from geojax.symmetry.inference.labels.interpreter import Interpreter
 from geojax.symmetry.inference.labels.values import Value
+from geojax.symmetry.inference.rules import load
 from tests.symmetry.inference.rules.rule_programs import Program
+
+load()
 
 
 def flat(function):

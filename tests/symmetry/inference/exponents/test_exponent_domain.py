@@ -132,8 +132,7 @@ def rough(number):
     return PROGRAMS[number].name in ("bfloat16", "reduce precision")
 
 
-@numbered
-def test_scaled_inputs_give_scaled_outputs(number):
+def check_scalings(number):
     run = run_of(number)
     basis = run.exponents.scales.solutions(range(run.exponents.count))
     generator = np.random.default_rng(7)
@@ -149,8 +148,7 @@ def test_scaled_inputs_give_scaled_outputs(number):
         compare(number, change, change, seed)
 
 
-@numbered
-def test_flipped_inputs_give_flipped_outputs(number):
+def check_signs(number):
     run = run_of(number)
     basis = run.exponents.signs.solutions(range(run.exponents.count))
     generator = np.random.default_rng(8)
@@ -161,8 +159,7 @@ def test_flipped_inputs_give_flipped_outputs(number):
         compare(number, change, change, seed)
 
 
-@numbered
-def test_arrays_scaled_as_a_whole(number):
+def check_wholes(number):
     run = run_of(number)
     basis = run.exponents.wholes.solutions(range(run.exponents.count))
     generator = np.random.default_rng(9)
@@ -234,8 +231,7 @@ def mapped(run, value, array, node, matrices, solution):
     return reblock(value, array, change)
 
 
-@numbered
-def test_linear_maps_of_inputs_give_linear_maps_of_outputs(number):
+def check_linear_maps(number):
     run = run_of(number)
     generator = np.random.default_rng(10)
     for node, solution in linear_maps(run) if not rough(number) else ():
@@ -245,6 +241,15 @@ def test_linear_maps_of_inputs_give_linear_maps_of_outputs(number):
             matrices = np.linalg.qr(matrices)[0]
         change = lambda v, a, m=matrices, k=node, e=solution: mapped(run, v, a, k, m, e)
         compare(number, change, change, 3)
+
+
+@numbered
+def test_changed_inputs_give_changed_outputs(number):
+    """Inputs scaled along axes, flipped, scaled as a whole, or mapped linearly, each as one solution says."""
+    check_scalings(number)
+    check_signs(number)
+    check_wholes(number)
+    check_linear_maps(number)
 
 
 def count(number):
@@ -299,7 +304,7 @@ def test_a_wrong_exponent_is_seen(monkeypatch):
     monkeypatch.setitem(arithmetic.UNARY, "square", arithmetic.LINEAR)
     run_of.cache_clear()
     with pytest.raises(AssertionError):
-        test_scaled_inputs_give_scaled_outputs(number)
+        check_scalings(number)
     run_of.cache_clear()
 
 
