@@ -25,7 +25,7 @@ from tests.symmetry.inference.handmade import SPECS, attention, draw, grouped, m
     [
         (mlp([2, 5, 2]), 120),
         pytest.param(mlp([2, 4, 3, 2]), 144, marks=pytest.mark.full),
-        (grouped(groups=2, inner=2), 32),
+        pytest.param(grouped(groups=2, inner=2), 32, marks=pytest.mark.full),
         pytest.param(attention(heads=2, width=2, model=3), 6 * 2 * 4 * 4, marks=pytest.mark.full),
         (recurrent(width=4), 24),
     ],
