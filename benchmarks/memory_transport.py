@@ -24,14 +24,11 @@ def measure(size, steps):
 
     keys = jax.random.split(jax.random.key(0), 2)
     x, y = (jax.random.normal(k, (size, 3), jnp.float32) for k in keys)
-    w = jnp.full(size, 1 / size, jnp.float32)
 
     @jax.jit
     def solve(x, y):
         def value(x):
-            result = point_cloud_sinkhorn(
-                x, y, w, w, cost=lambda p, q: jnp.sum((p - q) ** 2), epsilon=0.3, max_steps=steps
-            )
+            result = point_cloud_sinkhorn(x, y, epsilon=0.3, max_steps=steps)
             return result.cost, (result.error, result.num_steps)
 
         return jax.value_and_grad(value, has_aux=True)(x)

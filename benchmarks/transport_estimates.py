@@ -36,7 +36,7 @@ def mean_and_error(values):
 @jax.jit
 @functools.partial(jax.vmap, in_axes=(None, None, 0))
 def mixture_cost(sources, target, alpha):
-    return mixture_ot(sources, target, alpha, cost=lambda x, y: jnp.sum((x - y) ** 2), epsilon=0.5, tol=1e-4)
+    return mixture_ot(sources, target, alpha, epsilon=0.5, tol=1e-4)
 
 
 def mixture_scores(quick):

@@ -48,9 +48,8 @@ def test_a_page_implements_its_paper(papers, monkeypatch):
 
 
 def test_a_page_without_an_entry_is_noticed(papers, monkeypatch):
-    monkeypatch.setattr(
-        papers, "pages", lambda: {**papers.citations(), "Nobody1900": "examples/papers/Nobody1900.py"}
-    )
+    pages = {**papers.pages(), "Nobody1900": "examples/papers/Nobody1900.py"}
+    monkeypatch.setattr(papers, "pages", lambda: pages)
     with pytest.raises(
         ValueError, match=r"Nobody1900\.py is about \[Nobody1900\], which references\.bib lacks"
     ):

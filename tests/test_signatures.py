@@ -184,8 +184,6 @@ ALLOWED: dict[Callable[..., Any], dict[str, str]] = {
 
 # Patterns of names that have not changed yet in this branch. To be deleted when all branches are one.
 PENDING: dict[str, str] = {
-    r"symmetry\.(activation|universe|weight|width)_matching\.max_sweeps": "renamed on another branch",
-    r"symmetry\.with_teleportation\.spec": "moved on another branch",
     r"manifolds\.(consistency_bias|invariant_average)\.key": "moved on another branch",
     r"manifolds\.meshes\.score_distillation_grad\.key": "moved on another branch",
     r"transport\.sinkhorn_newton\.num_sinkhorn": "renamed on another branch",

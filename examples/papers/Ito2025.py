@@ -9,8 +9,8 @@ Differs: the paper's networks are perceptrons, VGG and ResNets on MNIST, Fashion
     perceptrons with two hidden layers of 32 units (64 at full size) on the 8 x 8 digits. The straight-through search
     starts from the match of weights and keeps the best that it met.
 
-Fails: the third network. Weights and loss lead to means of three of the same accuracy here, and on Fashion-MNIST the
-    loss leads to the better one (88.1 % against 87.3 % at width 512, 80.2 % against 70.4 % at 128, in
+Fails: the third network. Weights and loss lead to means of three of nearly the same accuracy here, and on Fashion-MNIST
+    the loss leads to the better one (88.1 % against 87.3 % at width 512, 80.2 % against 70.4 % at 128, in
     benchmarks/results/alignment.json). The search starts from the match of weights and keeps the best that it meets,
     which the paper's does not; started from no match at all it was no worse on these digits.
 """

@@ -55,7 +55,7 @@ def run(size: Size) -> list[Claim]:
         change = jnp.abs(value(there) - value(here)) / value(here)
         return change, steepness(there) / steepness(here), trained(here), trained(there)
 
-    change, ratio, plain, moved = size.seeds(one, batch=in_turn)
+    change, ratio, plain, moved = size.seeds(one, 10 if size.full else 8, batch=in_turn)
     plain, moved = (np.nan_to_num(np.asarray(curve), nan=np.inf) for curve in (plain, moved))
     first = plain[:, 0, steps] / moved[:, 0, steps]
     best = plain[:, :, steps + COST - 1].min(1), moved[:, :, steps - 1].min(1)

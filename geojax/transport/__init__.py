@@ -6,13 +6,14 @@ from geojax._core.halls import hall
 
 if TYPE_CHECKING:
     from geojax.transport import features, laws
+    from geojax.transport.costs import Distance, SquaredEuclidean, pairwise
     from geojax.transport.discrete.assignment import assignment, assignment_cost
     from geojax.transport.discrete.bottleneck import bottleneck_assignment
     from geojax.transport.discrete.polymeans import PolymeanResult, polymean
     from geojax.transport.discrete.sample_spaces import orbit_type, sample_space_distance
-    from geojax.transport.discrete.species import farthest_point_sampling, log_barrier, species_wasserstein
+    from geojax.transport.discrete.species import farthest_point_sampling, species_wasserstein
     from geojax.transport.entropic.barycenter import BarycenterResult, barycenter
-    from geojax.transport.entropic.divergence import sinkhorn_divergence
+    from geojax.transport.entropic.divergence import DivergenceResult, sinkhorn_divergence
     from geojax.transport.entropic.feature_sinkhorn import FeatureSinkhornResult, feature_sinkhorn
     from geojax.transport.entropic.free_support import FreeSupportResult, free_support_barycenter
     from geojax.transport.entropic.maps import barycentric_map, entropic_map
@@ -32,10 +33,7 @@ if TYPE_CHECKING:
     from geojax.transport.gromov.fused import fused_gromov_wasserstein
     from geojax.transport.gromov.initialisation import gw_barycentric_init
     from geojax.transport.gromov.sorted_bound import (
-        coactivation_graph,
         graph_on_logits_loss,
-        graph_row_means,
-        graph_row_norms,
         sorted_gromov_wasserstein,
     )
     from geojax.transport.gromov.wasserstein import GromovResult, gromov_wasserstein
@@ -47,6 +45,9 @@ if TYPE_CHECKING:
         lcot_inverse,
     )
     from geojax.transport.line.univariate import wasserstein_1d
+    from geojax.transport.low_rank.factors import LowRankResult
+    from geojax.transport.low_rank.linear import low_rank_sinkhorn
+    from geojax.transport.low_rank.quadratic import low_rank_gromov_wasserstein
     from geojax.transport.sliced.control_variates import lower_control, upper_control
     from geojax.transport.sliced.flow import sliced_flow
     from geojax.transport.sliced.max_sliced import MaxSlicedResult, max_sliced_wasserstein
@@ -54,15 +55,19 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BarycenterResult",
+    "Distance",
+    "DivergenceResult",
     "FeatureSinkhornResult",
     "FreeSupportResult",
     "GromovResult",
+    "LowRankResult",
     "MaxSlicedResult",
     "MultimarginalResult",
     "PointCloudResult",
     "PolymeanResult",
     "SinkhornResult",
     "SlicedResult",
+    "SquaredEuclidean",
     "assignment",
     "assignment_cost",
     "barycenter",
@@ -70,7 +75,6 @@ __all__ = [
     "bottleneck_assignment",
     "bures_wasserstein",
     "circular_wasserstein",
-    "coactivation_graph",
     "entropic_map",
     "farthest_point_sampling",
     "feature_sinkhorn",
@@ -80,8 +84,6 @@ __all__ = [
     "gaussian_mixture_wasserstein",
     "gaussian_wasserstein",
     "graph_on_logits_loss",
-    "graph_row_means",
-    "graph_row_norms",
     "gromov_wasserstein",
     "gw_barycentric_init",
     "laws",
@@ -89,12 +91,14 @@ __all__ = [
     "lcot_distance",
     "lcot_embedding",
     "lcot_inverse",
-    "log_barrier",
+    "low_rank_gromov_wasserstein",
+    "low_rank_sinkhorn",
     "lower_control",
     "max_sliced_wasserstein",
     "multimarginal_sinkhorn",
     "orbit_type",
     "orthogonal_directions",
+    "pairwise",
     "partial_transport",
     "point_cloud_sinkhorn",
     "polymean",
@@ -115,15 +119,19 @@ __all__ = [
 
 _DEFINED_IN = {
     "BarycenterResult": "geojax.transport.entropic.barycenter",
+    "Distance": "geojax.transport.costs",
+    "DivergenceResult": "geojax.transport.entropic.divergence",
     "FeatureSinkhornResult": "geojax.transport.entropic.feature_sinkhorn",
     "FreeSupportResult": "geojax.transport.entropic.free_support",
     "GromovResult": "geojax.transport.gromov.wasserstein",
+    "LowRankResult": "geojax.transport.low_rank.factors",
     "MaxSlicedResult": "geojax.transport.sliced.max_sliced",
     "MultimarginalResult": "geojax.transport.entropic.multimarginal",
     "PointCloudResult": "geojax.transport.entropic.point_cloud",
     "PolymeanResult": "geojax.transport.discrete.polymeans",
     "SinkhornResult": "geojax.transport.entropic.sinkhorn",
     "SlicedResult": "geojax.transport.sliced.wasserstein",
+    "SquaredEuclidean": "geojax.transport.costs",
     "assignment": "geojax.transport.discrete.assignment",
     "assignment_cost": "geojax.transport.discrete.assignment",
     "barycenter": "geojax.transport.entropic.barycenter",
@@ -131,7 +139,6 @@ _DEFINED_IN = {
     "bottleneck_assignment": "geojax.transport.discrete.bottleneck",
     "bures_wasserstein": "geojax.transport.gaussian.bures",
     "circular_wasserstein": "geojax.transport.line.circular",
-    "coactivation_graph": "geojax.transport.gromov.sorted_bound",
     "entropic_map": "geojax.transport.entropic.maps",
     "farthest_point_sampling": "geojax.transport.discrete.species",
     "feature_sinkhorn": "geojax.transport.entropic.feature_sinkhorn",
@@ -141,8 +148,6 @@ _DEFINED_IN = {
     "gaussian_mixture_wasserstein": "geojax.transport.gaussian.mixture",
     "gaussian_wasserstein": "geojax.transport.gaussian.bures",
     "graph_on_logits_loss": "geojax.transport.gromov.sorted_bound",
-    "graph_row_means": "geojax.transport.gromov.sorted_bound",
-    "graph_row_norms": "geojax.transport.gromov.sorted_bound",
     "gromov_wasserstein": "geojax.transport.gromov.wasserstein",
     "gw_barycentric_init": "geojax.transport.gromov.initialisation",
     "laws": "geojax.transport.laws",
@@ -150,12 +155,14 @@ _DEFINED_IN = {
     "lcot_distance": "geojax.transport.line.linear_circular",
     "lcot_embedding": "geojax.transport.line.linear_circular",
     "lcot_inverse": "geojax.transport.line.linear_circular",
-    "log_barrier": "geojax.transport.discrete.species",
+    "low_rank_gromov_wasserstein": "geojax.transport.low_rank.quadratic",
+    "low_rank_sinkhorn": "geojax.transport.low_rank.linear",
     "lower_control": "geojax.transport.sliced.control_variates",
     "max_sliced_wasserstein": "geojax.transport.sliced.max_sliced",
     "multimarginal_sinkhorn": "geojax.transport.entropic.multimarginal",
     "orbit_type": "geojax.transport.discrete.sample_spaces",
     "orthogonal_directions": "geojax.transport.features.directions",
+    "pairwise": "geojax.transport.costs",
     "partial_transport": "geojax.transport.entropic.partial",
     "point_cloud_sinkhorn": "geojax.transport.entropic.point_cloud",
     "polymean": "geojax.transport.discrete.polymeans",

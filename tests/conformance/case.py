@@ -55,6 +55,7 @@ class Case:
         params: Positions of the arguments that are trees of parameters, which may hold leaves that are no arrays.
             By default every argument that is a dict; say otherwise where a dict is something else.
         exemptions: {name of a check: why it does not apply}.
+        careful: Whether the core programs are compiled as those of other tests are; the harness sets it.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Case:
     surrogate: Callable[..., Any] | None = None
     params: tuple[int, ...] | None = None
     exemptions: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    careful: bool = False
 
     def __post_init__(self) -> None:
         for check, reason in self.exemptions.items():
@@ -121,12 +123,22 @@ class Case:
         return Programs(self)
 
     @functools.cached_property
+    def with_care(self) -> "Case":
+        """The same case, whose core programs are compiled as those of other tests are."""
+        return dataclasses.replace(self, careful=True)
+
+    @functools.cached_property
     def excused(self) -> dict[str, str]:
         """The exemptions, and what follows from them: without a derivative there is none of a batch."""
         excused = dict(self.exemptions)
         if set(DERIVATIVES) - {"grad_vmap_equals_loop"} <= set(excused):
             excused.setdefault("grad_vmap_equals_loop", excused["gradient_matches_differences"])
         return excused
+
+    @property
+    def left_out(self) -> bool:
+        """Whether the case is exempt as a whole, being no function of arrays or one of several that are alike."""
+        return len(self.exemptions) > len(DERIVATIVES) + 6
 
     @property
     def smooth(self) -> bool:

@@ -345,5 +345,8 @@ FULL: dict[str, Check] = {
     "gradient_finite_at_edges": gradient_finite_in_both_precisions,
 }
 
+# Those that compile nothing, so that an exemption from them can be tried.
+TRACED = ("dtypes_kept", "non_array_leaves", "docstring")
+
 # What an exemption may name.
 CHECKS = tuple(dict.fromkeys((*CORE, *FULL)))

@@ -5,8 +5,7 @@ There is one test for each case and tier. It runs all its checks and lists those
 
 import importlib
 import inspect
-import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,6 +15,8 @@ import pytest
 import geojax
 from tests.conformance.case import Case
 from tests.conformance.checks import CHECKS, CORE, FULL, Check
+from tests.conformance.conform import failures
+from tests.conformance.known_faults import KNOWN_FAULTS
 
 HERE = Path(__file__).parent
 # What a user imports: the root, and each package, its halls included. The demo is a program, not a library.
@@ -85,32 +86,19 @@ PARAMETERS = [
 ]
 
 
-def failures(case: Case, checks: Mapping[str, Check]) -> list[str]:
-    """Run the checks from which the case is not exempt, and say what each failure was."""
-    found = []
-    for name, check in checks.items():
-        if name in case.excused:
-            continue
-        try:
-            check(case)
-        except AssertionError as error:
-            found.append(f"{name}: {error}")
-        except Exception as error:  # the other checks still run
-            found.append(f"{name}: {''.join(traceback.format_exception(error, limit=-4))}")
-    return found
-
-
-def conform(case: Case, checks: Mapping[str, Check], record) -> None:
-    unknown = set(case.exemptions) - set(CHECKS)
-    assert not unknown, f"exemptions from unknown checks {sorted(unknown)}"
-    for name in checks:
-        if name in case.excused:
-            record("exempt", f"{name}: {case.excused[name]}")
-    found = failures(case, checks)
+def conform(case: Case, checks: Mapping[str, Check], record: Callable[[str, object], None]) -> None:
+    found = failures(case, checks, record)
     if found:
         pytest.fail(
             f"{case.label} fails {len(found)} of {len(checks)} checks\n\n" + "\n\n".join(found), False
         )
+
+
+def test_known_faults_are_of_known_cases_and_checks():
+    labels = {case.label for _, case in CASES}
+    for check, cases in KNOWN_FAULTS.items():
+        assert check in CHECKS
+        assert set(cases) <= labels, f"{check}: no case has the label {sorted(set(cases) - labels)}"
 
 
 @pytest.mark.parametrize("case", PARAMETERS)

@@ -13,6 +13,7 @@ from geojax._core.struct import struct
 from geojax.results import Status
 from tests.conformance.case import Case
 from tests.conformance.checks import CHECKS, CORE, FULL
+from tests.conformance.conform import failure, failures
 
 
 @struct
@@ -373,6 +374,37 @@ def test_every_check_has_a_function_that_breaks_it(tier):
 
 def test_every_check_may_be_named_in_an_exemption():
     assert set(CHECKS) == set(CORE) | set(FULL)
+
+
+def test_all_failing_checks_are_listed():
+    found = failures(broken(widens), CORE)
+    assert [message.split(":")[0] for message in found] == ["dtypes_kept"]
+    found = failures(broken(nan_gradient), CORE)
+    assert [message.split(":")[0] for message in found] == ["gradient_finite_at_edges"]
+    found = failures(broken(host_only), CORE)
+    assert {"vmap_equals_loop", "one_trace", "eval_shape_works"} <= {m.split(":")[0] for m in found}
+
+
+def test_a_stale_exemption_and_a_mended_fault_are_failures():
+    reason = "once there was a reason"
+    seen = []
+    case = dataclasses.replace(DIRECT, exemptions={"dtypes_kept": reason})
+    (found,) = failures(case, {"dtypes_kept": CORE["dtypes_kept"]}, lambda *pair: seen.append(pair))
+    assert "stale" in found
+    assert seen == [("exempt", f"dtypes_kept: {reason}")]
+    (found,) = failures(DIRECT, {"dtypes_kept": CORE["dtypes_kept"]}, faults={"dtypes_kept": reason})
+    assert "known_faults.py" in found
+    assert (
+        failures(broken(widens), {"dtypes_kept": CORE["dtypes_kept"]}, faults={"dtypes_kept": reason}) == []
+    )
+
+
+def test_what_fails_is_compiled_again_with_care():
+    def quickly_wrong(case):
+        assert case.careful, "wrong"
+
+    assert failure(DIRECT, quickly_wrong) is None
+    assert failure(DIRECT, lambda case: CORE["dtypes_kept"](broken(widens))) is not None
 
 
 @pytest.mark.parametrize("check", EVERY)

@@ -32,7 +32,7 @@ RULES = {
     "aggregate": merging.aggregate,
     "learn_aggregation": lambda s: merging.learn_aggregation(loss, s, max_steps=2).params,
     "client_coherence": lambda s: merging.client_coherence(BASE, s),
-    "karcher": lambda s: merging.karcher(s).params,
+    "karcher": jax.jit(lambda s: merging.karcher(s).params),
     "model_stock": lambda s: merging.model_stock(BASE, s),
     "pairwise_cosine": lambda s: merging.pairwise_cosine(BASE, s),
     "task_arithmetic": lambda s: merging.task_arithmetic(BASE, s),

@@ -175,7 +175,10 @@ def dare(
         return kept.astype(leaf.dtype)
 
     def merge(leaf: Array, start: Array, mask: Array) -> Array:
-        return start + _weighted_sum(weights, mask * (leaf - start)) / jnp.asarray(density, leaf.real.dtype)
+        vectors = leaf - start
+        # 0 * vectors keeps a NaN in a dropped entry; a product with the mask may be compiled to a choice that does not.
+        kept = jnp.where(mask != 0, vectors, 0 * vectors)
+        return start + _weighted_sum(weights, kept) / jnp.asarray(density, leaf.real.dtype)
 
     return map_stack(merge, stack, like_stack(stack, base), tree.map_named(mask, stack))
 

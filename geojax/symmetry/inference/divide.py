@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 
 from geojax.symmetry.action.layout import Block, Cut, Layout, Part
-from geojax.symmetry.inference.exponents.gauges import Gauged
+from geojax.symmetry.inference.exponents.carriers import Carrier
 from geojax.symmetry.inference.labels.axes import Factor, Stack, Sum, length, resolve
 
 Factors = list[tuple[int, Factor]]
@@ -56,7 +56,7 @@ def symbols_of_blocks(factors: Factors) -> Iterator[tuple[int, ...]]:
     """For each block of a leaf, in the order of `layout.blocks`, the unknown exponents of its axes."""
     division = _division(factors)
     if division is None:
-        yield tuple(f.symbol for _, f in factors if isinstance(f, Gauged))
+        yield tuple(f.symbol for _, f in factors if isinstance(f, Carrier))
         return
     for rest in division[2]:
         yield from symbols_of_blocks(rest)

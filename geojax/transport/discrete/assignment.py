@@ -11,10 +11,11 @@ from scipy.optimize import linear_sum_assignment
 
 from geojax._core import checks
 from geojax.transport.discrete.augmenting_path import shortest_augmenting_path
+from geojax.transport.measures import arrays
 
 
 def assignment(cost_matrix: Num[Array, "n m"]) -> Int[Array, " n"]:
-    """Exact minimum-cost assignment of every row to a column of its own.
+    """Exact minimum-cost assignment of the rows to different columns.
 
     Minimises  sum_i C[i, perm[i]]  over injective maps perm from rows to columns. For n = m the
     result is a permutation in the convention new[i] = old[perm[i]].
@@ -24,8 +25,8 @@ def assignment(cost_matrix: Num[Array, "n m"]) -> Int[Array, " n"]:
 
     Returns:
         perm, [n], int32. Every entry is -1 if the costs hold a NaN or -inf, or if the forbidden
-        pairs leave no assignment; `assignment_cost` tells the two apart. Nothing is ever raised
-        for a value.
+        pairs leave no assignment; `assignment_cost` distinguishes the two. No value of the costs
+        raises.
 
     Raises:
         ValueError: At trace time, if cost_matrix is not a matrix or has more rows than columns.
@@ -34,8 +35,8 @@ def assignment(cost_matrix: Num[Array, "n m"]) -> Int[Array, " n"]:
     Differentiation: none (piecewise constant): the derivative of perm is zero. Use
         `assignment_cost`, or gather the selected costs with `jnp.take_along_axis`.
 
-    Complexity: O(n^2 m) worst case. On CPU one host call serves a whole `vmap`; on accelerators a
-        pure JAX search is used, exact up to rounding in the dtype of the costs.
+    Complexity: O(n^2 m) worst case. On CPU a whole `vmap` is one call on the host; accelerators
+        use a search in pure JAX, exact up to rounding in the dtype of the costs.
 
     Example:
         >>> import jax.numpy as jnp
@@ -68,7 +69,7 @@ def assignment_cost(cost_matrix: Num[Array, "n m"]) -> Float[Array, ""]:
         TypeError: At trace time, if cost_matrix is not real.
 
     Differentiation: envelope. The gradient is the permutation matrix P[i, perm[i]] = 1, one of the
-        subgradients of this concave function where the optimum is not unique.
+        subgradients of this concave function if the optimum is not unique.
 
     Complexity: one `assignment`.
 
@@ -89,24 +90,25 @@ def assignment_cost(cost_matrix: Num[Array, "n m"]) -> Float[Array, ""]:
 
 
 def _real_matrix(cost_matrix: Num[Array, "n m"]) -> Float[Array, "n m"]:
-    """Return the costs as a floating matrix of at least single precision, or raise a clear error."""
-    (cost,) = checks.floats("assignment", cost_matrix=cost_matrix)
+    """The costs as a floating matrix of at least single precision; raises for a wrong shape or dtype."""
+    (cost,) = arrays("assignment", cost_matrix=cost_matrix)
     size = checks.shapes("assignment", cost_matrix=(cost, "n m"))
     if size["n"] > size["m"]:
         raise ValueError(
             f"assignment: cost_matrix has shape {list(cost.shape)}, more rows than columns; expected n <= m, "
-            "as every row needs a column of its own. Pass cost_matrix.T; it gives the row of each column."
+            "as the rows get different columns. Pass cost_matrix.T; the result is then the row of each column."
         )
     return cost.astype(jnp.promote_types(cost.dtype, jnp.float32))
 
 
 def _has_unusable(cost: Float[Array, "n m"]):
+    """Whether any cost is NaN or -inf."""
     return jnp.any(jnp.isnan(cost) | (cost == -jnp.inf))
 
 
 @jax.jit
 def _solve(cost: Float[Array, "n m"]) -> Int[Array, " n"]:
-    """The engine of the platform: compiled once a shape, also when called eagerly."""
+    """The solver of the platform, compiled once for each shape, so that eager calls are fast too."""
     return jax.lax.platform_dependent(cost, cpu=_on_host, default=_on_device)
 
 
@@ -116,11 +118,13 @@ def _on_device(cost: Float[Array, "n m"]) -> Int[Array, " n"]:
 
 
 def _on_host(cost: Float[Array, "n m"]) -> Int[Array, " n"]:
-    # A buffer callback reads the operand in place: a tenth of pure_callback's overhead, and no
-    # transfer inside the callback that could wait for a device busy with another callback.
+    # A buffer callback reads the operand in place. It has a tenth of pure_callback's overhead, and
+    # no transfer that could wait for a device which is busy with another callback.
     result = jax.ShapeDtypeStruct(cost.shape[:1], jnp.int32)
     perm = buffer_callback(_fill_assignments, result, vmap_method="broadcast_all")(cost)
-    return perm + jnp.zeros_like(cost[:, 0], dtype=jnp.int32)  # varies over a mesh as cost does
+    return perm + jnp.zeros_like(
+        cost[:, 0], dtype=jnp.int32
+    )  # inside shard_map, varies over the mesh like cost
 
 
 def _fill_assignments(_, perm, cost) -> None:
@@ -132,5 +136,5 @@ def _fill_assignments(_, perm, cost) -> None:
     for i, usable in enumerate(lowest > -np.inf):
         perm[i] = -1
         if usable:
-            with contextlib.suppress(ValueError):  # the forbidden pairs leave no assignment
+            with contextlib.suppress(ValueError):  # raised if the forbidden pairs leave no assignment
                 perm[i] = linear_sum_assignment(cost[i])[1]

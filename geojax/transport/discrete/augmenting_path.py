@@ -1,4 +1,4 @@
-"""Shortest augmenting paths: exact assignment in pure JAX, for devices without a host engine."""
+"""Shortest augmenting paths: exact assignment in pure JAX, for accelerators."""
 
 from typing import NamedTuple
 
@@ -8,7 +8,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 
 class _Matching(NamedTuple):
-    """Partial matching with the dual prices that prove it optimal so far."""
+    """A matching of some of the rows, with dual prices that prove it optimal for these rows."""
 
     column: Int[Array, " n"]  # column of each row, -1 while free
     row: Int[Array, " m"]  # row of each column, -1 while free
@@ -25,16 +25,16 @@ class _Search(NamedTuple):
     row_seen: Bool[Array, " n"]
     column_seen: Bool[Array, " m"]
     frontier: Int[Array, ""]  # row to expand next
-    reached: Float[Array, ""]  # distance of the column settled last
-    sink: Int[Array, ""]  # free column that ends the path, -1 while none
+    reached: Float[Array, ""]  # distance of the column reached last
+    sink: Int[Array, ""]  # free column at the end of the path, -1 until it is reached
 
 
 def shortest_augmenting_path(cost_matrix: Float[Array, "n m"]) -> Int[Array, " n"]:
     """Exact minimum-cost assignment by successive shortest augmenting paths.
 
-    Rows start on their cheapest column where no other row wants it; every row left over is joined
-    by a shortest path in the reduced costs C - u - v >= 0, which keeps the matching optimal for the
-    rows it covers. Exact up to rounding in the dtype of the costs.
+    Each row starts with its cheapest column, unless an earlier row has it. The other rows are matched
+    one by one, along a shortest path in the reduced costs C - u - v >= 0, which keeps the matching
+    optimal for the rows it covers. Exact up to rounding in the dtype of the costs.
 
     Args:
         cost_matrix: Costs, [n, m] with 1 <= n <= m. +inf forbids a pair; NaN and -inf are not allowed.
@@ -45,20 +45,20 @@ def shortest_augmenting_path(cost_matrix: Float[Array, "n m"]) -> Int[Array, " n
     References: [Crouse2016]; [Jonker1987].
     """
     num_rows = cost_matrix.shape[0]
-    # In units of the largest finite cost no sum of prices can overflow.
+    # Divided by the largest finite cost, costs and prices cannot overflow when summed.
     finite = jnp.isfinite(cost_matrix)
     scale = jnp.max(jnp.where(finite, jnp.abs(cost_matrix), 0))
     cost = jnp.where(finite, cost_matrix / jnp.where(scale > 0, scale, 1), jnp.inf)
 
     def expand(search: _Search, matching: _Matching, row: Int[Array, ""]) -> _Search:
-        """Relax the edges of the frontier row, then settle the nearest open column."""
+        """Relax the edges of the frontier row, then move on to the nearest column not yet seen."""
         reduced = search.reached + cost[search.frontier] - matching.u[search.frontier] - matching.v
         nearer = ~search.column_seen & (reduced < search.distance)
         distance = jnp.where(nearer, reduced, search.distance)
         parent = jnp.where(nearer, search.frontier, search.parent)
         open_distance = jnp.where(search.column_seen, jnp.inf, distance)
         reached = jnp.min(open_distance)
-        # Among equally near columns a free one ends the search at once.
+        # Of several nearest columns prefer a free one, which ends the search.
         nearest = jnp.argmax((open_distance == reached) * (1 + (matching.row < 0)))
         owner = matching.row[nearest]
         return _Search(
@@ -74,7 +74,7 @@ def shortest_augmenting_path(cost_matrix: Float[Array, "n m"]) -> Int[Array, " n
     def augment(matching: _Matching) -> _Matching:
         """Match one more row along a shortest path and update the prices."""
         row = jnp.argmin(matching.column).astype(jnp.int32)
-        wanted = matching.column[row] < 0  # false in the members of a batch that are done
+        wanted = matching.column[row] < 0  # false for the items of a batch that are complete
         search = jax.lax.while_loop(
             lambda s: wanted & (s.sink < 0) & jnp.isfinite(s.reached),
             lambda s: expand(s, matching, row),
@@ -89,11 +89,11 @@ def shortest_augmenting_path(cost_matrix: Float[Array, "n m"]) -> Int[Array, " n
             ),
         )
         feasible = (search.sink >= 0) & jnp.isfinite(search.reached)
-        settled = jnp.where(feasible & search.column_seen, search.reached - search.distance, 0)
-        own = settled[jnp.maximum(matching.column, 0)]
+        drop = jnp.where(feasible & search.column_seen, search.reached - search.distance, 0)
+        own = drop[jnp.maximum(matching.column, 0)]
         rise = jnp.where(jnp.arange(num_rows) == row, search.reached, own)
         u = matching.u + jnp.where(search.row_seen, rise, 0)
-        v = matching.v - settled
+        v = matching.v - drop
 
         def step_back(state):
             column, row_of, end, _ = state

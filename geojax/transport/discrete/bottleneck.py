@@ -1,32 +1,33 @@
-"""The assignment whose worst pair is best."""
+"""The assignment whose most expensive pair is as cheap as possible."""
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int, Num
 
 from geojax.transport.discrete.assignment import assignment
+from geojax.transport.measures import arrays
 
 
 def bottleneck_assignment(cost_matrix: Num[Array, "n m"]) -> Int[Array, " n"]:
-    """Exact assignment of every row to a column of its own with the smallest largest cost.
+    """Exact assignment of the rows to different columns that minimises the largest cost.
 
-    Minimises  max_i C[i, perm[i]]  over injective maps perm from rows to columns, and among those that do,
-    sum_i C[i, perm[i]]. The bottleneck is found by bisection over the n m costs in order: a threshold is reachable if
-    the pairs below it hold a complete matching.
+    Minimises  max_i C[i, perm[i]],  the bottleneck, over injective maps perm from rows to columns, and among the
+    minimisers  sum_i C[i, perm[i]].  The bottleneck is computed by bisection over the sorted costs: a threshold is high
+    enough if the pairs up to it contain a complete matching.
 
     Args:
         cost_matrix: Costs, [n, m] with n <= m, any real dtype. +inf forbids a pair.
 
     Returns:
-        perm, [n], int32, as `assignment` gives it; every entry is -1 if the costs hold a NaN or -inf, or if the
-        forbidden pairs leave no assignment. The bottleneck is the largest of the costs it selects.
+        perm, [n], int32, as from `assignment`; every entry is -1 if the costs hold a NaN or -inf, or if the
+        forbidden pairs leave no assignment. The bottleneck is the largest of the selected costs.
 
     Raises:
         ValueError: At trace time, if cost_matrix is not a matrix or has more rows than columns.
         TypeError: At trace time, if cost_matrix is not real.
 
-    Differentiation: none (piecewise constant). The gradient of the bottleneck is that of the largest selected cost:
-        gather the costs with `jnp.take_along_axis` and take their maximum.
+    Differentiation: none (piecewise constant). For the gradient of the bottleneck gather the selected costs
+        with `jnp.take_along_axis` and take their maximum.
 
     Complexity: log2(n m) + 1 calls of `assignment`, and one sort of the costs.
 
@@ -42,12 +43,14 @@ def bottleneck_assignment(cost_matrix: Num[Array, "n m"]) -> Int[Array, " n"]:
 
     References: [Burkard2012], Sec. 6.2.
     """
-    costs = jax.lax.stop_gradient(jnp.asarray(cost_matrix))
+    (floats,) = arrays("bottleneck_assignment", cost_matrix=cost_matrix)
+    costs = jax.lax.stop_gradient(jnp.asarray(cost_matrix))  # integers are compared exactly
     if costs.ndim != 2 or costs.shape[0] > costs.shape[1] or costs.shape[0] == 0:
         return assignment(costs)
     levels = jnp.sort(costs.reshape(-1))
 
-    def reachable(threshold: Array) -> Array:
+    def is_enough(threshold: Array) -> Array:
+        """Whether the pairs up to this cost contain a complete matching."""
         blocked = (costs > threshold).astype(jnp.float32)
         perm = assignment(blocked)
         return jnp.sum(jnp.take_along_axis(blocked, perm[:, None], axis=1)) == 0
@@ -55,14 +58,10 @@ def bottleneck_assignment(cost_matrix: Num[Array, "n m"]) -> Int[Array, " n"]:
     def halve(_: Array, bounds: tuple[Array, Array]) -> tuple[Array, Array]:
         low, high = bounds
         middle = (low + high) // 2
-        enough = reachable(levels[middle])
+        enough = is_enough(levels[middle])
         return jnp.where(enough, low, middle + 1), jnp.where(enough, middle, high)
 
-    # The largest cost always suffices, unless pairs are forbidden; the last assignment sees to that.
-    first = 0 * jnp.argmin(levels).astype(jnp.int32)  # varies over a mesh as the costs do
+    # The largest cost is high enough unless forbidden pairs leave no assignment, which the last call reports.
+    first = 0 * jnp.argmin(levels).astype(jnp.int32)  # inside shard_map, varies over the mesh like the costs
     low, _ = jax.lax.fori_loop(0, costs.size.bit_length(), halve, (first, first + (costs.size - 1)))
-    return assignment(jnp.where(costs > levels[low], jnp.inf, costs.astype(_floating(costs))))
-
-
-def _floating(costs: Array):
-    return costs.dtype if jnp.issubdtype(costs.dtype, jnp.floating) else jax.dtypes.result_type(float)
+    return assignment(jnp.where(costs > levels[low], jnp.inf, costs.astype(floats.dtype)))

@@ -1,4 +1,4 @@
-"""Polymeans: the measures of k points nearest to a sample, on any space that has distances and means."""
+"""Polymeans: the measures on k points that are nearest to a sample, on any space with distances and means."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,17 +10,18 @@ from jaxtyping import Array, Float, Int, PyTree
 from geojax._core import checks
 from geojax._core.loops import iterate, vary_with
 from geojax._core.struct import struct
-from geojax.transport.discrete.sample_spaces import sample_size
+from geojax.transport.costs import cost_matrix_of
+from geojax.transport.measures import num_points
 from geojax.typing import Cost
 
 
 @struct
 class PolymeanResult:
-    """A measure of k points near a sample.
+    """A measure on k points near a sample.
 
-    `points` [k, ...] and `weights` [k] are the measure; `assignment` [n] says which of them each point of the sample
-    went to; `cost` is the squared W_2 distance to the sample; `error` is the share of points that the last step moved
-    from one to another.
+    `points` [k, ...] and `weights` [k] are the measure; `assignment` [n] is the index of the nearest of them for
+    each point of the sample; `cost` is the squared W_2 distance to the sample; `error` is the share of the sample whose
+    nearest point changed in the last step.
     """
 
     points: Any
@@ -40,60 +41,61 @@ def polymean(
     mean: Callable[[PyTree, Float[Array, " n"]], PyTree],
     max_steps: int = 100,
 ) -> PolymeanResult:
-    """Measure of k points nearest to a sample in W_2, a local minimum found by Lloyd's steps from given points.
+    """Measure on k points nearest to a sample in W_2, a local minimum reached by Lloyd's steps from given points.
 
     Minimises  W_2^2(sum_j w_j delta_(c_j), mean_i delta_(x_i)) = mean_i min_j dist(x_i, c_j)^2,  the projection of the
     empirical measure onto the k-skeleton of Wasserstein space: its Frechet mean for k = 1, k-means in a Euclidean
-    space. Each step sends every point to the nearest c_j and moves c_j to the mean of what it got; the cost never
+    space. Each step assigns every point to the nearest c_j and moves c_j to the mean of its points; the cost never
     rises.
 
     Args:
         x: Sample, [n, ...]; an array or any tree of arrays that share the leading axis.
         init: Points to start from, [k, ...], a tree like x. Try several starts and keep the best cost.
-        dist: dist(x_i, c_j) -> scalar, the metric of the space, such as a manifold's `dist`.
+        dist: dist(x_i, c_j) -> scalar, the metric of the space, such as `Sphere().dist` or `Distance()`.
         mean: mean(x, weights [n]) -> point, the weighted Frechet mean; weights are nonnegative and sum to 1.
         max_steps: Most steps; static.
 
     Returns:
-        PolymeanResult. A point that gets nothing stays where it is, with weight 0.
+        PolymeanResult. A c_j that is nearest to no point stays where it is, with weight 0.
 
     Raises:
         ValueError: At trace time, if a set is empty or the leaves disagree in size.
 
-    Status: CONVERGED when a step moves no point to another c_j; MAX_STEPS; NONFINITE.
+    Status: CONVERGED if a step changes no assignment; MAX_STEPS; NONFINITE if a distance is not finite.
 
-    Differentiation: `points` and `cost`: exact with the assignment held, through `mean` and `dist`. Others: none.
+    Differentiation: `points` and `cost`: exact with the assignment held fixed, through `mean` and `dist`. Others: none.
 
-    Complexity: n k distances and k means of n points a step.
+    Complexity: n k distances and k means of n points per step.
 
     Example:
         >>> import jax.numpy as jnp
         >>> import geojax as gj
-        >>> found = gj.transport.polymean(
+        >>> result = gj.transport.polymean(
         ...     jnp.array([0.0, 1.0, 10.0, 11.0, 12.0]),
         ...     init=jnp.array([0.0, 1.0]),
-        ...     dist=lambda p, q: abs(p - q),
+        ...     dist=gj.transport.Distance(),
         ...     mean=lambda x, weights: weights @ x,
         ... )
-        >>> gj.unwrap(found).points.round(1).tolist(), found.assignment.tolist()
+        >>> gj.unwrap(result).points.round(1).tolist(), result.assignment.tolist()
         ([0.5, 11.0], [0, 0, 1, 1, 1])
 
     References: [Harms2020]; [Lloyd1982].
     """
-    n, k = sample_size("polymean", "x", x), sample_size("polymean", "init", init)
+    n, k = num_points("polymean", x=x, init=init)
+    _check_mean(mean)
     checks.count("polymean", "max_steps", max_steps)
     held, start = jax.lax.stop_gradient((x, init))
 
     def squares(points: PyTree, centres: PyTree) -> Float[Array, "n k"]:
-        return jnp.square(jax.vmap(lambda p: jax.vmap(lambda c: dist(p, c))(centres))(points))
+        return jnp.square(cost_matrix_of("polymean", "dist", dist, points, centres))
 
-    def moved(points: PyTree, centres: PyTree, nearest: Array, dtype) -> PyTree:
-        """Each centre at the mean of the points that are nearest to it."""
+    def centres_of(points: PyTree, centres: PyTree, nearest: Array, dtype) -> PyTree:
+        """For each centre, the mean of the points that are nearest to it."""
 
         def one(j: Array, centre: PyTree) -> PyTree:
             mine = (nearest == j).astype(dtype)
             count = jnp.sum(mine)
-            # Where there is nothing to average, average everything and throw it away.
+            # A centre without points averages all of them, and the result is discarded below.
             weights = jnp.where(count > 0, mine / jnp.where(count > 0, count, 1), 1 / n)
             return jax.tree.map(
                 lambda m, c: jnp.where(count > 0, m, c).astype(c.dtype), mean(points, weights), centre
@@ -109,14 +111,23 @@ def polymean(
         costs = squares(held, centres)
         following = jnp.argmin(costs, axis=1).astype(jnp.int32)
         changed = jnp.sum(following != nearest).astype(dtype) / n
-        # A NaN distance is no verdict on which is nearest.
+        # With a NaN distance the nearest centre is undefined.
         error = jnp.where(jnp.all(jnp.isfinite(costs)), changed, jnp.nan)
-        return (moved(held, centres, following, dtype), following), error
+        return (centres_of(held, centres, following, dtype), following), error
 
-    nowhere = jnp.full((n,), -1, jnp.int32)
-    found = iterate(step, vary_with((start, nowhere), distances, held), tol=0.0, max_steps=max_steps)
-    centres, nearest = found.state
-    points = moved(x, centres, nearest, dtype)
+    unassigned = jnp.full((n,), -1, jnp.int32)
+    end = iterate(step, vary_with((start, unassigned), distances, held), tol=0.0, max_steps=max_steps)
+    centres, nearest = end.state
+    points = centres_of(x, centres, nearest, dtype)
     own = jnp.take_along_axis(squares(x, points), jnp.maximum(nearest, 0)[:, None], axis=1)
     weights = jnp.sum(nearest[:, None] == jnp.arange(k), axis=0).astype(dtype) / n
-    return PolymeanResult(points, weights, nearest, jnp.mean(own), found.error, found.num_steps, found.status)
+    return PolymeanResult(points, weights, nearest, jnp.mean(own), end.error, end.num_steps, end.status)
+
+
+def _check_mean(mean: Any) -> None:
+    if not callable(mean) or isinstance(mean, type):
+        got = f"the class {mean.__name__}" if isinstance(mean, type) else f"a {type(mean).__name__}"
+        raise TypeError(
+            f"polymean: mean is {got}; expected a function mean(x, weights) -> point. On a manifold M write "
+            "mean=lambda x, weights: frechet_mean(M, x, weights).point."
+        )

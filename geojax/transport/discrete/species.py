@@ -1,4 +1,4 @@
-"""Configurations of atoms: a distance between them, subsets that cover them, and a barrier that keeps to them."""
+"""Configurations of atoms: a distance between them, and the choice of points that cover a set of them."""
 
 import jax
 import jax.numpy as jnp
@@ -6,9 +6,10 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Float, Int
 
-from geojax._core import checks, safe
+from geojax._core import checks
+from geojax.transport.costs import Distance, pairwise
 from geojax.transport.discrete.assignment import assignment_cost
-from geojax.typing import Scalar
+from geojax.transport.measures import arrays
 
 
 def species_wasserstein(
@@ -21,17 +22,17 @@ def species_wasserstein(
     Args:
         x: Positions, [n, d].
         y: Positions of the same atoms, up to the order within a species, [n, d].
-        species: The species of each atom, n integers; static, as it fixes the sizes of the assignments.
+        species: The species of each atom, n integers; static, since it determines the sizes of the assignments.
 
     Returns:
-        Scalar in units of x. NaN where a position is NaN.
+        Scalar in units of x. NaN if a position is NaN.
 
     Raises:
         ValueError: At trace time, if the shapes disagree.
         TypeError: At trace time, if species is traced or positions are not real.
 
-    Differentiation: envelope, with the matching held; where atoms coincide the derivative of their distance is taken
-        as 0.
+    Differentiation: envelope, with the matching held fixed; the derivative of the distance of two atoms at one place is
+        taken as 0.
 
     Complexity: one `assignment` for each species, O(n_s^3).
 
@@ -46,15 +47,15 @@ def species_wasserstein(
     References: [Goswami2025].
     """
     where = "species_wasserstein"
-    x, y = checks.floats(where, x=x, y=y)
+    x, y = arrays(where, x=x, y=y)
     if isinstance(species, Tracer):
         raise TypeError(
-            f"{where}: species is a traced value; expected integers known at trace time, because they fix the sizes of "
-            "the assignments. Pass a tuple, or close over it."
+            f"{where}: species is a traced value; expected integers known at trace time, because they "
+            "determine the sizes of the assignments. Pass a tuple, or close over it."
         )
     kinds = np.asarray(species)
     checks.shapes(where, x=(x, "n d"), y=(y, "n d"), species=(kinds, "n"))
-    costs = jax.vmap(jax.vmap(lambda p, q: safe.norm(p - q), (None, 0)), (0, None))(x, y)
+    costs = pairwise(Distance(), x, y) if len(x) else jnp.zeros((0, 0), x.dtype)
     total = jnp.zeros((), costs.dtype)
     for kind in np.unique(kinds):
         atoms = np.flatnonzero(kinds == kind)
@@ -65,7 +66,7 @@ def species_wasserstein(
 def farthest_point_sampling(
     distances: Float[Array, "n n"], k: int, *, start: int | Array = 0
 ) -> Int[Array, " k"]:
-    """Points chosen one by one, each the farthest from those before it.
+    """Points chosen one by one, each the farthest from the ones already chosen.
 
     i_(t+1) = argmax_i min_(s <= t) D[i, i_s].  The greatest distance of any point from the chosen ones is at most twice
     the least possible with k points, if D is a metric.
@@ -76,7 +77,8 @@ def farthest_point_sampling(
         start: The first point.
 
     Returns:
-        Indices, [k], int32, in the order of choice; of equals the first. All -1 where a distance is NaN.
+        Indices, [k], int32, in the order of choice; the first of several equally far points. All -1 if a distance is
+        NaN.
 
     Raises:
         ValueError: At trace time, if distances is not square, or k is not between 1 and n.
@@ -95,7 +97,7 @@ def farthest_point_sampling(
     References: [Gonzalez1985]; [Goswami2025].
     """
     where = "farthest_point_sampling"
-    (distances,) = checks.floats(where, distances=distances)
+    (distances,) = arrays(where, distances=distances)
     n = checks.shapes(where, distances=(distances, "n n"))["n"]
     if checks.count(where, "k", k, minimum=1) > n:
         raise ValueError(f"{where}: k is {k}; expected at most the number of points, {n}. Lower it.")
@@ -110,40 +112,3 @@ def farthest_point_sampling(
     infinite = jnp.full_like(distances[0], jnp.inf)
     _, chosen = jax.lax.scan(choose, (infinite, first), length=k)
     return jnp.where(jnp.any(jnp.isnan(distances)), -1, chosen)
-
-
-def log_barrier(value: Float[Array, ""], bound: Scalar, strength: Scalar) -> Float[Array, ""]:
-    """Logarithmic barrier that keeps a quantity, such as a predicted variance, below a bound.
-
-    -mu log(1 - value / bound):  0 at value = 0, infinite at the bound.
-
-    Args:
-        value: The quantity, below the bound.
-        bound: Its upper bound, > 0, in the same units.
-        strength: mu, in units of what the barrier is added to.
-
-    Returns:
-        Scalar in units of strength; +inf at the bound and beyond it, so that a line search steps back. NaN for a bound
-        that is not positive.
-
-    Raises:
-        TypeError: At trace time, if an argument is not real.
-
-    Differentiation: exact below the bound; 0 from the bound on.
-
-    Complexity: O(1).
-
-    Example:
-        >>> import jax.numpy as jnp
-        >>> from geojax.transport import log_barrier
-        >>> [round(float(log_barrier(jnp.asarray(v), 1.0, 2.0)), 3) for v in (0.0, 0.5, 1.0)]
-        [0.0, 1.386, inf]
-
-    References: [Goswami2025]; [Boyd2004], Sec. 11.2.
-    """
-    value, bound, strength = checks.floats("log_barrier", value=value, bound=bound, strength=strength)
-    checks.shapes("log_barrier", value=(value, ""), bound=(bound, ""), strength=(strength, ""))
-    beyond = value >= bound
-    inside = jnp.where(beyond, 0, value / jnp.where(bound > 0, bound, 1))
-    barrier = jnp.where(beyond, jnp.inf, -strength * jnp.log1p(-inside))
-    return jnp.where((bound > 0) & ~jnp.isnan(strength), barrier, jnp.nan)

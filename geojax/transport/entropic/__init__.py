@@ -1,1 +1,1 @@
-"""Entropic transport: Sinkhorn, its relatives and what is made of its potentials."""
+"""Entropic transport: Sinkhorn, its relatives, and the maps and distances that follow from its potentials."""

@@ -2,7 +2,8 @@
 
 maximise  <f, a> + <g, b> - epsilon sum_ij a_i b_j (exp((f_i + g_j - C_ij) / epsilon) - 1)
 
-is solved where the kernel K_ij = exp((f_i + g_j - C_ij) / epsilon) has  K b = 1 and K^T a = 1; then P = a_i b_j K_ij.
+With the kernel K_ij = exp((f_i + g_j - C_ij) / epsilon) the maximum is at K b = 1, K^T a = 1; then P_ij = a_i b_j
+K_ij.
 """
 
 from collections.abc import Callable
@@ -18,7 +19,7 @@ Vectors = tuple[Float[Array, " n"], Float[Array, " m"]]
 
 
 def kernel(f: Array, g: Array, cost_matrix: Array, epsilon: Array) -> Float[Array, "n m"]:
-    """K_ij = exp((f_i + g_j - C_ij) / epsilon), bounded where a row and a column of weight zero meet."""
+    """K_ij = exp((f_i + g_j - C_ij) / epsilon); bounded, since it may overflow where both weights are zero."""
     cap = 0.5 * jnp.log(jnp.finfo(cost_matrix.dtype).max)
     return jnp.exp(jnp.minimum((f[:, None] + g - cost_matrix) / epsilon, cap))
 
@@ -29,7 +30,7 @@ def plan(f: Array, g: Array, cost_matrix: Array, a: Array, b: Array, epsilon: Ar
 
 
 def softmin(costs: Array, weights: Array, epsilon: Array) -> Array:
-    """-epsilon log sum_j weights_j exp(-costs_ij / epsilon), with a finite derivative at weights of zero."""
+    """-epsilon log sum_j weights_j exp(-costs_ij / epsilon); its derivative is finite at weights of zero."""
     low = jax.lax.stop_gradient(jnp.min(jnp.where(weights > 0, costs, jnp.inf), axis=1, keepdims=True))
     cap = 0.5 * jnp.log(jnp.finfo(costs.dtype).max)  # for columns of weight zero
     total = jnp.exp(jnp.minimum(-(costs - low) / epsilon, cap)) @ weights
@@ -40,7 +41,8 @@ def softmin(costs: Array, weights: Array, epsilon: Array) -> Array:
 def value(f: Array, g: Array, cost_matrix: Array, a: Array, b: Array, epsilon: Array) -> Float[Array, ""]:
     """The dual value at potentials whose plan has mass sum(b), with its envelope derivative.
 
-    At such potentials the last term of the dual vanishes. The derivative in f and g is that at the optimum, zero.
+    At such potentials the last term of the dual vanishes. The derivative with respect to f and g is taken as zero, its
+    value at the optimum.
     """
     del cost_matrix, epsilon
     return f @ a + g @ b
@@ -58,15 +60,15 @@ def _(primals, tangents):
 
 @jax.custom_jvp
 def solution(f: Array, g: Array, cost_matrix: Array, a: Array, b: Array, epsilon: Array) -> Vectors:
-    """The optimal potentials f and g, as found by a solver, with the derivatives of the equations they solve.
+    """The optimal potentials f and g that a solver returned, with derivatives from the equations that they solve.
 
     Differentiating  K b = 1, K^T a = 1  at fixed epsilon gives, with Q_ij = K_ij b_j and S_ji = K_ij a_i, which are
     stochastic matrices,
 
         df + Q dg = r,   dg + S df = s,
 
-    and so (I - S Q) dg = s - S r. The chain S Q keeps b, so 1 b^T / sum(b) may be added to fix the constant that f
-    and g may exchange; potentials are to be compared in a fixed gauge.
+    and so (I - S Q) dg = s - S r. This matrix is singular, since a constant may be added to g and taken from f; adding
+    1 b^T / sum(b) to it selects one solution. Compare potentials only after fixing that constant, as `centred` does.
     """
     del cost_matrix, a, b, epsilon
     return f, g
@@ -78,7 +80,7 @@ def _(primals, tangents):
     _, _, cost_dot, a_dot, b_dot, epsilon_dot = tangents
     f, g = solution(*primals)
     k = kernel(f, g, cost_matrix, epsilon)
-    # What f_i and g_j must change by to meet their own equation when only the data move.
+    # The changes of f_i and of g_j that keep their own equation satisfied while only the data change.
     shift = cost_dot + (f[:, None] + g - cost_matrix) * (epsilon_dot / epsilon)
     r = (k * shift) @ b - epsilon * (k @ b_dot)
     s = a @ (k * shift) - epsilon * (a_dot @ k)
@@ -89,8 +91,8 @@ def _(primals, tangents):
 def _solve_chain(k: Array, a: Array, b: Array, right: Array) -> Float[Array, " m"]:
     """Solve  x - S Q x + 1 <b, x> / sum(b) = right.
 
-    Where b > 0 the operator is symmetric in the inner product weighted by b, and positive: conjugate gradients. A
-    column of weight zero does not act on the others, so it is filled in afterwards.
+    On columns with b > 0 the operator is symmetric and positive in the inner product weighted by b, so conjugate
+    gradients apply. Columns of weight zero do not influence the others; their values are computed afterwards.
     """
     total = jnp.sum(b)
 
@@ -125,7 +127,7 @@ def _solve_chain(k: Array, a: Array, b: Array, right: Array) -> Float[Array, " m
 
 
 def envelope(function: Callable[[Any, Any], Array]) -> Callable[[Any, Any], Array]:
-    """The optimal value function(optimum, data), differentiated by the data alone: at an optimum the rest is zero."""
+    """The optimal value function(optimum, data); derivatives are those of the data alone."""
 
     @jax.custom_jvp
     def valued(optimum: Any, data: Any) -> Array:
@@ -140,14 +142,14 @@ def envelope(function: Callable[[Any, Any], Array]) -> Callable[[Any, Any], Arra
 
 
 def centred(f: Array, g: Array, a: Array) -> Vectors:
-    """The same potentials in the gauge <f, a> = 0, which is smooth in a."""
+    """The same potentials with the constant chosen so that <f, a> = 0, a choice that is smooth in a."""
     mass = jnp.sum(a)
     mean = f @ a / jnp.where(mass > 0, mass, 1)
     return f - mean, g + mean
 
 
 def feasible(a: Array, b: Array, epsilon: Array, tol: Array) -> Bool[Array, ""]:
-    """Whether the weights are those of a transport problem: nonnegative, positive in sum, the same sum; epsilon > 0."""
+    """Whether the weights are nonnegative with equal, positive sums, and epsilon is positive."""
     mass_a, mass_b = jnp.sum(a), jnp.sum(b)
     rounding = 4 * (a.size + b.size) * jnp.finfo(a.dtype).eps * mass_a
     same = jnp.abs(mass_a - mass_b) <= jnp.maximum(tol, rounding)
@@ -155,7 +157,7 @@ def feasible(a: Array, b: Array, epsilon: Array, tol: Array) -> Bool[Array, ""]:
 
 
 def judged(status: Array, is_feasible: Array, *data: Array) -> Array:
-    """The status of a solve, in the light of its data: NONFINITE if they are not finite, else INFEASIBLE if so."""
+    """The status of a solve given its data: NONFINITE if they are not finite, INFEASIBLE if not feasible."""
     finite = jnp.all(jnp.stack([jnp.all(jnp.isfinite(x)) for x in data]))
     code = jnp.where(is_feasible, status, Status.INFEASIBLE)
     return jnp.where(finite, code, Status.NONFINITE).astype(jnp.int32)

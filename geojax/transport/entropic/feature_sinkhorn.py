@@ -8,6 +8,7 @@ from geojax._core import checks
 from geojax._core.loops import iterate, vary_with
 from geojax._core.struct import struct
 from geojax.transport.entropic import dual
+from geojax.transport.measures import number, with_weights
 from geojax.typing import Scalar
 
 
@@ -15,8 +16,8 @@ from geojax.typing import Scalar
 class FeatureSinkhornResult:
     """Potentials of an entropic transport problem whose kernel is phi_x phi_y^T.
 
-    `f` [n] and `g` [m] are in units of epsilon, in the gauge <f, a> = 0; `cost` is the optimal value; `error` is the L1
-    error of the marginals, in units of weight.
+    `f` [n] and `g` [m] are in units of epsilon, normalised so that <f, a> = 0; `cost` is the optimal value; `error` is
+    the L1 error of the marginals, in units of weight.
     """
 
     f: Float[Array, " n"]
@@ -47,8 +48,8 @@ class FeatureSinkhornResult:
 def feature_sinkhorn(
     phi_x: Float[Array, "n k"],
     phi_y: Float[Array, "m k"],
-    a: Float[Array, " n"],
-    b: Float[Array, " m"],
+    a: Float[Array, " n"] | None = None,
+    b: Float[Array, " m"] | None = None,
     *,
     epsilon: Scalar,
     tol: Scalar = 1e-6,
@@ -63,73 +64,66 @@ def feature_sinkhorn(
     Args:
         phi_x: Features of the first points, [n, k], nonnegative, with positive inner products with those of phi_y.
         phi_y: Features of the second points, [m, k].
-        a: Weights of the first points, [n], nonnegative; zeros are allowed.
-        b: Weights of the second points, [m], nonnegative, of the same sum as a.
-        epsilon: Strength of the entropy, > 0, in units of cost. The plan does not depend on it: the features hold it.
+        a: Weights of the first points, [n], nonnegative; zeros are allowed. By default 1 / n each.
+        b: Weights of the second points, [m], nonnegative, with the same sum as a. By default 1 / m each.
+        epsilon: Strength of the entropy, > 0, in units of cost. It only sets the unit of the cost: the features already
+            determine the plan.
         tol: L1 error of the marginals to reach.
         max_steps: Most row and column scalings; static.
 
     Returns:
-        FeatureSinkhornResult. `cost` is the dual value, a lower bound of the minimum, tight at convergence.
+        FeatureSinkhornResult. `cost` is the dual value, a lower bound of the minimum, equal to it at convergence.
 
     Raises:
         ValueError: At trace time, if the shapes disagree or a measure is empty.
         TypeError: At trace time, if an argument is not real.
 
-    Status: CONVERGED, MAX_STEPS; INFEASIBLE where a weight is negative, the sums differ by more than tol, or epsilon
-        is not positive; NONFINITE where the data hold a NaN or an infinity, or inner products of features are not
-        positive, such as after underflow.
+    Status: CONVERGED, MAX_STEPS; INFEASIBLE if a weight is negative, the sums differ by more than tol, or epsilon is
+        not positive; NONFINITE if the data hold a NaN or an infinity, or an inner product of features is not
+        positive, as happens by underflow.
 
-    Differentiation: `cost`: envelope, in phi_x, phi_y, a, b, and in epsilon with the features held. Others: none.
-        Gradients by a and b are meant along changes that keep the sum.
+    Differentiation: `cost`: envelope, in phi_x, phi_y, a, b, and in epsilon with the features held fixed. Others: none.
+        a and b may change only so that their sums stay fixed; the gradient is defined for such changes.
 
     Complexity: O((n + m) k) memory and time per step.
 
     Example:
         >>> import jax.numpy as jnp
         >>> import geojax as gj
-        >>> phi, w = jnp.array([[1.0, 0.2], [0.2, 1.0]]), jnp.array([0.5, 0.5])
-        >>> result = gj.unwrap(gj.transport.feature_sinkhorn(phi, phi, w, w, epsilon=1.0))
+        >>> phi = jnp.array([[1.0, 0.2], [0.2, 1.0]])
+        >>> result = gj.unwrap(gj.transport.feature_sinkhorn(phi, phi, epsilon=1.0))
         >>> [[round(float(mass), 2) for mass in row] for row in result.plan]
         [[0.36, 0.14], [0.14, 0.36]]
 
     References: [Scetbon2020]; [Reid2023].
     """
     where = "feature_sinkhorn"
-    phi_x, phi_y, a, b = checks.floats(where, phi_x=phi_x, phi_y=phi_y, a=a, b=b)
-    size = checks.shapes(where, phi_x=(phi_x, "n k"), phi_y=(phi_y, "m k"), a=(a, "n"), b=(b, "m"))
-    if 0 in size.values():
-        raise ValueError(
-            f"{where}: phi_x and phi_y have shapes {list(phi_x.shape)} and {list(phi_y.shape)}; expected at least one "
-            "point each and one feature. An empty measure has no coupling; leave the problem out."
-        )
+    phi_x, phi_y, a, b = with_weights(where, a, b, phi_x=(phi_x, "n k"), phi_y=(phi_y, "m k"))
     checks.count(where, "max_steps", max_steps)
     dtype = phi_x.dtype
-    strength, limit = jnp.asarray(epsilon, dtype), jnp.asarray(tol, dtype)
+    strength, limit = number(where, "epsilon", epsilon, dtype), number(where, "tol", tol, dtype)
     data = phi_x, phi_y, a, b, strength
     left, right, row, column, _ = jax.lax.stop_gradient(data)
 
     def step(state: tuple[Array, Array]) -> tuple[tuple[Array, Array], Array]:
         u, v = state
         sums = left @ ((column * v) @ right)
-        error = jnp.sum(row * jnp.abs(u * sums - 1))  # of the rows; the columns are exact since the last step
+        error = jnp.sum(row * jnp.abs(u * sums - 1))  # of the rows; the last step made the columns exact
         u = 1 / sums
         return (u, 1 / (right @ ((row * u) @ left))), error
 
     start = vary_with((jnp.ones_like(a), jnp.ones_like(b)), *data, limit)
-    found = iterate(step, start, tol=limit, max_steps=max_steps)
-    u, v = found.state
-    # A problem that has a solution leaves the scalings positive and finite, unless products of features vanish.
+    end = iterate(step, start, tol=limit, max_steps=max_steps)
+    u, v = end.state
+    # The scalings of a feasible problem are positive and finite, unless inner products of features vanish.
     feasible = dual.feasible(row, column, strength, limit)
     usable = jnp.all((u > 0) & jnp.isfinite(u)) & jnp.all((v > 0) & jnp.isfinite(v))
     f, g = (strength * jnp.log(z) for z in (u, v))
     f, g = jax.lax.stop_gradient(dual.centred(f, g, a))
     value = _value((f, g), data)
     broken = jnp.where(usable | ~feasible, 0, jnp.nan)
-    status = dual.judged(found.status, feasible, *data, broken)
-    return FeatureSinkhornResult(
-        f, g, value, phi_x, phi_y, a, b, strength, found.error, found.num_steps, status
-    )
+    status = dual.judged(end.status, feasible, *data, broken)
+    return FeatureSinkhornResult(f, g, value, phi_x, phi_y, a, b, strength, end.error, end.num_steps, status)
 
 
 @dual.envelope

@@ -10,11 +10,13 @@ from geojax._core import checks, implicit
 from geojax._core.loops import iterate, vary_with
 from geojax._core.struct import struct
 from geojax.results import Status
+from geojax.transport.costs import SquaredEuclidean, pairwise
 from geojax.transport.entropic import dual
 from geojax.transport.entropic.scaling import scaling
+from geojax.transport.measures import arrays, coarsest_ulp, number, sums_to_one, uniform
 from geojax.typing import Scalar
 
-DENSE = 256  # coordinates and potentials up to which derivatives are found by a direct solve
+DENSE = 256  # coordinates and potentials up to which derivatives use a direct solve
 
 
 @struct
@@ -33,8 +35,8 @@ class FreeSupportResult:
 
 def free_support_barycenter(
     y: Float[Array, "k m d"],
-    b: Float[Array, "k m"],
-    weights: Float[Array, " k"],
+    b: Float[Array, "k m"] | None = None,
+    weights: Float[Array, " k"] | None = None,
     *,
     init: Float[Array, "n d"],
     epsilon: Scalar,
@@ -46,12 +48,13 @@ def free_support_barycenter(
 
     Minimises  sum_k w_k OT_epsilon(x, y_k)  over the points x, where OT_epsilon is the optimal value of `sinkhorn`
     between x with weights 1 / n and y_k with weights b_k, for the cost |x_i - y_kj|^2. Each step moves every point to
-    the mean of what the couplings send it to, x_i = n sum_k w_k sum_j P_kij y_kj, which never raises the objective.
+    the mean of the targets that the couplings assign to it, x_i = n sum_k w_k sum_j P_kij y_kj, which never raises
+    the objective.
 
     Args:
-        y: Points of the measures, [k, m, d]. Clouds of different sizes: pad with points of weight zero.
-        b: Weights of the points, [k, m], nonnegative, each row of sum 1.
-        weights: Weights of the measures in the mean, [k], nonnegative, of sum 1.
+        y: Points of the measures, [k, m, d]. If the clouds differ in size, pad them with points of weight zero.
+        b: Weights of the points, [k, m], nonnegative, each row of sum 1. By default 1 / m each.
+        weights: Weights of the measures in the mean, [k], nonnegative, of sum 1. By default 1 / k each.
         init: Points to start from, [n, d]; n is the size of the barycentre. Points that coincide stay together.
         epsilon: Strength of the entropy, > 0, in units of squared length.
         tol: Root mean square move of the points to reach, in units of length.
@@ -65,10 +68,11 @@ def free_support_barycenter(
         ValueError: At trace time, if the shapes disagree or something is empty.
         TypeError: At trace time, if an argument is not real.
 
-    Status: CONVERGED, MAX_STEPS (also where the couplings of the last step did not converge); INFEASIBLE and NONFINITE
-        as `sinkhorn`.
+    Status: CONVERGED; MAX_STEPS, also if the couplings of the last step did not converge; INFEASIBLE and NONFINITE as
+        `sinkhorn`.
 
     Differentiation: `cost`: envelope, to first order. `points`: implicit. In y, b, weights and epsilon; not in init.
+        b and weights may change only so that their sums stay fixed; the gradient is defined for such changes.
 
     Complexity: O(k n m) memory; k problems of `sinkhorn` per step.
 
@@ -77,7 +81,7 @@ def free_support_barycenter(
         >>> from geojax.transport import free_support_barycenter
         >>> y = jnp.array([[[0.0, 0.0], [0.0, 1.0]], [[4.0, 0.0], [4.0, 1.0]]])
         >>> r = free_support_barycenter(
-        ...     y, jnp.full((2, 2), 0.5), jnp.array([0.5, 0.5]), init=jnp.array([[1.0, 0.2], [1.0, 0.9]]), epsilon=0.05
+        ...     y, init=jnp.array([[1.0, 0.2], [1.0, 0.9]]), epsilon=0.05
         ... )
         >>> [[round(float(v), 2) + 0.0 for v in p] for p in r.points]
         [[2.0, 0.0], [2.0, 1.0]]
@@ -85,7 +89,14 @@ def free_support_barycenter(
     References: [Cuturi2014].
     """
     where = "free_support_barycenter"
-    y, b, weights, init = checks.floats(where, y=y, b=b, weights=weights, init=init)
+    y, init = arrays(where, y=y, init=init)
+    ulp = coarsest_ulp(y.dtype, b, weights)
+    if jnp.ndim(y) == 3:
+        b = jnp.broadcast_to(uniform(y.shape[1], y.dtype), y.shape[:2]) if b is None else b
+        weights = uniform(y.shape[0], y.dtype) if weights is None else weights
+    elif b is None or weights is None:
+        checks.shapes(where, y=(y, "k m d"))
+    y, b, weights, init = arrays(where, y=y, b=b, weights=weights, init=init)
     size = checks.shapes(where, y=(y, "k m d"), b=(b, "k m"), weights=(weights, "k"), init=(init, "n d"))
     if 0 in (size["k"], size["m"], size["n"]):
         raise ValueError(
@@ -95,26 +106,24 @@ def free_support_barycenter(
     checks.count(where, "max_steps", max_steps)
     checks.count(where, "max_inner_steps", max_inner_steps, minimum=1)
     dtype = y.dtype
-    limit = jnp.asarray(tol, dtype)
-    data = _Data(y, b, weights, jnp.asarray(epsilon, dtype))
+    limit = number(where, "tol", tol, dtype)
+    data = _Data(y, b, weights, number(where, "epsilon", epsilon, dtype))
     start, *values = vary_with((init, *data), init, tuple(data), limit)
     data = _Data(*values)
 
     def solve(data: _Data) -> tuple[_Unknown, Any]:
         first = _State(_Unknown(jax.lax.stop_gradient(start), jnp.zeros_like(data.b)), jnp.zeros_like(limit))
-        found = iterate(_step(data, max_inner_steps), first, tol=limit, max_steps=max_steps)
-        return found.state.unknown, (found.state.misplaced, found.error, found.num_steps, found.status)
+        end = iterate(_step(data, max_inner_steps), first, tol=limit, max_steps=max_steps)
+        return end.state.unknown, (end.state.misplaced, end.error, end.num_steps, end.status)
 
     linear_solve = implicit.dense if init.size + b.size <= DENSE else implicit.krylov
-    solution, aux = implicit.fixed_point(solve, _composed, data, linear_solve=linear_solve)
+    solution, aux = implicit.fixed_point(solve, _updated, data, linear_solve=linear_solve)
     misplaced, error, num_steps, status = aux
     fixed, held = jax.lax.stop_gradient((data, solution))
-    slack = 8 * (weights.size + b.size) * jnp.finfo(dtype).eps + _inner_tol(dtype)
-    feasible = jnp.all(fixed.weights >= 0) & (jnp.abs(jnp.sum(fixed.weights) - 1) <= slack)
-    feasible = feasible & jnp.all(fixed.b >= 0) & (fixed.epsilon > 0)
-    feasible = feasible & jnp.all(jnp.abs(jnp.sum(fixed.b, axis=1) - 1) <= slack)
-    settled = (misplaced <= _inner_tol(dtype)) | (status != Status.CONVERGED)
-    status = jnp.where(settled, status, Status.MAX_STEPS)
+    slack = 8 * (weights.size + b.size) * ulp + _inner_tol(dtype)
+    feasible = sums_to_one(fixed.b, slack) & sums_to_one(fixed.weights, slack) & (fixed.epsilon > 0)
+    coupled = misplaced <= _inner_tol(dtype)
+    status = jnp.where(coupled | (status != Status.CONVERGED), status, Status.MAX_STEPS)
     value = _value(held, _row_potentials(held, fixed), data)
     return FreeSupportResult(
         solution.x,
@@ -145,33 +154,36 @@ class _State(NamedTuple):
 
 
 def _inner_tol(dtype: Any) -> float:
-    """Marginal error of the couplings: a misplaced share moves a point by as much of the spread."""
+    """Marginal error that the couplings must reach: a misplaced share of the mass moves a point by that share."""
     return 1000 * float(jnp.finfo(dtype).eps)
 
 
 def _costs(x: Array, y: Array) -> Float[Array, "k n m"]:
-    return jnp.sum((x[:, None] - y[:, None]) ** 2, axis=-1)
+    """Squared distances from the points x to those of each cloud."""
+    return jax.vmap(lambda cloud: pairwise(SquaredEuclidean(), x, cloud))(y)
 
 
 def _centred(g: Array, b: Array) -> Array:
+    """The potentials with their constants chosen so that <g_k, b_k> = 0."""
     return g - jnp.sum(g * b, axis=1, keepdims=True) / jnp.sum(b, axis=1, keepdims=True)
 
 
 def _row_potentials(unknown: _Unknown, data: _Data) -> Float[Array, "k n"]:
+    """The best f_k for each g_k."""
     shifted = _costs(unknown.x, data.y) - unknown.g[:, None]
     return jax.vmap(dual.softmin, (0, 0, None))(shifted, data.b, data.epsilon)
 
 
 def _means(f: Array, unknown: _Unknown, data: _Data) -> Float[Array, "n d"]:
-    """Where the couplings with these potentials send the points, in the weighted mean."""
+    """The mean target of each point under the couplings with these potentials, averaged over the clouds."""
     kernels = jax.vmap(dual.kernel, (0, 0, 0, None))(f, unknown.g, _costs(unknown.x, data.y), data.epsilon)
     shares = kernels * data.b[:, None]
     shares = shares / jnp.sum(shares, axis=2, keepdims=True)
     return jnp.einsum("k,knm,kmd->nd", data.weights, shares, data.y)
 
 
-def _composed(unknown: _Unknown, data: _Data) -> _Unknown:
-    """A scaling of rows and columns, and a move of the points: the solution stays where it is."""
+def _updated(unknown: _Unknown, data: _Data) -> _Unknown:
+    """One scaling of rows and columns and one move of the points; the solution is its fixed point."""
     f = _row_potentials(unknown, data)
     a = jnp.full_like(f[0], 1 / f.shape[1])
     shifted = jnp.swapaxes(_costs(unknown.x, data.y), 1, 2) - f[:, None]
@@ -188,10 +200,10 @@ def _step(data: _Data, max_inner_steps: int):
         a = jnp.full_like(x[:, 0], 1 / x.shape[0])
 
         def couple(costs: Array, b: Array, g: Array) -> tuple[Array, Array, Array]:
-            found = scaling(
+            end = scaling(
                 costs, a, b, data.epsilon, g, tol=inner_tol, max_steps=max_inner_steps, start_epsilon=None
             )
-            return *found.state, found.error
+            return *end.state, end.error
 
         f, g, errors = jax.vmap(couple)(_costs(x, data.y), data.b, g)
         following = _means(f, _Unknown(x, g), data)
@@ -202,7 +214,7 @@ def _step(data: _Data, max_inner_steps: int):
 
 
 def _value(held: _Unknown, f: Array, data: _Data) -> Array:
-    """The dual value; with points and potentials held, its derivatives are those of the minimum."""
+    """The dual value; with points and potentials held fixed, its derivatives are those of the minimum."""
     kernels = jax.vmap(dual.kernel, (0, 0, 0, None))(f, held.g, _costs(held.x, data.y), data.epsilon)
     mass = jnp.sum(data.b * jnp.mean(kernels, axis=1), axis=1)
     values = jnp.mean(f, axis=1) + jnp.sum(held.g * data.b, axis=1) - data.epsilon * (mass - 1)

@@ -10,19 +10,28 @@ from jaxtyping import Array, Float, Int, PyTree
 from geojax._core import checks
 from geojax._core.loops import iterate, vary_with
 from geojax._core.struct import struct
+from geojax.transport.costs import SquaredEuclidean, cost_matrix_of
 from geojax.transport.entropic import dual
 from geojax.transport.entropic.scaling import Relaxation, adapted
+from geojax.transport.measures import (
+    check_weights,
+    coarsest_ulp,
+    number,
+    potential_of,
+    same_mass,
+    uniform,
+)
 from geojax.typing import Cost, Scalar
 
-ENTRIES = 1 << 19  # of the cost matrix at a time, where `block` does not say otherwise
+ENTRIES = 1 << 19  # of the cost matrix at a time, unless `block` is given
 
 
 @struct
 class PointCloudResult:
     """Potentials of an entropic transport problem between point clouds.
 
-    `f` [n] and `g` [m] are in units of cost, in the gauge <f, a> = 0; `cost` is the optimal value; `error` is the L1
-    error of the marginals, in units of weight.
+    `f` [n] and `g` [m] are in units of cost, normalised so that <f, a> = 0; `cost` is the optimal value; `error` is
+    the L1 error of the marginals, in units of weight.
     """
 
     f: Float[Array, " n"]
@@ -50,30 +59,35 @@ class _State(NamedTuple):
 
 
 class _Blocks:
-    """A pass over the cost matrix, some rows at a time; the last block is filled up with rows of weight zero."""
+    """The rows of the cost matrix in blocks of equal size; the last block is padded with rows of weight zero."""
 
-    def __init__(self, cost: Cost, n: int, m: int, block: int | None, axis_name: str | None):
-        self.cost, self.n, self.axis_name = cost, n, axis_name
+    def __init__(self, cost: Cost, n: int, m: int, dtype: Any, block: int | None, axis_name: str | None):
+        self.cost, self.n, self.dtype, self.axis_name = cost, n, dtype, axis_name
         self.rows = min(n, block or max(1, ENTRIES // m))
         self.count = -(-n // self.rows)
 
     def split(self, rows: PyTree) -> PyTree:
         def one(leaf: Array) -> Array:
             missing = self.count * self.rows - self.n
-            filled = jnp.concatenate([leaf, jnp.broadcast_to(leaf[:1], (missing, *leaf.shape[1:]))])
-            return filled.reshape(self.count, self.rows, *leaf.shape[1:])
+            padded = jnp.concatenate([leaf, jnp.broadcast_to(leaf[:1], (missing, *leaf.shape[1:]))])
+            return padded.reshape(self.count, self.rows, *leaf.shape[1:])
 
         return jax.tree.map(one, rows)
 
     def weights(self, a: Array) -> Array:
-        """The weights of the rows, block by block, zero for rows that were filled in."""
+        """The weights of the rows, block by block, zero for the padding."""
         return jnp.pad(a, (0, self.count * self.rows - self.n)).reshape(self.count, self.rows)
 
     def join(self, blocks: Array) -> Array:
         return blocks.reshape(-1)[: self.n]
 
     def costs(self, x: PyTree, y: PyTree) -> Float[Array, "rows m"]:
-        return jax.vmap(lambda p: jax.vmap(lambda q: self.cost(p, q))(y))(x)
+        return cost_matrix_of("point_cloud_sinkhorn", "cost", self.cost, x, y).astype(self.dtype)
+
+    @property
+    def num_devices(self) -> int:
+        """The number of devices over which the rows are split."""
+        return 1 if self.axis_name is None else jax.lax.psum(1, self.axis_name)
 
     def total(self, value: Array) -> Array:
         """The sum over the devices that hold the rows."""
@@ -86,10 +100,10 @@ class _Blocks:
 def point_cloud_sinkhorn(
     x: PyTree[Float[Array, "n ..."]],
     y: PyTree[Float[Array, "m ..."]],
-    a: Float[Array, " n"],
-    b: Float[Array, " m"],
+    a: Float[Array, " n"] | None = None,
+    b: Float[Array, " m"] | None = None,
     *,
-    cost: Cost,
+    cost: Cost = SquaredEuclidean(),
     epsilon: Scalar,
     tol: Scalar = 1e-6,
     max_steps: int = 2000,
@@ -105,81 +119,84 @@ def point_cloud_sinkhorn(
     Args:
         x: Points, [n, ...]; an array or any tree of arrays that share the leading axis.
         y: Points, [m, ...].
-        a: Weights of x, [n], nonnegative; zeros are allowed.
-        b: Weights of y, [m], nonnegative, of the same sum as a.
-        cost: cost(x_i, y_j) -> scalar; smooth where gradients are wanted.
+        a: Weights of x, [n], nonnegative; zeros are allowed. By default 1 / n each.
+        b: Weights of y, [m], nonnegative, with the same sum as a. By default 1 / m each.
+        cost: cost(x_i, y_j) -> scalar: `SquaredEuclidean()`, `Distance(space)` or a function. The first is fastest: one
+            matrix product a block.
         epsilon: Strength of the entropy, > 0, in units of cost.
         tol: L1 error of the marginals to reach.
         max_steps: Most steps, each a pass over all pairs; static.
         init: Potentials (f, g) to start from; only g is used.
-        block: Rows at a time; static. By default as many as make half a million pairs.
-        axis_name: Inside `shard_map`, the mesh axis over which x and a are split; y and b are whole on every device.
-            Then f is split as a is, and all other results are the same on every device.
+        block: Number of rows that are computed at a time; static. By default as many as make half a million pairs.
+        axis_name: Inside `shard_map`, the mesh axis over which x and a are split; every device holds all of y and b.
+            Then f is split like a, and all other results are the same on every device.
 
     Returns:
         PointCloudResult. `cost` is the dual value at the potentials, the optimal value at convergence.
 
     Raises:
-        ValueError: At trace time, if the sizes disagree or a measure is empty.
-        TypeError: At trace time, if weights are not real.
+        ValueError: At trace time, if the sizes disagree, a measure is empty, or cost does not return a scalar.
+        TypeError: At trace time, if weights are not real, or cost is not a function of two points.
 
     Status: as `sinkhorn`.
 
-    Differentiation: `cost`: envelope, to first order, in x, y, a, b, epsilon and in what `cost` closes over; the costs
-        are computed once more, in blocks too. Others: none. Gradients by a and b are meant along changes that keep the
-        sum.
+    Differentiation: `cost`: envelope, to first order, in x, y, a, b, epsilon and in what `cost` closes over; it
+        computes the costs once more, also in blocks. Others: none. a and b may change only so that their sums stay
+        fixed; the gradient is defined for such changes.
 
     Complexity: O(n + m + block m) memory; O(n m) costs and exponentials per step.
 
     Example:
         >>> import jax.numpy as jnp
         >>> from geojax.transport import point_cloud_sinkhorn
-        >>> x, w = jnp.linspace(0.0, 1.0, 500), jnp.full(500, 1 / 500)
-        >>> square = lambda p, q: (p - q) ** 2
-        >>> r = point_cloud_sinkhorn(x, x + 2, w, w, cost=square, epsilon=0.5, tol=1e-4, block=64)
+        >>> x = jnp.linspace(0.0, 1.0, 500)
+        >>> r = point_cloud_sinkhorn(x, x + 2, epsilon=0.5, tol=1e-4, block=64)
         >>> int(r.status), 4.0 < r.cost < 4.5
         (0, Array(True, dtype=bool))
 
     References: [Cuturi2013]; [Feydy2019].
     """
     where = "point_cloud_sinkhorn"
-    a, b = checks.floats(where, a=a, b=b)
-    n, m = a.shape[0] if a.ndim else 0, b.shape[0] if b.ndim else 0
-    checks.shapes(where, a=(a, "n"), b=(b, "m"))
-    for name, points, size in (("x", x, n), ("y", y, m)):
-        if any(jnp.shape(leaf)[:1] != (size,) for leaf in jax.tree.leaves(points)) or size == 0:
-            got = [list(jnp.shape(leaf)) for leaf in jax.tree.leaves(points)]
-            raise ValueError(
-                f"{where}: {name} has shapes {got} and its weights have {size} entries; expected the leading axis of "
-                f"all to be {max(size, 1)} points. Give each point one weight, and at least one point."
-            )
+    n, m = check_weights(where, x, y, a, b)
     checks.count(where, "max_steps", max_steps)
     if block is not None:
         checks.count(where, "block", block, minimum=1)
-    dtype = a.dtype
-    strength, limit = (jnp.asarray(value, dtype) for value in (epsilon, tol))
-    problem = _Clouds(x, y, a, b, strength)
-    blocks = _Blocks(lambda p, q: jnp.asarray(cost(p, q), dtype), n, m, block, axis_name)
+    dtype = _common_dtype(x, y, a, b)
+    ulp = coarsest_ulp(dtype, a, b)
+    b = uniform(m, dtype) if b is None else jnp.asarray(b, dtype)
+    strength, limit = number(where, "epsilon", epsilon, dtype), number(where, "tol", tol, dtype)
+    blocks = _Blocks(cost, n, m, dtype, block, axis_name)
+    a = uniform(n, dtype) / blocks.num_devices if a is None else jnp.asarray(a, dtype)
+    total = blocks.total(jnp.sum(jax.lax.stop_gradient(a)))
+    problem = _Clouds(x, y, a, same_mass(a, b, ulp, total), strength)
     fixed = jax.lax.stop_gradient(vary_with(problem, problem, limit, init))
     if init is not None:
-        checks.shapes(where, a=(a, "n"), b=(b, "m"), init_f=(init[0], "n"), init_g=(init[1], "m"))
-        start = jax.lax.stop_gradient(jnp.asarray(init[1], dtype))
+        start = jax.lax.stop_gradient(potential_of(where, init, (n, m), dtype))
     else:
         start = blocks.largest(_first(fixed, blocks))
-    found = _solve(fixed, vary_with(start, fixed), limit, max_steps, blocks)
-    f, g = _finished(found.state, fixed, blocks)
-    total = blocks.total(jnp.sum(fixed.a))
+    end = _solve(fixed, vary_with(start, fixed), limit, max_steps, blocks)
+    f, g = _finished(end.state, fixed, blocks)
     mean = blocks.total(f @ fixed.a) / jnp.where(total > 0, total, 1)
     f, g = f - mean, blocks.largest(g) + mean
     value = _dual_value(jax.lax.stop_gradient((f, g)), problem, blocks)
-    error, num_steps = blocks.largest(found.error), blocks.largest(found.num_steps)
-    status = blocks.largest(_status(found.status, fixed, total, limit, blocks))
+    error, num_steps = blocks.largest(end.error), blocks.largest(end.num_steps)
+    status = blocks.largest(_status(end.status, fixed, total, limit, blocks))
     return PointCloudResult(f, g, value, error, num_steps, status)
 
 
+def _common_dtype(x: PyTree, y: PyTree, *weights: Array | None) -> Any:
+    """The floating dtype of the computation, the widest among points and weights."""
+    given = [
+        leaf
+        for leaf in jax.tree.leaves((x, y, weights))
+        if jnp.issubdtype(jnp.result_type(leaf), jnp.floating)
+    ]
+    return jnp.result_type(*given) if given else jnp.result_type(float)
+
+
 def _status(status: Array, problem: _Clouds, total: Array, tol: Array, blocks: _Blocks) -> Array:
-    """The verdict on this device's rows."""
-    # The mass of the rows on other devices stands in for theirs.
+    """The status, judged by the rows of this device."""
+    # Rows on other devices are represented by one row with their total mass.
     elsewhere = jnp.maximum(total - jnp.sum(problem.a), 0)
     feasible = dual.feasible(jnp.append(problem.a, elsewhere), problem.b, problem.epsilon, tol)
     leaves = [leaf for leaf in jax.tree.leaves(problem) if jnp.issubdtype(leaf.dtype, jnp.floating)]
@@ -198,7 +215,7 @@ def _over_blocks(blocks: _Blocks, problem: _Clouds, body: Any, carry: Any, *rows
 
 
 def _first(problem: _Clouds, blocks: _Blocks) -> Float[Array, " m"]:
-    """Potentials that no pair violates: g_j = min_i (C_ij - min_k C_ik), over the rows of this device."""
+    """Feasible potentials to start from: g_j = min_i (C_ij - min_k C_ik), over the rows of this device."""
 
     def body(lowest: Array, costs: Array, a: Array) -> tuple[Array, None]:
         del a
@@ -209,7 +226,7 @@ def _first(problem: _Clouds, blocks: _Blocks) -> Float[Array, " m"]:
 
 
 def _solve(problem: _Clouds, g: Array, tol: Array, max_steps: int, blocks: _Blocks):
-    """Over-relaxed Sinkhorn iterations, each one pass: the exponentials of the rows serve the columns too."""
+    """Over-relaxed Sinkhorn iterations, each one pass over the blocks, whose exponentials update rows and columns."""
     b, epsilon = problem.b, problem.epsilon
     log_b = jnp.where(b > 0, jnp.log(jnp.where(b > 0, b, 1)), -jnp.inf)
     smallest = jnp.finfo(b.dtype).tiny ** 0.5
@@ -259,7 +276,7 @@ def _solve(problem: _Clouds, g: Array, tol: Array, max_steps: int, blocks: _Bloc
 
 
 def _row_minima(g: Array, problem: _Clouds, blocks: _Blocks) -> Float[Array, " n"]:
-    """The bound min_j (C_ij - g_j) of f, from which no exponential is large."""
+    """f_i = min_j (C_ij - g_j), with which no exponential exceeds 1."""
 
     def body(carry: None, costs: Array, a: Array) -> tuple[None, Array]:
         return carry, jnp.min(costs - g, axis=1)
@@ -268,7 +285,7 @@ def _row_minima(g: Array, problem: _Clouds, blocks: _Blocks) -> Float[Array, " n
 
 
 def _finished(state: _State, problem: _Clouds, blocks: _Blocks) -> tuple[Array, Array]:
-    """A plain iteration, which moves no more mass than is misplaced, and defines g at weights of zero too."""
+    """One plain iteration: the error does not grow, and points of weight zero get their potentials too."""
     b, epsilon = problem.b, problem.epsilon
     log_b = jnp.where(b > 0, jnp.log(jnp.where(b > 0, b, 1)), -jnp.inf)
 
@@ -292,7 +309,7 @@ def _finished(state: _State, problem: _Clouds, blocks: _Blocks) -> tuple[Array, 
 def _dual_value(optimum: tuple[Array, Array], problem: _Clouds, blocks: _Blocks) -> Array:
     """<f, a> + <g, b> - epsilon sum_ij a_i b_j (K_ij - 1), block by block; derivatives recompute the blocks.
 
-    With the potentials held its derivatives are those of the optimal value.
+    With the potentials held fixed, its derivatives are those of the optimal value.
     """
     (f, g), b, epsilon = optimum, problem.b, problem.epsilon
 

@@ -1,4 +1,4 @@
-"""Sinkhorn's matrix scaling: potentials absorbed into the kernel, and over-relaxed steps."""
+"""Sinkhorn's matrix scaling, over-relaxed, with potentials that are absorbed into the kernel now and then."""
 
 from typing import NamedTuple
 
@@ -10,21 +10,21 @@ from jaxtyping import Array, Bool, Float, Int
 from geojax._core.loops import Iteration, iterate
 
 ROUND = 24  # iterations after which the kernel is computed anew
-BLOCK = 8  # iterations after which the relaxation is adapted
-PATIENCE = 64  # iterations without a better error, beside the rounding error, after which there will be none
+PERIOD = 8  # iterations after which the relaxation is adapted
+PATIENCE = 64  # iterations without a better error, near the rounding error, after which the iteration stops
 
 
 class Relaxation(NamedTuple):
-    """The exponent of the corrections, and what it is judged by."""
+    """The exponent omega of the corrections, and the errors by which it is chosen."""
 
     omega: Float[Array, ""]
-    error: Float[Array, ""]  # at the beginning of the block
-    best: Float[Array, ""]  # so far, to a percent
-    idle: Int[Array, ""]  # iterations since an error beside the rounding error was the best
+    error: Float[Array, ""]  # at the beginning of the period
+    best: Float[Array, ""]  # smallest so far, to a percent
+    idle: Int[Array, ""]  # iterations near the rounding error since the best error
 
     @classmethod
     def start(cls, like: Float[Array, ""]) -> "Relaxation":
-        """Plain iterations, nothing known yet."""
+        """Plain iterations, before any error is known."""
         infinite = jnp.full_like(like, jnp.inf)
         return cls(jnp.ones_like(like), infinite, infinite, jnp.zeros_like(like, jnp.int32))
 
@@ -34,7 +34,9 @@ class Relaxation(NamedTuple):
         return self.idle >= PATIENCE
 
 
-class _Sweeps(NamedTuple):
+class _Factors(NamedTuple):
+    """The factors u and v of one round, and the state of the iteration."""
+
     u: Float[Array, " n"]
     v: Float[Array, " m"]
     column_error: Float[Array, ""]
@@ -43,7 +45,9 @@ class _Sweeps(NamedTuple):
     num_steps: Int[Array, ""]
 
 
-class _Rounds(NamedTuple):
+class _Potentials(NamedTuple):
+    """The potentials after a round, and the state of the iteration."""
+
     f: Float[Array, " n"]
     g: Float[Array, " m"]
     epsilon: Float[Array, ""]  # of the last round
@@ -70,13 +74,13 @@ def scaling(
 
         u <- u (1 / (u * E v))^omega,   v <- v (b / (v * E^T (a u)))^omega
 
-    and then moves epsilon log(u, v) into the potentials [Schmitzer2019]. A round ends early when u or v has grown so
-    far that entries of E which underflowed could matter. The exponent omega follows the observed rate [Lehmann2022];
-    the last iteration of all is a plain one, omega = 1. A weight of zero takes its row or column out of the sums.
+    and then adds epsilon log(u, v) to the potentials [Schmitzer2019]. A round ends early if u or v becomes so large
+    that entries of E which underflowed could matter. The exponent omega follows the observed rate [Lehmann2022]; the
+    last iteration is a plain one, omega = 1. Rows and columns of weight zero take no part in the sums.
 
-    Returns an Iteration whose state is (f, g) and whose count is that of iterations. The error is the L1 error of both
-    marginals before the last iteration; the one after it is not larger, as a plain iteration moves no more mass than
-    is misplaced.
+    Returns an Iteration whose state is (f, g); num_steps counts iterations. The error is the L1 error of both marginals
+    before the last iteration. The error after it is not larger, since a plain iteration moves no more mass than is
+    misplaced.
     """
     info = jnp.finfo(cost_matrix.dtype)
     largest = info.tiny**-0.25  # of a factor u or v, and of a correction to it
@@ -85,13 +89,13 @@ def scaling(
     mass = jnp.sum(a)
     infinite = jnp.full_like(epsilon, jnp.inf)
 
-    def run_round(state: _Rounds) -> _Rounds:
-        # Twice the wanted epsilon comes before the first round, so that the first one halves it to the start.
+    def run_round(state: _Potentials) -> _Potentials:
+        # The start has twice the first epsilon, since every round begins by halving it.
         current = jnp.maximum(epsilon, state.epsilon / 2)
         exponent = (state.f[:, None] + state.g - cost_matrix) / current + log_b
         kernel = jnp.exp(jnp.minimum(exponent, 0.5 * jnp.log(info.max)))
 
-        def sweep(now: _Sweeps) -> _Sweeps:
+        def scale(now: _Factors) -> _Factors:
             row = now.u * (kernel @ now.v)
             error = jnp.sum(a * jnp.abs(row - 1)) + now.column_error
             relaxation = adapted(now.relaxation, error, mass, now.num_steps)
@@ -102,9 +106,9 @@ def scaling(
             share = jnp.where(b > 0, column / jnp.where(b > 0, b, 1), 1)
             correction = jnp.clip(share, 1 / largest, largest) ** -omega
             column_error = jnp.sum(jnp.abs(column * correction - b))
-            return _Sweeps(u, now.v * correction, column_error, error, relaxation, now.num_steps + 1)
+            return _Factors(u, now.v * correction, column_error, error, relaxation, now.num_steps + 1)
 
-        def sweeps_on(now: _Sweeps) -> Array:
+        def round_goes_on(now: _Factors) -> Array:
             low = jnp.minimum(jnp.min(now.u), jnp.min(now.v))
             high = jnp.maximum(jnp.max(now.u), jnp.max(now.v))
             within = now.num_steps < jnp.minimum(max_steps, state.num_steps + ROUND)
@@ -112,9 +116,9 @@ def scaling(
             return going & (low > 1 / largest) & (high < largest)
 
         ones = (jnp.ones_like(state.f), jnp.ones_like(state.g))
-        start = _Sweeps(*ones, state.column_error, infinite, state.relaxation, state.num_steps)
-        end = jax.lax.while_loop(sweeps_on, sweep, start)
-        return _Rounds(
+        start = _Factors(*ones, state.column_error, infinite, state.relaxation, state.num_steps)
+        end = jax.lax.while_loop(round_goes_on, scale, start)
+        return _Potentials(
             f=state.f + current * jnp.log(end.u),
             g=state.g + current * jnp.log(end.v),
             epsilon=current,
@@ -124,21 +128,21 @@ def scaling(
             num_steps=end.num_steps,
         )
 
-    def rounds_go_on(state: _Rounds) -> Array:
+    def rounds_go_on(state: _Potentials) -> Array:
         annealing = (state.epsilon > epsilon) & ~jnp.isnan(state.error)
         return (state.num_steps < max_steps) & (annealing | ((state.error > tol) & ~state.relaxation.stalled))
 
-    def run(state: _Rounds) -> tuple[_Rounds, Float[Array, ""]]:
+    def run(state: _Potentials) -> tuple[_Potentials, Float[Array, ""]]:
         end = jax.lax.while_loop(rounds_go_on, run_round, state)
-        # Potentials of a larger epsilon solve another problem.
+        # The potentials of a larger epsilon do not solve this problem, whatever their error.
         return end, jnp.where(end.epsilon > epsilon, jnp.maximum(end.error, 2 * tol + info.tiny), end.error)
 
-    # Start from potentials that no pair violates and that every row meets with equality.
+    # Start from potentials with f_i + g_j <= C_ij for all pairs, with equality for some j in every row.
     if g is None:
         g = jnp.min(cost_matrix - jnp.min(cost_matrix + supported, axis=1)[:, None], axis=0)
     f = jnp.min(cost_matrix - g + supported, axis=1)
     first = epsilon if start_epsilon is None else jnp.maximum(epsilon, start_epsilon)
-    start = _Rounds(
+    start = _Potentials(
         f,
         g,
         epsilon=2 * first,
@@ -149,7 +153,7 @@ def scaling(
     )
     result = iterate(run, start, tol=tol, max_steps=min(max_steps, 1))
     end = result.state
-    # Columns of weight zero took no part; optimality extends g to them.
+    # Columns of weight zero took no part; their potential follows from the optimality conditions.
     log_a = jnp.where(a > 0, jnp.log(jnp.where(a > 0, a, 1)), -jnp.inf)
     g = jax.lax.cond(
         jnp.all(b > 0),
@@ -164,27 +168,28 @@ def scaling(
 
 
 def adapted(relaxation: Relaxation, error: Array, mass: Array, num_steps: Array) -> Relaxation:
-    """At the end of a block, choose omega from the factor by which an iteration of it reduced the error.
+    """At the end of a period, choose omega from the factor by which each of its iterations reduced the error.
 
     Near the solution the iteration is successive over-relaxation of a two-block linear system. If plain iterations
-    converge at the rate q, relaxed ones do so at the rate r with (r + omega - 1)^2 = r omega^2 q, and best, at the
-    rate omega - 1, for omega = 2 / (1 + sqrt(1 - q)). A change of omega may raise the error for some iterations; when
-    it is ten times the best so far, plain iterations take over, as they do while a tenth of the mass is misplaced.
+    converge at the rate q, relaxed ones converge at the rate r with (r + omega - 1)^2 = r omega^2 q. The best choice is
+    omega = 2 / (1 + sqrt(1 - q)), with the rate omega - 1. A change of omega may raise the error for some iterations;
+    if it rises to ten times the best so far, or a tenth of the mass is misplaced, the next period is of plain
+    iterations.
 
-    An error within a thousand ulp of the mass that has not been the best for long is idle: it never will be.
+    `idle` counts iterations whose error is within a thousand ulp of the mass and no better than the best so far.
     """
     omega, better = relaxation.omega, error < 0.99 * relaxation.best
     best = jnp.where(better, error, relaxation.best)
     ulp = jnp.finfo(error.dtype).eps
     reduction = error / relaxation.error
-    rate = jnp.maximum(reduction ** (1 / BLOCK), omega - 1)
+    rate = jnp.maximum(reduction ** (1 / PERIOD), omega - 1)
     plain_rate = (rate + omega - 1) ** 2 / (rate * omega**2)
     fastest = 2 / (1 + jnp.sqrt(jnp.maximum(1 - plain_rate, 1e-4)))
-    # Near its floor the error is rounding and says nothing about the rate.
+    # An error of some ulp is rounding and tells nothing about the rate.
     above_floor = error > 100 * ulp
     informative = above_floor & jnp.isfinite(reduction) & (reduction > 0) & (reduction < 1)
     far = (error > 10 * best) | (error > 0.1 * mass)
     chosen = jnp.where(far, 1, jnp.where(informative, fastest, omega))
-    ended = num_steps % BLOCK == 0
+    ended = num_steps % PERIOD == 0
     idle = jnp.where(better | (error > 1000 * ulp * mass), 0, relaxation.idle + 1)
     return Relaxation(jnp.where(ended, chosen, omega), jnp.where(ended, error, relaxation.error), best, idle)

@@ -1,4 +1,4 @@
-"""Random features: frequencies and the feature maps made of them."""
+"""Random features: how can a kernel between n points be an inner product of k numbers each, with n k memory?"""
 
 from typing import TYPE_CHECKING
 

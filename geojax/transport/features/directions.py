@@ -1,4 +1,4 @@
-"""Random unit vectors: independent, orthogonal in blocks, or spread as the corners of a simplex in blocks."""
+"""Random unit vectors: independent, or in sets of d that are orthogonal or the corners of a simplex."""
 
 import jax
 import jax.numpy as jnp
@@ -18,7 +18,7 @@ def random_directions(key: Key, shape: tuple[int, int]) -> Float[Array, "k d"]:
         shape: (k, d), the number of directions and their dimension.
 
     Returns:
-        Unit rows, [k, d], of the default floating dtype; cast them to that of the points.
+        Unit rows, [k, d], of the default floating dtype; convert them to the dtype of the points.
 
     Raises:
         ValueError: If shape is not two positive integers.
@@ -39,9 +39,9 @@ def random_directions(key: Key, shape: tuple[int, int]) -> Float[Array, "k d"]:
 
 
 def orthogonal_directions(key: Key, shape: tuple[int, int]) -> Float[Array, "k d"]:
-    """Unit vectors in blocks of d that are orthonormal, each uniform on the sphere.
+    """Unit vectors in orthonormal sets of d, each vector uniform on the sphere.
 
-    Each block is a random orthogonal matrix, uniform in the sense of Haar; the last one is cut off after k rows.
+    Each set is the rows of a random orthogonal matrix with Haar's distribution; the last set is cut off after k rows.
 
     Args:
         key: Random key.
@@ -71,10 +71,10 @@ def orthogonal_directions(key: Key, shape: tuple[int, int]) -> Float[Array, "k d
 
 
 def simplex_directions(key: Key, shape: tuple[int, int]) -> Float[Array, "k d"]:
-    """Unit vectors in blocks of d that point to the corners of a regular simplex, each uniform on the sphere.
+    """Unit vectors in sets of d that point to the corners of a regular simplex, each vector uniform on the sphere.
 
-    In a block, rotated at random,  theta_i = sqrt(d / (d - 1)) (e_i - 1/d),  so theta_i . theta_j = -1 / (d - 1): no
-    d vectors are farther apart. The last block is cut off after k rows.
+    In a set, up to a random rotation, theta_i = sqrt(d / (d - 1)) (e_i - 1/d), so theta_i . theta_j = -1 / (d - 1):
+    no d vectors are farther apart. The last set is cut off after k rows.
 
     Args:
         key: Random key.
@@ -107,8 +107,8 @@ def simplex(d: int) -> Float[Array, "d d"]:
     """The corners of a regular simplex as unit rows: d vectors in d dimensions, in the hyperplane of sum zero."""
     if d < 2:
         raise ValueError(
-            f"simplex_directions: shape asks for dimension {d}; expected at least 2, as one vector has no others to "
-            "stay away from. Use random_directions."
+            f"simplex_directions: shape asks for dimension {d}; expected at least 2, since a simplex has more than "
+            "one corner. Use random_directions."
         )
     return _unit_rows(jnp.eye(d) - 1 / d)
 

@@ -16,16 +16,16 @@ Directions = Callable[[Key, tuple[int, int]], Float[Array, "k d"]]
 def gaussian_frequencies(
     key: Key, shape: tuple[int, int], *, directions: Directions = orthogonal_directions
 ) -> Float[Array, "k d"]:
-    """Standard Gaussian vectors whose directions are coupled.
+    """Standard Gaussian vectors with coupled directions.
 
-    w_i = r_i theta_i,  with r_i independent of each other and of the directions, distributed as the norm of a standard
-    Gaussian vector. If each direction is uniform on the sphere then each w_i is standard Gaussian by itself.
+    w_i = r_i theta_i, where the r_i are independent of each other and of the directions, and distributed as the norm
+    of a standard Gaussian vector. If each direction is uniform on the sphere, each w_i has the standard Gaussian law.
 
     Args:
         key: Random key.
         shape: (k, d), the number of vectors and their dimension.
         directions: (key, shape) -> unit rows: `random_directions` makes the vectors independent,
-            `orthogonal_directions` and `simplex_directions` spread them.
+            `orthogonal_directions` and `simplex_directions` spread them out.
 
     Returns:
         Vectors, [k, d], of the default floating dtype.
@@ -51,19 +51,19 @@ def gaussian_frequencies(
 
 
 def simplex_plus_frequencies(key: Key, shape: tuple[int, int], *, num_sweeps: int = 5) -> Float[Array, "k d"]:
-    """Standard Gaussian vectors in blocks of d, coupled to nearly cancel given their norms.
+    """Standard Gaussian vectors in sets of d, coupled so that the sum of each set is small.
 
-    In each block the norms r_i are drawn first; then the directions start at the corners of a simplex and each in turn
-    is set opposite to the sum of the other vectors, which lowers  |sum_i w_i|;  a random rotation makes each of them
-    uniform. That is asymptotically the best coupling of directions to norms.
+    In each set the norms r_i are drawn first. The directions start at the corners of a simplex; then each vector in
+    turn is set opposite to the sum of the others, which lowers |sum_i w_i|. A random rotation makes each direction
+    uniform. This is asymptotically the best coupling of directions and norms.
 
     Args:
         key: Random key.
         shape: (k, d), the number of vectors and their dimension; d >= 2.
-        num_sweeps: Times that every vector of a block is turned; static.
+        num_sweeps: Number of times that every vector of a set is turned; static.
 
     Returns:
-        Vectors, [k, d], of the default floating dtype; each is standard Gaussian by itself.
+        Vectors, [k, d], of the default floating dtype; each has the standard Gaussian law.
 
     Raises:
         ValueError: If shape is not two positive integers, or d = 1.
@@ -87,17 +87,17 @@ def simplex_plus_frequencies(key: Key, shape: tuple[int, int], *, num_sweeps: in
     turns = rotations(key_turn, k, d)
     norms = _norms(key_norms, (turns.shape[0] * d, d)).reshape(-1, d)
 
-    def block(radii: Array) -> Float[Array, "d d"]:
+    def coupled_set(radii: Array) -> Float[Array, "d d"]:
         def turn(i: Array, rows: Array) -> Array:
             rest = jnp.sum(rows, axis=0) - rows[i % d]
             size = jnp.linalg.norm(rest)
-            # Where the rest cancels already, every direction is as good as the present one.
+            # If the others sum to zero every direction is equally good, and the vector stays.
             opposite = jnp.where(size > 0, -radii[i % d] * rest / jnp.where(size > 0, size, 1), rows[i % d])
             return rows.at[i % d].set(opposite)
 
         return jax.lax.fori_loop(0, num_sweeps * d, turn, radii[:, None] * simplex(d))
 
-    return (jax.vmap(block)(norms) @ turns).reshape(-1, d)[:k]
+    return (jax.vmap(coupled_set)(norms) @ turns).reshape(-1, d)[:k]
 
 
 def softmax_features(x: Float[Array, "n d"], frequencies: Float[Array, "k d"]) -> Float[Array, "n k"]:
@@ -110,8 +110,9 @@ def softmax_features(x: Float[Array, "n d"], frequencies: Float[Array, "k d"]) -
         frequencies: Vectors w, [k, d], each standard Gaussian: `gaussian_frequencies`, `simplex_plus_frequencies`.
 
     Returns:
-        Features, [n, k], positive (they underflow to 0 far out). With independent frequencies the mean squared error of
-        the approximation is (exp(|x + y|^2) - 1) exp(2 x . y) / k; coupled ones have less.
+        Features, [n, k], positive; far from the origin they underflow to 0. With independent frequencies the mean
+        squared error of the approximation is (exp(|x + y|^2) - 1) exp(2 x . y) / k; coupled frequencies have a
+        smaller one.
 
     Raises:
         ValueError: At trace time, if the shapes disagree.
@@ -144,7 +145,7 @@ def gaussian_features(x: Float[Array, "n d"], frequencies: Float[Array, "k d"]) 
         frequencies: Vectors w, [k, d], each standard Gaussian: `gaussian_frequencies`, `simplex_plus_frequencies`.
 
     Returns:
-        Features, [n, k], positive (they underflow to 0 far out).
+        Features, [n, k], positive; far from the origin they underflow to 0.
 
     Raises:
         ValueError: At trace time, if the shapes disagree.

@@ -21,15 +21,15 @@ def bures_wasserstein(s1: Matrix, s2: Matrix) -> Float[Array, ""]:
         s2: Covariance, [d, d].
 
     Returns:
-        Scalar >= 0, in squared units of the points. NaN where a matrix is not positive semidefinite or not finite.
+        Scalar >= 0, in squared units of the points. NaN if a matrix is not positive semidefinite or not finite.
 
     Raises:
         ValueError: At trace time, if the shapes disagree or the matrices are not square.
         TypeError: At trace time, if an argument is not real.
 
-    Differentiation: exact for definite matrices, twice: the gradient by S_1 is I - T, where the symmetric T is the
-        optimal map, T S_1 T = S_2. It is finite for singular matrices too, where the distance may have no derivative:
-        that of matrices with d ulp of the trace added to the diagonal, and I at zero.
+    Differentiation: exact for definite matrices, twice: the gradient with respect to S_1 is I - T, where the
+        symmetric T is the optimal map, T S_1 T = S_2. Singular matrices, at which the distance may have no
+        derivative, have a finite one: that after adding d ulp of the trace to the diagonal, and I at zero.
 
     Complexity: O(d^3): two Cholesky factors and O(log of the condition number) matrix products, no eigenvalues; the
         value and both gradients share them. Second derivatives need a symmetric eigenvalue problem.
@@ -65,7 +65,7 @@ def gaussian_wasserstein(
         s2: Covariance, [d, d].
 
     Returns:
-        Scalar >= 0, in squared units of the means. NaN where a covariance is not positive semidefinite, or an
+        Scalar >= 0, in squared units of the means. NaN if a covariance is not positive semidefinite, or an
         argument not finite.
 
     Raises:
@@ -92,7 +92,7 @@ def gaussian_wasserstein(
 
 @jax.custom_jvp
 def _squared_distance(a: Matrix, b: Matrix) -> Float[Array, ""]:
-    """B^2 of symmetric matrices, not below zero; the derivative knows nothing of that bound."""
+    """B^2 of symmetric matrices, at least zero; the derivative ignores that bound."""
     fidelity, *_ = bures.maps(a, b, True)
     return _not_negative(jnp.trace(a) + jnp.trace(b) - 2 * fidelity)
 
@@ -108,7 +108,7 @@ def _(primals, tangents):
 
 @jax.custom_jvp
 def _not_negative(x: Float[Array, ""]) -> Float[Array, ""]:
-    """What rounding made negative is zero; derivatives pass."""
+    """The number, or zero if rounding made it negative; the derivative is 1 either way."""
     return jnp.maximum(x, 0)
 
 

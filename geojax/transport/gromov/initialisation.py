@@ -1,11 +1,13 @@
-"""Weights carried from one modality to another by the geometry of their embeddings."""
+"""Initial weights for a new modality, from those of a known one, by matching the geometry of their embeddings."""
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from geojax._core import checks, safe
+from geojax._core import checks
+from geojax.transport.costs import Distance, pairwise
 from geojax.transport.gromov.wasserstein import gromov_wasserstein
+from geojax.transport.measures import arrays, uniform
 from geojax.typing import Key, Scalar
 
 
@@ -21,28 +23,28 @@ def gw_barycentric_init(
 ) -> Float[Array, "m r"]:
     """Initial weights of a new modality from those of a known one, through a Gromov-Wasserstein coupling.
 
-    W_t = diag(1 / b) P^T W_s,  where P couples the distances among x with those among y, both with equal weights, by
-    `gromov_wasserstein`; the best of some starts. Distances are divided by their means, so that the modalities may have
-    units of their own.
+    W_t = diag(1 / b) P^T W_s,  where P is the `gromov_wasserstein` coupling of the distances among x and those among y,
+    with uniform weights, the best of several starts. Distances are divided by their means, so that the two modalities
+    may have different units.
 
     Args:
         x: Embeddings of the known modality, [n, d].
         y: Embeddings of the new one, [m, e].
-        weights: Weights of the known modality, one row a point of x, [n, r].
+        weights: Weights of the known modality, one row for each point of x, [n, r].
         epsilon: Strength of the entropy, > 0, in units of squared mean distance.
         key: Random key, for the starts.
-        num_starts: Starts, the first of which is the product coupling; static.
+        num_starts: Number of starts, the first of which is the product coupling; static.
         max_steps: Most steps from each; static.
 
     Returns:
-        Weights of the new modality, [m, r]. It is approximate: each row is a mean of rows of `weights`, and the
+        Weights of the new modality, [m, r]. They are approximate: each row is a mean of rows of `weights`, and the
         coupling is a local optimum.
 
     Raises:
         ValueError: At trace time, if the shapes disagree.
         TypeError: At trace time, if an argument is not real, or key not a typed key.
 
-    Differentiation: exact in weights; none in x, y and epsilon (the coupling is held).
+    Differentiation: exact in weights; none in x, y and epsilon (the coupling is held fixed).
 
     Complexity: num_starts problems of `gromov_wasserstein` at once.
 
@@ -58,11 +60,11 @@ def gw_barycentric_init(
     References: [Dutt2025].
     """
     where = "gw_barycentric_init"
-    x, y, weights = checks.floats(where, x=x, y=y, weights=weights)
+    x, y, weights = arrays(where, x=x, y=y, weights=weights)
     size = checks.shapes(where, x=(x, "n d"), y=(y, "m e"), weights=(weights, "n r"))
     checks.typed_key(where, key)
     checks.count(where, "num_starts", num_starts, minimum=1)
-    a, b = jnp.full_like(x[:, 0], 1 / size["n"]), jnp.full_like(y[:, 0], 1 / size["m"])
+    a, b = uniform(size["n"], x.dtype), uniform(size["m"], y.dtype)
     cost_x, cost_y = (_distances(jax.lax.stop_gradient(points)) for points in (x, y))
     noise = jax.random.normal(key, (num_starts, size["n"], size["m"]), x.dtype).at[0].set(0)
     starts = jax.nn.softmax(2 * noise, axis=(1, 2))
@@ -76,6 +78,7 @@ def gw_barycentric_init(
 
 
 def _distances(points: Array) -> Array:
-    distances = safe.sqrt(jnp.sum((points[:, None] - points) ** 2, axis=-1))
+    """Euclidean distances, divided by their mean."""
+    distances = pairwise(Distance(), points, points)
     mean = jnp.mean(distances)
     return distances / jnp.where(mean > 0, mean, 1)

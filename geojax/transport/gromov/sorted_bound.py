@@ -1,126 +1,26 @@
-"""A lower bound of Gromov-Wasserstein by sorting, on graphs that are known by their factors."""
+"""A lower bound of Gromov-Wasserstein by sorting one number for each node, and a loss between logits from it."""
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from geojax._core import checks, safe
-
-
-def coactivation_graph(logits: Float[Array, "t v"], k: int) -> Float[Array, "t v"]:
-    """Factors of the graph of logits that are large together.
-
-    C = sum_t l_t l_t^T,  where l_t is row t with all but its k largest entries set to zero. The v x v matrix C is never
-    formed: `graph_row_means` and `graph_row_norms` read it through the factors l_t.
-
-    Args:
-        logits: One row for each position, one column for each channel, [t, v].
-        k: Entries to keep in each row, 1 <= k <= v; static. Of equal entries the first are kept.
-
-    Returns:
-        The rows l_t, [t, v], in units of logits.
-
-    Raises:
-        ValueError: At trace time, if logits is not a matrix or k is out of range.
-
-    Differentiation: exact; entries that are left out have derivative zero.
-
-    Complexity: O(t v).
-
-    Example:
-        >>> import jax.numpy as jnp
-        >>> from geojax.transport import coactivation_graph
-        >>> coactivation_graph(jnp.array([[1.0, 3.0, 2.0]]), 2).tolist()
-        [[0.0, 3.0, 2.0]]
-
-    References: [Wang2025].
-    """
-    (logits,) = checks.floats("coactivation_graph", logits=logits)
-    size = checks.shapes("coactivation_graph", logits=(logits, "t v"))
-    if not 1 <= checks.count("coactivation_graph", "k", k) <= size["v"]:
-        raise ValueError(
-            f"coactivation_graph: k is {k}; expected between 1 and {size['v']}, the columns of logits. "
-            "Keep at least one entry of each row, and no more than there are."
-        )
-    _, places = jax.lax.top_k(jax.lax.stop_gradient(logits), k)
-    kept = jnp.zeros_like(logits, dtype=bool).at[jnp.arange(size["t"])[:, None], places].set(True)
-    return jnp.where(kept | jnp.isnan(logits), logits, 0)
-
-
-def graph_row_means(factors: Float[Array, "t v"]) -> Float[Array, " v"]:
-    """Means of the rows of C = sum_t l_t l_t^T, from its factors.
-
-    mean_j C_ij = sum_t l_ti mean_j l_tj.
-
-    Args:
-        factors: The rows l_t, [t, v].
-
-    Returns:
-        One number for each node, [v].
-
-    Raises:
-        ValueError: At trace time, if factors is not a matrix.
-
-    Differentiation: exact.
-
-    Complexity: O(t v).
-
-    Example:
-        >>> import jax.numpy as jnp
-        >>> from geojax.transport import graph_row_means
-        >>> graph_row_means(jnp.array([[1.0, 3.0]])).tolist()
-        [2.0, 6.0]
-
-    References: [Wang2025].
-    """
-    checks.shapes("graph_row_means", factors=(factors, "t v"))
-    return jnp.mean(factors, axis=1) @ factors
-
-
-def graph_row_norms(factors: Float[Array, "t v"]) -> Float[Array, " v"]:
-    """Root mean squares of the rows of C = sum_t l_t l_t^T, from its factors.
-
-    sqrt(mean_j C_ij^2),  with  sum_j C_ij^2 = l_i^T (L L^T) l_i  for the columns l_i of L = (l_t).
-
-    Args:
-        factors: The rows l_t, [t, v].
-
-    Returns:
-        One number for each node, [v].
-
-    Raises:
-        ValueError: At trace time, if factors is not a matrix.
-
-    Differentiation: exact; 0 at nodes without edges.
-
-    Complexity: O(t^2 v).
-
-    Example:
-        >>> import jax.numpy as jnp
-        >>> from geojax.transport import graph_row_norms
-        >>> [round(float(s), 4) for s in graph_row_norms(jnp.array([[1.0, 3.0]]))]
-        [2.2361, 6.7082]
-
-    References: [Memoli2011].
-    """
-    checks.shapes("graph_row_norms", factors=(factors, "t v"))
-    squares = jnp.sum(factors * ((factors @ factors.T) @ factors), axis=0) / factors.shape[1]
-    return safe.sqrt(jnp.where(squares < 0, 0, squares))  # negative by rounding alone
+from geojax._core import checks
 
 
 def sorted_gromov_wasserstein(x: Float[Array, " n"], y: Float[Array, " n"]) -> Float[Array, ""]:
-    """Lower bound of the squared Gromov-Wasserstein cost between two graphs, from a feature of their nodes.
+    """Lower bound of the squared Gromov-Wasserstein cost between two graphs, from one number for each node.
 
     mean_i (sort(x)_i - sort(y)_i)^2. If x and y are the means of the rows of two cost matrices, or their root mean
     squares, this is at most the squared-loss cost sum (X_ik - Y_jl)^2 P_ij P_kl of every coupling P of uniform weights,
     by Jensen's and by the reverse triangle inequality.
 
     Args:
-        x: A feature of the nodes of the first graph, [n].
-        y: The same feature of the second, [n].
+        x: A number for each node of the first graph, [n]: the means, or the root mean squares, of the rows of its cost
+            matrix.
+        y: The same for the second graph, [n].
 
     Returns:
-        Scalar in squared units of x; the bound's error is not known beforehand.
+        Scalar in squared units of x. How far it lies below the cost is not known.
 
     Raises:
         ValueError: At trace time, if the sizes differ or there is no node.
@@ -150,13 +50,13 @@ def graph_on_logits_loss(
 ) -> Float[Array, ""]:
     """Distance between the co-activation graphs of two models' logits, blind to the order of channels.
 
-    `sorted_gromov_wasserstein` of the `graph_row_means` of the two `coactivation_graph`s, each divided by its number of
-    positions.
+    The co-activation graph of logits is C = sum_t l_t l_t^T / T, where l_t is row t of T with all but its k largest
+    entries set to zero. The loss is `sorted_gromov_wasserstein` of the means of the rows of the two graphs.
 
     Args:
-        student: Logits of one model, [s, v].
+        student: Logits of one model, one row for each position, [s, v].
         teacher: Logits of the other, [t, v].
-        k: Entries to keep in each row; static.
+        k: Number of entries to keep in each row, 1 <= k <= v; static.
 
     Returns:
         Scalar in units of logits to the fourth power.
@@ -164,7 +64,8 @@ def graph_on_logits_loss(
     Raises:
         ValueError: At trace time, if the channels disagree or k is out of range.
 
-    Differentiation: exact where the k largest entries and the order of the row means are unique.
+    Differentiation: exact where the k largest entries and the order of the row means are unique; entries that are set
+        to zero have derivative zero.
 
     Complexity: O((s + t) v + v log v).
 
@@ -177,6 +78,26 @@ def graph_on_logits_loss(
 
     References: [Wang2025].
     """
-    checks.shapes("graph_on_logits_loss", student=(student, "s v"), teacher=(teacher, "t v"))
-    means = [graph_row_means(coactivation_graph(z, k)) / z.shape[0] for z in (student, teacher)]
-    return sorted_gromov_wasserstein(*means)
+    where = "graph_on_logits_loss"
+    student, teacher = checks.floats(where, student=student, teacher=teacher)
+    size = checks.shapes(where, student=(student, "s v"), teacher=(teacher, "t v"))
+    if not 1 <= checks.count(where, "k", k) <= size["v"]:
+        raise ValueError(
+            f"{where}: k is {k}; expected between 1 and {size['v']}, the number of columns. Keep at least one entry of "
+            "each row."
+        )
+    return sorted_gromov_wasserstein(
+        *(_row_means(_largest_of_rows(z, k)) / len(z) for z in (student, teacher))
+    )
+
+
+def _largest_of_rows(logits: Float[Array, "t v"], k: int) -> Float[Array, "t v"]:
+    """Each row with all but its k largest entries set to zero; of equal entries the first are kept."""
+    _, places = jax.lax.top_k(jax.lax.stop_gradient(logits), k)
+    kept = jnp.zeros_like(logits, dtype=bool).at[jnp.arange(len(logits))[:, None], places].set(True)
+    return jnp.where(kept | jnp.isnan(logits), logits, 0)
+
+
+def _row_means(factors: Float[Array, "t v"]) -> Float[Array, " v"]:
+    """Means of the rows of C = sum_t l_t l_t^T, from its factors l_t: C itself, [v, v], is never formed."""
+    return jnp.mean(factors, axis=1) @ factors

@@ -12,18 +12,19 @@ from geojax._core.loops import iterate, vary_with
 from geojax._core.struct import struct
 from geojax.transport.entropic import dual
 from geojax.transport.entropic.scaling import scaling
+from geojax.transport.measures import arrays, number, with_weights
 from geojax.typing import Scalar
 
-LOOSEST = 1e-3  # marginal error of the inner problems while the plan still moves much
+LOOSEST = 1e-3  # largest marginal error allowed in an inner problem, while the plan still changes much
 
 
 @struct
 class GromovResult:
     """A coupling of two metric measure spaces, and what it costs.
 
-    `plan` [n, m] is the coupling; `cost` its distortion (for the fused problem, with the cost of features) without any
-    entropy; `objective` what was minimised, the entropy included; `error` the L1 change of the plan in the last step
-    and the L1 error of its marginals, summed, in units of weight.
+    `plan` [n, m] is the coupling; `cost` is its distortion (in the fused problem, with the cost of features) without
+    the entropy; `objective` is the minimised value, with the entropy; `error` is the L1 change of the plan in the last
+    step plus the L1 error of its marginals, in units of weight.
     """
 
     plan: Float[Array, "n m"]
@@ -35,7 +36,7 @@ class GromovResult:
 
 
 class Problem(NamedTuple):
-    """The data of a fused problem; alpha = 1 and feature costs of zero leave the distortion alone."""
+    """The data of a fused problem; with alpha = 1 only the distortion counts."""
 
     cost_matrix: Float[Array, "n m"]
     cost_x: Float[Array, "n n"]
@@ -48,6 +49,8 @@ class Problem(NamedTuple):
 
 
 class _Coupling(NamedTuple):
+    """A plan with the potentials of the inner problem that it solves."""
+
     plan: Float[Array, "n m"]
     density: Float[Array, "n m"]  # log of the plan over a b^T
     f: Float[Array, " n"]
@@ -58,8 +61,8 @@ class _Coupling(NamedTuple):
 def gromov_wasserstein(
     cost_x: Float[Array, "n n"],
     cost_y: Float[Array, "m m"],
-    a: Float[Array, " n"],
-    b: Float[Array, " m"],
+    a: Float[Array, " n"] | None = None,
+    b: Float[Array, " m"] | None = None,
     *,
     epsilon: Scalar,
     proximal: Scalar = 0.0,
@@ -75,22 +78,25 @@ def gromov_wasserstein(
 
         P_next = argmin <grad E(P_last), P> + epsilon KL(P | a b^T) + proximal KL(P | P_last).
 
-    With proximal = 0 that is mirror descent with the step 1 / epsilon; the objective falls in every step where X and Y
-    are conditionally negative (Euclidean distances, squared or not). With epsilon = 0 < proximal it is the proximal
-    point method for E itself, whose plans become sparse.
+    With proximal = 0 that is mirror descent with the step 1 / epsilon; the objective falls in every step if X and Y are
+    conditionally negative (Euclidean distances, squared or not). With epsilon = 0 < proximal it is the proximal point
+    method for E itself, whose plans become sparse.
 
     Args:
-        cost_x: Distances, or any similarities, within the first space, [n, n], finite.
-        cost_y: Those within the second space, [m, m].
-        a: Weights, [n], nonnegative.
-        b: Weights, [m], nonnegative, of the same sum as a.
+        cost_x: Distances, or any similarities, within the first space, [n, n], finite; from points,
+            `pairwise(cost, x, x)`.
+        cost_y: The same within the second space, [m, m].
+        a: Weights of the first space, [n], nonnegative. By default 1 / n each.
+        b: Weights of the second space, [m], nonnegative, with the same sum as a. By default 1 / m each.
         epsilon: Strength of the entropy, >= 0, in units of squared cost.
         proximal: Strength of the proximal term, >= 0, in the same units; one of the two must be positive. Raise it
-            where the steps go back and forth.
+            if the plan oscillates.
         tol: Error to reach: L1 change of the plan and L1 error of its marginals together; by default 1e-6 or 1000 ulp,
-            whichever is larger. The plan itself is resolved to some ulp of squared cost over the strength.
+            whichever is larger. Rounding limits the accuracy of log(plan) to some ulp of the squared costs, divided by
+            epsilon + proximal.
         max_steps: Most steps; static.
-        max_inner_steps: Most scalings of rows and columns in one step; static. Potentials are carried over.
+        max_inner_steps: Most scalings of rows and columns in one step; static. Each step starts from the
+            potentials of the last one.
         init: Coupling to start from, [n, m]; a b^T by default. The problem is not convex: vmap over starts, and keep
             the best `objective`.
 
@@ -101,12 +107,12 @@ def gromov_wasserstein(
         ValueError: At trace time, if the shapes disagree or a measure is empty.
         TypeError: At trace time, if an argument is not real.
 
-    Status: CONVERGED, MAX_STEPS; INFEASIBLE where a weight is negative, the sums differ by more than tol, or the
-        strengths are negative or both zero; NONFINITE where the data hold a NaN or an infinity.
+    Status: CONVERGED, MAX_STEPS; INFEASIBLE if a weight is negative, the sums differ by more than tol, or epsilon or
+        proximal is negative or both are zero; NONFINITE if the data hold a NaN or an infinity.
 
     Differentiation: `objective`: envelope, to first order, in cost_x, cost_y, a, b and epsilon. `cost`: with the plan
-        held, which is its derivative up to a term of order epsilon. Others: none. Gradients by a and b are meant along
-        changes that keep the sum.
+        held fixed, which differs from its derivative by a term of order epsilon. Others: none. a and b may change
+        only so that their sums stay fixed; the gradient is defined for such changes.
 
     Complexity: O(n m) memory; O(n^2 m + n m^2) time per step, and O(n m) per scaling.
 
@@ -115,17 +121,19 @@ def gromov_wasserstein(
         >>> from geojax.transport import gromov_wasserstein
         >>> x = jnp.array([0.0, 1.0, 3.0])
         >>> y = jnp.array([10.0, 7.0, 9.0])  # the same three points, mirrored and in another order
-        >>> w = jnp.full(3, 1 / 3)
-        >>> r = gromov_wasserstein(abs(x[:, None] - x), abs(y[:, None] - y), w, w, epsilon=0.1)
+        >>> r = gromov_wasserstein(abs(x[:, None] - x), abs(y[:, None] - y), epsilon=0.1)
         >>> r.plan.argmax(1).tolist(), round(float(r.cost), 3)
         ([0, 2, 1], 0.0)
 
     References: [Peyre2016]; [Xu2019] for the proximal steps; [Memoli2011].
     """
     where = "gromov_wasserstein"
-    cost_x, cost_y, a, b = checks.floats(where, cost_x=cost_x, cost_y=cost_y, a=a, b=b)
-    checks.shapes(where, a=(a, "n"), b=(b, "m"), cost_x=(cost_x, "n n"), cost_y=(cost_y, "m m"))
-    scalars = (jnp.asarray(x, a.dtype) for x in (1, epsilon, proximal))
+    check_square(where, cost_x=cost_x, cost_y=cost_y)
+    cost_x, cost_y, a, b = with_weights(where, a, b, cost_x=(cost_x, "n n"), cost_y=(cost_y, "m m"))
+    scalars = (
+        number(where, name, value, a.dtype)
+        for name, value in (("alpha", 1), ("epsilon", epsilon), ("proximal", proximal))
+    )
     problem = Problem(jnp.zeros((a.size, b.size), a.dtype), cost_x, cost_y, a, b, *scalars)
     return solve(
         where, problem, init, tol=tol, max_steps=max_steps, max_inner_steps=max_inner_steps, fused=False
@@ -142,17 +150,14 @@ def solve(
     max_inner_steps: int,
     fused: bool,
 ) -> GromovResult:
-    """Mirror descent on the fused problem; `fused` says whether the feature costs matter at all."""
-    n, m = problem.cost_matrix.shape
-    if n == 0 or m == 0:
-        raise ValueError(
-            f"{where}: a and b have sizes {n} and {m}; expected at least one point in each. "
-            "An empty measure has no coupling; leave the problem out."
-        )
+    """Mirror descent on the fused problem; if not `fused`, alpha is 1 and the feature costs are left out."""
     max_steps = checks.count(where, "max_steps", max_steps)
     max_inner_steps = checks.count(where, "max_inner_steps", max_inner_steps, minimum=1)
     dtype = problem.a.dtype
-    limit = jnp.asarray(max(1e-6, 1000 * float(jnp.finfo(dtype).eps)) if tol is None else tol, dtype)
+    tol = max(1e-6, 1000 * float(jnp.finfo(dtype).eps)) if tol is None else tol
+    limit = number(where, "tol", tol, dtype)
+    if init is not None:
+        (init,) = arrays(where, init=init)
     problem = Problem(*vary_with(tuple(problem), tuple(problem), limit, init))
     if init is not None:
         checks.shapes(where, a=(problem.a, "n"), b=(problem.b, "m"), init=(init, "n m"))
@@ -170,23 +175,34 @@ def _descend(
     max_inner_steps: int,
     fused: bool,
 ) -> GromovResult:
-    """The whole descent, compiled once a shape, also when called eagerly."""
+    """The whole descent, compiled once for each shape, so that eager calls are fast too."""
     fixed = jax.lax.stop_gradient(problem)
     reference = fixed.a[:, None] * fixed.b
     start = reference if init is None else jax.lax.stop_gradient(init)
     step = _step(fixed, limit, max_inner_steps, fused)
-    found = iterate(step, _start(start, reference), tol=limit, max_steps=max_steps)
-    end = _uncentred(found.state, fixed)
+    end = iterate(step, _start(start, reference), tol=limit, max_steps=max_steps)
+    last = _uncentred(end.state, fixed)
     positive = (fixed.epsilon >= 0) & (fixed.proximal >= 0)
     feasible = dual.feasible(fixed.a, fixed.b, fixed.epsilon + fixed.proximal, limit) & positive
     return GromovResult(
-        end.plan,
-        _cost(end.plan, problem),
-        _objective(end, problem),
-        found.error,
-        found.num_steps,
-        dual.judged(found.status, feasible, *fixed),
+        last.plan,
+        _cost(last.plan, problem),
+        _objective(last, problem),
+        end.error,
+        end.num_steps,
+        dual.judged(end.status, feasible, *fixed),
     )
+
+
+def check_square(where: str, **costs: Array) -> None:
+    """Check that distances within a space are a square matrix, and say how to compute them from points."""
+    for name, value in costs.items():
+        shape = jnp.shape(value) if hasattr(value, "shape") else ()
+        if len(shape) == 2 and shape[0] != shape[1]:
+            raise ValueError(
+                f"{where}: {name} has shape {list(shape)}; expected the distances within one space, a square matrix. "
+                f"From points x write {name}=pairwise(SquaredEuclidean(), x, x) or pairwise(Distance(), x, x)."
+            )
 
 
 def _start(plan: Array, reference: Array) -> _Coupling:
@@ -201,13 +217,13 @@ def _step(problem: Problem, tol: Array, max_inner_steps: int, fused: bool):
     cost_x, cost_y, a, b = problem.cost_x, problem.cost_y, problem.a, problem.b
     strength = problem.epsilon + problem.proximal
     symmetric = jnp.all(cost_x == cost_x.T) & jnp.all(cost_y == cost_y.T)
-    # A constant added to the distances adds to the gradient what is constant along rows or columns. Without their mean
-    # it is smaller, and rounded less.
+    # A constant added to the distances changes the gradient only by terms that are constant along rows or columns,
+    # which do not affect the coupling. Subtracting the mean makes the gradient smaller, and so its rounding error.
     cost_x, cost_y = cost_x - _mean(cost_x, a), cost_y - _mean(cost_y, b)
-    cap = 0.5 * jnp.log(jnp.finfo(a.dtype).max)  # where a row and a column of weight zero meet
+    cap = 0.5 * jnp.log(jnp.finfo(a.dtype).max)  # of entries whose row and column both have weight zero
 
     def linearised(plan: Array) -> Array:
-        """The gradient of the objective without what is constant along rows or columns."""
+        """The gradient of the objective, up to terms that are constant along rows or columns."""
         cross = jax.lax.cond(
             symmetric,
             lambda: 2 * (cost_x @ plan @ cost_y),
@@ -236,7 +252,7 @@ def _mean(costs: Array, weights: Array) -> Array:
 
 
 def _uncentred(end: _Coupling, problem: Problem) -> _Coupling:
-    """The potentials that belong to the distances themselves, not to those without their mean."""
+    """The potentials for the distances themselves; the descent subtracted the mean of the distances."""
     cost_x, cost_y, a, b = problem.cost_x, problem.cost_y, problem.a, problem.b
     shift_f = 2 * problem.alpha * _mean(cost_y, b) * (cost_x @ a + a @ cost_x)
     shift_g = 2 * problem.alpha * _mean(cost_x, a) * (cost_y @ b + b @ cost_y)
@@ -256,7 +272,7 @@ def _cost(plan: Array, problem: Problem) -> Array:
 
 
 def _lagrangian(end: _Coupling, problem: Problem) -> Array:
-    """The objective and its multipliers: stationary in the plan, so that the data alone carry derivatives."""
+    """The objective plus multipliers times constraints: stationary in the plan, so only the data are differentiated."""
     plan, a, b = end.plan, problem.a, problem.b
     slack = (a - jnp.sum(plan, axis=1)) @ end.f + (b - jnp.sum(plan, axis=0)) @ end.g
     return _distortion(plan, a, b, problem) + problem.epsilon * jnp.sum(plan * end.density) + slack

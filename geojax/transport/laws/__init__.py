@@ -1,4 +1,8 @@
-"""Laws and their couplings: total variation, replicability, worst cases, transport to the uniform law."""
+"""Laws: how far apart are two distributions, how can draws from them agree, and what follows for a decision?
+
+Total variation and its couplings; how replicable a learner is; the worst expectation in a Wasserstein ball; mixtures of
+data sources that approach a target; the transform that makes a sample uniform, and treatment effects after it.
+"""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""Draws from several laws at once that are equal as often as can be, and the total variation between laws."""
+"""Joint draws from several laws that are equal as often as possible, and the total variation between laws."""
 
 import jax
 import jax.numpy as jnp
@@ -24,7 +24,7 @@ def total_variation(p: Float[Array, " n"], q: Float[Array, " n"]) -> Float[Array
     Raises:
         ValueError: At trace time, if the sizes differ.
 
-    Differentiation: exact where p_i differs from q_i, 0 in coordinates where they are equal.
+    Differentiation: exact in coordinates with p_i different from q_i, 0 in the others.
 
     Complexity: O(n).
 
@@ -44,10 +44,10 @@ def total_variation(p: Float[Array, " n"], q: Float[Array, " n"]) -> Float[Array
 def maximal_coupling(
     p: Float[Array, " n"], q: Float[Array, " n"], *, key: Key
 ) -> tuple[Int[Array, ""], Int[Array, ""]]:
-    """One draw from each of two laws, equal with the largest probability there is.
+    """One draw from each of two laws, equal with the largest possible probability.
 
-    i ~ p and j ~ q with P(i = j) = 1 - TV(p, q): both are one draw from min(p, q) with that probability, and else
-    draws from what p and q exceed it by.
+    i ~ p and j ~ q with P(i = j) = 1 - TV(p, q): with that probability both are one draw from
+    min(p, q), otherwise they are draws from p - min(p, q) and q - min(p, q).
 
     Args:
         p: Probabilities, [n], nonnegative, of sum 1.
@@ -90,14 +90,14 @@ def maximal_coupling(
 
 
 def shared_randomness_coupling(p: Float[Array, "k n"], *, key: Key) -> Int[Array, " k"]:
-    """One draw from each of many laws by the same random numbers, so that any two that are close mostly agree.
+    """One draw from each of many laws with shared random numbers, so that draws from similar laws mostly agree.
 
-    i_k = argmin_i E_i / p_ki  with exponential numbers E_i shared by all laws. Each draw has its law, and any two
-    differ with probability at most 2 TV / (1 + TV), for all pairs at once; laws need not know of each other.
+    i_k = argmin_i E_i / p_ki  with exponential numbers E_i shared by all laws. Draw k has law p_k, and any two
+    draws differ with probability at most 2 TV / (1 + TV). Each draw depends only on its own law and the key.
 
     Args:
-        p: Probabilities, one law a row, [k, n], nonnegative, each of sum 1.
-        key: Random key, the shared randomness.
+        p: Probabilities, one law in each row, [k, n], nonnegative, each of sum 1.
+        key: Random key of the shared numbers.
 
     Returns:
         The draws, [k], int32.
@@ -122,6 +122,6 @@ def shared_randomness_coupling(p: Float[Array, "k n"], *, key: Key) -> Int[Array
     (p,) = checks.floats("shared_randomness_coupling", p=p)
     size = checks.shapes("shared_randomness_coupling", p=(p, "k n"))
     checks.typed_key("shared_randomness_coupling", key)
-    # -log E is a Gumbel number.
+    # If E is an exponential number, -log E is a Gumbel number.
     gumbel = jax.random.gumbel(key, (size["n"],), p.dtype)
     return jnp.argmax(jnp.log(p) + gumbel, axis=1).astype(jnp.int32)

@@ -9,9 +9,10 @@ from jaxtyping import Array, Float
 from geojax._core import checks
 from geojax._core.loops import vary_with
 from geojax._core.struct import struct
+from geojax.transport.measures import arrays, number
 from geojax.typing import Scalar
 
-HALVINGS = 128  # of the multiplier's interval: past the last bit of a double
+HALVINGS = 128  # of the interval of multipliers: enough for every bit of a double
 
 
 @struct
@@ -30,7 +31,7 @@ def wasserstein_ball_worst_case(
 
     min <q, v>  over probability vectors q with W(q, p) <= radius, where W is the optimal transport cost. By duality it
     is  max over lambda >= 0 of  -lambda radius + sum_s p_s min_t (v_t + lambda C_st),  concave and piecewise linear in
-    one number, which is found by bisection. The robust Bellman backup of a Markov decision process is its `vmap` over
+    lambda; bisection gives the maximum. The robust Bellman backup of a Markov decision process is its `vmap` over
     states and actions.
 
     Args:
@@ -40,8 +41,8 @@ def wasserstein_ball_worst_case(
         radius: Radius of the ball, >= 0, in units of cost.
 
     Returns:
-        WorstCase, up to rounding. NaN where even the cheapest transport costs more than the radius, which a zero
-        diagonal excludes, or the radius is negative.
+        WorstCase, up to rounding. NaN if the radius is negative or less than the cost of the cheapest transport,
+        which is 0 for a zero diagonal.
 
     Raises:
         ValueError: At trace time, if the shapes disagree or there is no state.
@@ -62,13 +63,14 @@ def wasserstein_ball_worst_case(
     References: [Zouitine2024]; [Esfahani2018].
     """
     where = "wasserstein_ball_worst_case"
-    v, p, cost_matrix = checks.floats(where, v=v, p=p, cost_matrix=cost_matrix)
+    v, p, cost_matrix = arrays(where, v=v, p=p, cost_matrix=cost_matrix)
     if checks.shapes(where, v=(v, "s"), p=(p, "s"), cost_matrix=(cost_matrix, "s s"))["s"] == 0:
         raise ValueError(f"{where}: v has shape [0]; expected at least one state. Leave empty problems out.")
-    data = (v, p, cost_matrix, jnp.asarray(radius, v.dtype))
+    data = (v, p, cost_matrix, number(where, "radius", radius, v.dtype))
     v, p, cost_matrix, limit = vary_with(data, data)
     choice, multiplier, possible = _worst_moves(*jax.lax.stop_gradient((v, p, cost_matrix, limit)))
-    # The multiplier and the shares held, this is stationary in both: its derivatives are those of the minimum.
+    # This is stationary in the multiplier and the shares, so its derivatives with both held fixed are those of the
+    # minimum.
     value = p @ jnp.sum(choice * (v + multiplier * cost_matrix), axis=1) - multiplier * limit
     weights = jax.lax.stop_gradient(p) @ choice
     missing = jnp.where(possible, 0, jnp.nan).astype(v.dtype)
@@ -76,14 +78,14 @@ def wasserstein_ball_worst_case(
 
 
 class _End(NamedTuple):
-    """An end of the interval of multipliers, and where each state's mass goes there."""
+    """An end of the interval of multipliers, and the target of each state's mass at that multiplier."""
 
     multiplier: Float[Array, ""]
     choice: Float[Array, "s s"]
 
 
 def _worst_moves(v: Array, p: Array, costs: Array, radius: Array) -> tuple[Array, Array, Array]:
-    """The share of each state's mass that goes to each other, the multiplier, and whether the radius allows any."""
+    """The share of mass moved from each state to each other, the multiplier, and whether the radius allows any move."""
 
     def moves(multiplier: Array) -> Array:
         return jax.nn.one_hot(jnp.argmin(v + multiplier * costs, axis=1), v.size, dtype=v.dtype)
@@ -91,7 +93,7 @@ def _worst_moves(v: Array, p: Array, costs: Array, radius: Array) -> tuple[Array
     def spent(choice: Array) -> Array:
         return p @ jnp.sum(choice * costs, axis=1)
 
-    # Beyond this multiplier every state takes its cheapest target.
+    # Above this multiplier every state moves its mass to the cheapest target.
     cheapest = jnp.min(costs, axis=1, keepdims=True)
     gap = jnp.min(jnp.where(costs > cheapest, costs - cheapest, jnp.inf))
     highest = jnp.where(jnp.isfinite(gap), 2 * (jnp.max(v) - jnp.min(v)) / gap, 0) + 1
@@ -100,7 +102,7 @@ def _worst_moves(v: Array, p: Array, costs: Array, radius: Array) -> tuple[Array
         low, high = ends
         middle = (low.multiplier + high.multiplier) / 2
         choice = moves(middle)
-        # Moves are kept, not found again: at the end two sums are equal but for rounding.
+        # The moves are stored with the multiplier: computed again at the end, rounding could change them.
         new, enough = _End(middle, choice), spent(choice) <= radius
         lower = jax.tree.map(lambda x, y: jnp.where(enough, x, y), low, new)
         return lower, jax.tree.map(lambda x, y: jnp.where(enough, x, y), new, high)
@@ -111,7 +113,7 @@ def _worst_moves(v: Array, p: Array, costs: Array, radius: Array) -> tuple[Array
     free = spent(first[0].choice) <= radius
     far = jnp.where(free, first[0].choice, low.choice)
     near = jnp.where(free, first[0].choice, high.choice)
-    # Between the two the radius is spent exactly; both are optimal at the multiplier, up to rounding.
+    # A mixture of the two moves costs exactly the radius; both are optimal at the multiplier, up to rounding.
     difference = spent(far) - spent(near)
     share = jnp.where(difference > 0, (radius - spent(near)) / jnp.where(difference > 0, difference, 1), 0)
     finite = jnp.all(jnp.isfinite(v)) & jnp.all(jnp.isfinite(costs)) & jnp.all(jnp.isfinite(p))

@@ -1,4 +1,4 @@
-"""Mixtures of data sources judged by their transport cost to a target, and the scores predicted from it."""
+"""Mixtures of data sources: their transport cost to a target, and scores that are predicted from it."""
 
 from collections.abc import Callable
 
@@ -10,13 +10,14 @@ from geojax._core import checks
 from geojax._core.loops import iterate, vary_with
 from geojax._core.struct import struct
 from geojax.results import Status
+from geojax.transport.costs import SquaredEuclidean, cost_matrix_of
 from geojax.transport.entropic.sinkhorn import sinkhorn
 from geojax.typing import Cost, Scalar
 
 
 @struct
 class ScorePredictor:
-    """A linear model of scores: `intercepts` [s] and `slopes` [s] by source, `growth` by the logarithm of the size."""
+    """A linear model of scores: `intercepts` and `slopes` [s], one for each source; `growth` with log(size)."""
 
     intercepts: Float[Array, " s"]
     slopes: Float[Array, " s"]
@@ -45,7 +46,7 @@ def mixture_ot(
     target: Float[Array, "m d"],
     alpha: Float[Array, " s"],
     *,
-    cost: Cost,
+    cost: Cost = SquaredEuclidean(),
     epsilon: Scalar,
     tol: Scalar = 1e-6,
     max_steps: int = 2000,
@@ -53,26 +54,27 @@ def mixture_ot(
     """Entropic transport cost between a mixture of sources and a target.
 
     OT_epsilon(sum_k alpha_k mu_k, nu),  the optimal value of `sinkhorn`, where mu_k is the uniform measure on source k
-    and nu that on the target. Its gradient by alpha is the mean of the optimal potential over each source, up to a
-    constant that mixtures do not feel.
+    and nu the uniform measure on the target. Its gradient with respect to alpha_k is the mean of the optimal potential
+    over source k, up to a constant, which does not matter since the shares sum to 1.
 
     Args:
         sources: Points of the sources, [s, n, d].
         target: Points of the target, [m, d].
         alpha: Shares of the sources, [s], nonnegative, of sum 1.
-        cost: cost(x_i, y_j) -> scalar.
+        cost: cost(x_i, y_j) -> scalar; by default the squared Euclidean distance.
         epsilon: Strength of the entropy, > 0, in units of cost.
         tol: L1 error of the marginals to reach.
         max_steps: Most Sinkhorn iterations; static.
 
     Returns:
-        Scalar in units of cost; NaN where the problem is infeasible or not finite.
+        Scalar in units of cost; NaN if the problem is infeasible or not finite.
 
     Raises:
         ValueError: At trace time, if the shapes disagree.
         TypeError: At trace time, if an argument is not real.
 
-    Differentiation: envelope in sources, target, alpha and epsilon.
+    Differentiation: envelope in sources, target, alpha and epsilon. alpha may change only so that its sum stays
+        fixed; the gradient is defined for such changes.
 
     Complexity: O(s n m) memory and time per iteration.
 
@@ -80,8 +82,7 @@ def mixture_ot(
         >>> import jax, jax.numpy as jnp
         >>> from geojax.transport.laws import mixture_ot
         >>> sources = jnp.array([[[0.0], [1.0]], [[5.0], [6.0]]])
-        >>> square = lambda x, y: jnp.sum((x - y) ** 2)
-        >>> value = lambda alpha: mixture_ot(sources, sources[0], alpha, cost=square, epsilon=0.1)
+        >>> value = lambda alpha: mixture_ot(sources, sources[0], alpha, epsilon=0.1)
         >>> slope = jax.grad(value)(jnp.array([0.5, 0.5]))
         >>> bool(slope[0] < slope[1])  # more of the first source brings the mixture closer
         True
@@ -93,9 +94,8 @@ def mixture_ot(
     size = checks.shapes(where, sources=(sources, "s n d"), target=(target, "m d"), alpha=(alpha, "s"))
     points = sources.reshape(-1, size["d"])
     a = jnp.repeat(alpha / size["n"], size["n"])
-    b = jnp.full_like(target[:, 0], 1 / max(size["m"], 1))
-    costs = jax.vmap(lambda x: jax.vmap(lambda y: cost(x, y))(target))(points)
-    result = sinkhorn(costs, a, b, epsilon=epsilon, tol=tol, max_steps=max_steps)
+    costs = cost_matrix_of(where, "cost", cost, points, target)
+    result = sinkhorn(costs, a, epsilon=epsilon, tol=tol, max_steps=max_steps)
     known = (result.status == Status.CONVERGED) | (result.status == Status.MAX_STEPS)
     return jnp.where(known, result.cost, jnp.nan)
 
@@ -108,14 +108,14 @@ def fit_ot_predictor(
 ) -> ScorePredictor:
     """Least-squares fit of scores by mixture, transport cost and sample size.
 
-    score = sum_k alpha_k (u_k + v_k cost) + w log(size),  the solution of least norm where the trials do not determine
+    score = sum_k alpha_k (u_k + v_k cost) + w log(size),  the solution of least norm if the trials do not determine
     it.
 
     Args:
-        alphas: Mixtures that were tried, [r, s], each of sum 1.
+        alphas: Mixtures of the trials, [r, s], each of sum 1.
         sizes: Their sample sizes, [r], > 0.
         costs: Their transport costs to the target, [r].
-        scores: What was measured, [r].
+        scores: Their measured scores, [r].
 
     Returns:
         ScorePredictor; `.predict(alpha, cost, size)` is the fitted score.
@@ -124,7 +124,7 @@ def fit_ot_predictor(
         ValueError: At trace time, if the shapes disagree.
         TypeError: At trace time, if an argument is not real.
 
-    Differentiation: exact in scores, and in the rest where the trials determine the fit.
+    Differentiation: exact in scores, and in the others if the trials determine the fit.
 
     Complexity: O(r s^2).
 
@@ -147,16 +147,16 @@ def fit_ot_predictor(
         where, alphas=(alphas, "r s"), sizes=(sizes, "r"), costs=(costs, "r"), scores=(scores, "r")
     )
     features = jnp.concatenate([alphas, alphas * costs[:, None], jnp.log(sizes)[:, None]], axis=1)
-    found = jnp.linalg.pinv(features, rtol=1e3 * float(jnp.finfo(scores.dtype).eps)) @ scores
-    return ScorePredictor(found[: size["s"]], found[size["s"] : -1], found[-1])
+    coefficients = jnp.linalg.pinv(features, rtol=1e3 * float(jnp.finfo(scores.dtype).eps)) @ scores
+    return ScorePredictor(coefficients[: size["s"]], coefficients[size["s"] : -1], coefficients[-1])
 
 
 def project_scale(
     score_small: Scalar, score_large: Scalar, size_small: Scalar, size_large: Scalar, size: Scalar
 ) -> Float[Array, ""]:
-    """Extrapolation of a score to another sample size from its values at two.
+    """Extrapolation of a score to a new sample size from its values at two sizes.
 
-    log(score) linear in log(size) through both points: exact for power laws, score = c size^-beta.
+    log(score) is taken as linear in log(size) through both points, which is exact for power laws, score = c size^-beta.
 
     Args:
         score_small: Score at `size_small`, > 0.
@@ -166,7 +166,7 @@ def project_scale(
         size: The size to extrapolate to, > 0.
 
     Returns:
-        Scalar in units of score; NaN where a score or size is not positive, or the sizes are equal.
+        Scalar in units of score; NaN if a score or size is not positive, or the sizes are equal.
 
     Raises:
         TypeError: At trace time, if an argument is not real.
@@ -222,8 +222,8 @@ def select_mixture(
     Raises:
         ValueError: At trace time, if init is not a vector.
 
-    Status: CONVERGED, MAX_STEPS; NONFINITE where the objective or its gradient is not finite; INFEASIBLE where init is
-        negative somewhere or sums to zero.
+    Status: CONVERGED, MAX_STEPS; NONFINITE if the objective or its gradient is not finite; INFEASIBLE if init has a
+        negative entry or sums to zero.
 
     Differentiation: `objective` (of the result): envelope in what the function closes over. Others: none.
 
@@ -251,8 +251,8 @@ def select_mixture(
         return jnp.where(gap <= tol, alpha, jax.nn.softmax(moved)), gap
 
     start = jax.lax.stop_gradient(vary_with(init / jnp.sum(init), init, step_size, tol))
-    found = iterate(step, start, tol=tol, max_steps=max_steps)
+    end = iterate(step, start, tol=tol, max_steps=max_steps)
     valid = jnp.all(init >= 0) & (jnp.sum(init) > 0)
-    status = jnp.where(valid | jnp.isnan(jnp.sum(init)), found.status, Status.INFEASIBLE).astype(jnp.int32)
-    alpha = jax.lax.stop_gradient(found.state)
-    return MixtureSelectionResult(alpha, objective(alpha), found.error, found.num_steps, status)
+    status = jnp.where(valid | jnp.isnan(jnp.sum(init)), end.status, Status.INFEASIBLE).astype(jnp.int32)
+    alpha = jax.lax.stop_gradient(end.state)
+    return MixtureSelectionResult(alpha, objective(alpha), end.error, end.num_steps, status)

@@ -1,4 +1,4 @@
-"""Effects of a treatment, from pairs of treated and untreated units that are near each other."""
+"""Effects of a treatment, from pairs of treated and untreated units with similar covariates."""
 
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
@@ -10,12 +10,13 @@ from geojax.typing import Scalar
 def ate_ustatistic(
     u: Float[Array, "n d"], y: Float[Array, " n"], treat: Bool[Array, " n"], *, h: Scalar
 ) -> Float[Array, ""]:
-    """Mean difference of outcomes over pairs of a treated and an untreated unit, weighted by how near they are.
+    """Mean difference of outcomes over pairs of a treated and an untreated unit, weighted by their nearness.
 
     tau = sum_(i treated, j not) K_h(u_i - u_j) (y_i - y_j) / sum_(i treated, j not) K_h(u_i - u_j),
     with K_h(v) = prod_k max(0, 1 - |v_k| / h). As h -> 0 it estimates the effect averaged over the product of the two
-    groups' densities of u. Where `uniform_transform` with one group as the reference has made that group's density
-    constant, this is the average effect over the other group: of the treated, if the untreated are the reference.
+    groups' densities of u. `uniform_transform` with one group as the reference makes the density of that group
+    constant; the result is then the average effect over the other group: on the treated, if the untreated are the
+    reference.
 
     Args:
         u: Covariates, [n, d], such as those from `uniform_transform`.
@@ -24,12 +25,12 @@ def ate_ustatistic(
         h: Bandwidth, > 0, in units of u.
 
     Returns:
-        Scalar in units of y. NaN where no pair is within h, or u, y or h is NaN.
+        Scalar in units of y. NaN if no pair is within h, or u, y or h is NaN.
 
     Raises:
         ValueError: At trace time, if the shapes disagree.
 
-    Differentiation: exact in u, y and h, off the kinks of the kernel.
+    Differentiation: exact in u, y and h, except at the kinks of the kernel.
 
     Complexity: O(n^2 d) time, O(n^2) memory.
 
@@ -49,6 +50,6 @@ def ate_ustatistic(
     treated = jnp.asarray(treat).astype(bool)
     weights = jnp.where(treated[:, None] & ~treated, kernel, 0)
     total = jnp.sum(weights)
-    found = (total > 0) & (width > 0) & ~jnp.any(jnp.isnan(u))
+    defined = (total > 0) & (width > 0) & ~jnp.any(jnp.isnan(u))
     gaps = y[:, None] - y
-    return jnp.where(found, jnp.sum(weights * gaps) / jnp.where(found, total, 1), jnp.nan)
+    return jnp.where(defined, jnp.sum(weights * gaps) / jnp.where(defined, total, 1), jnp.nan)

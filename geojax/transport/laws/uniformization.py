@@ -1,4 +1,4 @@
-"""The triangular map that makes a sample uniform, by empirical conditional distribution functions."""
+"""The triangular map that makes a sample uniform, from empirical conditional distribution functions."""
 
 import jax
 import jax.numpy as jnp
@@ -12,25 +12,26 @@ def uniform_transform(
 ) -> Float[Array, "n d"]:
     """Knothe-Rosenblatt map onto the unit cube, approximate: from empirical conditional distribution functions.
 
-    u_1 = F_1(x_1),  u_j = F_j(x_j | u_1, ..., u_(j-1)),  where F_j is the distribution function of the reference points
-    that fall into the same cell as x in the first j - 1 coordinates of u, each cut into num_bins even pieces. F has the
-    value (k - 1/2) / c at the k-th of c points and is linear between them. It tends to the exact map as the cells
-    shrink and fill, with an error of O(1 / num_bins) and O(1 / sqrt(points in a cell)).
+    u_1 = F_1(x_1), u_j = F_j(x_j | u_1, ..., u_(j-1)), where F_j is the distribution function of the reference points
+    in the cell of x: the first j - 1 coordinates of u are divided into num_bins equal intervals each. F has the value
+    (k - 1/2) / c at the k-th of c points and is linear between them. The error of the map is O(1 / num_bins) + O(1 /
+    sqrt(points in a cell)).
 
     Args:
         x: Points to map, [n, d].
-        reference: Points of the law that is to become uniform, [m, d]; x itself by default.
-        num_bins: Pieces of each earlier coordinate; static. 1 maps each coordinate by its own distribution function.
+        reference: Points of the law that the map makes uniform, [m, d]; x itself by default.
+        num_bins: Number of intervals of each earlier coordinate; static. 1 maps each coordinate by its own distribution
+            function.
 
     Returns:
-        Points in the unit cube, [n, d]. Beyond the reference points of a cell F stays at its value at the last of them,
-        and in a cell without any it is 1/2. NaN where a coordinate of a point, or any of the reference, is NaN.
+        Points in the unit cube, [n, d]. Beyond the reference points of a cell F is constant, and in a cell without
+        reference points it is 1/2. NaN if a coordinate of a point, or any of the reference, is NaN.
 
     Raises:
         ValueError: At trace time, if the shapes disagree, a set is empty or num_bins < 1.
 
-    Differentiation: exact within the pieces on which F is linear: 0 at the reference points themselves, so 0 without a
-        reference.
+    Differentiation: exact within the intervals on which F is linear; 0 at the reference points, and so 0 if x is its
+        own reference.
 
     Complexity: O(n m d) time, O(n m) memory.
 
@@ -60,23 +61,23 @@ def uniform_transform(
 def inverse_uniform_transform(
     u: Float[Array, "n d"], reference: Float[Array, "m d"], *, num_bins: int
 ) -> Float[Array, "n d"]:
-    """Inverse of `uniform_transform`: from the unit cube to the law of the reference, approximate as that is.
+    """Inverse of `uniform_transform`, from the unit cube to the law of the reference; approximate, like the transform.
 
     x_1 = F_1^-1(u_1),  x_j = F_j^-1(u_j | u_1, ..., u_(j-1)),  with the same cells and the same F.
 
     Args:
         u: Points of the unit cube, [n, d].
         reference: Points of the law to map to, [m, d].
-        num_bins: Pieces of each earlier coordinate, as in the transform; static.
+        num_bins: Number of intervals of each earlier coordinate, as in the transform; static.
 
     Returns:
-        Points, [n, d]. Values of u that F does not take give the least or greatest reference point of the cell; in a
-        cell without any the result is NaN, as it is where an argument is NaN.
+        Points, [n, d]. Values of u that F does not take give the least or greatest reference point of the cell. NaN
+        in a cell without reference points, or if an argument is NaN.
 
     Raises:
         ValueError: At trace time, if the shapes disagree, a set is empty or num_bins < 1.
 
-    Differentiation: exact within the pieces on which F is linear.
+    Differentiation: exact within the intervals on which F is linear.
 
     Complexity: O(n m d) time, O(n m) memory.
 
@@ -97,7 +98,7 @@ def inverse_uniform_transform(
         inside = reference_cells[:, None] == reference_cells
         own = _distribution(reference[:, j], reference[:, j], inside)
         mask = cells[:, None] == reference_cells
-        # Interpolated in the other direction: where the levels of the points in the cell meet u.
+        # The inverse of F: interpolate from the levels of the points in the cell to the points.
         columns.append(_interpolated(u[:, j], own, reference[:, j], mask))
         cells, reference_cells = _refined(cells, reference_cells, u[:, j], own, num_bins)
     unknown = jnp.isnan(u) | jnp.any(jnp.isnan(reference))
@@ -105,10 +106,10 @@ def inverse_uniform_transform(
 
 
 def _distribution(at: Array, points: Array, mask: Bool[Array, "n m"]) -> Float[Array, " n"]:
-    """F at each place, of the points that its row of the mask lets through; 1/2 where it lets none."""
+    """F at each place, from the points that its row of the mask selects; 1/2 if it selects none."""
     held = jax.lax.stop_gradient(points)
     count = jnp.sum(mask, axis=1)
-    # The level of a point is the same for all rows that let the same points through; ties share theirs.
+    # Equal points have the same level, the mean of their ranks.
     below = jnp.sum(mask & (held < jax.lax.stop_gradient(at)[:, None]), axis=1)
     equal = jnp.sum(mask & (held == jax.lax.stop_gradient(at)[:, None]), axis=1)
     low, high = _neighbours(at, points, mask)
@@ -123,7 +124,7 @@ def _distribution(at: Array, points: Array, mask: Bool[Array, "n m"]) -> Float[A
 
 
 def _interpolated(at: Array, knots: Array, values: Array, mask: Bool[Array, "n m"]) -> Float[Array, " n"]:
-    """Piecewise linear through (knots, values) of the points that each row lets through; NaN where none."""
+    """Piecewise linear through the (knots, values) that each row of the mask selects; NaN if it selects none."""
     low, high = _neighbours(at, knots, mask)
 
     def value_at(knot: Array) -> Array:
@@ -137,7 +138,7 @@ def _interpolated(at: Array, knots: Array, values: Array, mask: Bool[Array, "n m
 
 
 def _neighbours(at: Array, points: Array, mask: Bool[Array, "n m"]) -> tuple[Array, Array]:
-    """The nearest point strictly below and above each place; the only neighbour twice where one is missing."""
+    """The nearest points strictly below and above each place; if one is missing, the other one twice."""
     low = jnp.max(jnp.where(mask & (points < at[:, None]), points, -jnp.inf), axis=1)
     high = jnp.min(jnp.where(mask & (points > at[:, None]), points, jnp.inf), axis=1)
     return jnp.where(low == -jnp.inf, high, low), jnp.where(high == jnp.inf, low, high)
@@ -158,16 +159,16 @@ def _refined(
     reference_levels: Float[Array, " m"],
     num_bins: int,
 ) -> tuple[Int[Array, " n"], Int[Array, " m"]]:
-    """Cells cut by one more coordinate, numbered by the first reference point in them, -1 where there is none."""
+    """The cells after dividing by one more coordinate, numbered by their first reference point, -1 without one."""
 
-    def pieces(level: Array) -> Array:
+    def interval(level: Array) -> Array:
         return jnp.clip(jnp.floor(jax.lax.stop_gradient(level) * num_bins).astype(jnp.int32), 0, num_bins - 1)
 
-    piece, reference_piece = pieces(levels), pieces(reference_levels)
-    same = (cells[:, None] == reference_cells) & (piece[:, None] == reference_piece)
-    among = (reference_cells[:, None] == reference_cells) & (reference_piece[:, None] == reference_piece)
-    found = jnp.where(jnp.any(same, axis=1), jnp.argmax(same, axis=1), -1)
-    return found.astype(jnp.int32), jnp.argmax(among, axis=1).astype(jnp.int32)
+    bins, reference_bins = interval(levels), interval(reference_levels)
+    same = (cells[:, None] == reference_cells) & (bins[:, None] == reference_bins)
+    among = (reference_cells[:, None] == reference_cells) & (reference_bins[:, None] == reference_bins)
+    first = jnp.where(jnp.any(same, axis=1), jnp.argmax(same, axis=1), -1)
+    return first.astype(jnp.int32), jnp.argmax(among, axis=1).astype(jnp.int32)
 
 
 def _points(where: str, x: Array, reference: Array | None, num_bins: int) -> tuple[Array, Array]:
@@ -177,7 +178,7 @@ def _points(where: str, x: Array, reference: Array | None, num_bins: int) -> tup
     if 0 in size.values():
         raise ValueError(
             f"{where}: the points have shapes {list(x.shape)} and {list(reference.shape)}; expected at least one point "
-            "and one coordinate each. There is nothing to map."
+            "and one coordinate each. Leave empty sets out."
         )
     checks.count(where, "num_bins", num_bins, minimum=1)
     return x, reference

@@ -1,4 +1,4 @@
-"""Transport on the circle: exact, by the best place to cut it open."""
+"""Transport on the circle: exact, as transport on the line after the best cut."""
 
 import math
 
@@ -8,6 +8,7 @@ from jaxtyping import Array, Float, Int
 
 from geojax.transport.line.sorting import argsort, ascending
 from geojax.transport.line.univariate import line_points, mean_norm, powers
+from geojax.transport.measures import exponent, number
 from geojax.typing import Scalar
 
 LARGEST = 1 << 29  # of the common denominator of the weights
@@ -19,8 +20,8 @@ def circular_wasserstein(
     """Wasserstein distance W_p between two uniform measures on a circle, exact (the distance, not its p-th power).
 
     W_p^p = min_s int_0^1 |F^-1(t) - G^-1(t - s)|^p dt,  where F^-1 and G^-1 are the quantile functions, continued by
-    F^-1(t + 1) = F^-1(t) + period. The integral is convex in s, and linear between the points at which steps of the two
-    functions meet; the best of those is found by bisection.
+    F^-1(t + 1) = F^-1(t) + period. The integral is convex in s, and linear between the shifts at which jumps of the
+    two functions coincide; bisection gives the best of those shifts.
 
     Args:
         x: Points, [n], each of weight 1 / n; taken modulo the period.
@@ -29,14 +30,14 @@ def circular_wasserstein(
         period: Length of the circle, > 0: 1 for turns, 2 pi for radians.
 
     Returns:
-        Scalar in units of x. NaN where a point is not finite, p < 1 or period <= 0.
+        Scalar in units of x. NaN if a point is not finite, p < 1 or period <= 0.
 
     Raises:
         ValueError: At trace time, if x or y is not a vector or is empty, or the least common multiple of n and m is
             above 2^29.
         TypeError: At trace time, if an argument is not real.
 
-    Differentiation: envelope in x, y, p and period; where the best cut is not unique, or points tie, one of the
+    Differentiation: envelope in x, y, p and period; if the best cut is not unique, or points tie, one of the
         generalised derivatives. 0 between equal measures.
 
     Complexity: O((n + m) log(n m)) time, O(n + m) memory.
@@ -50,6 +51,7 @@ def circular_wasserstein(
     References: [Delon2010].
     """
     x, y = line_points("circular_wasserstein", x=x, y=y)
+    p = exponent("circular_wasserstein", p)
     n, m = x.size, y.size
     units = math.lcm(n, m)
     if units > LARGEST:
@@ -57,7 +59,7 @@ def circular_wasserstein(
             f"circular_wasserstein: x and y have {n} and {m} points, whose least common multiple {units} is above "
             "2^29; expected sizes with a larger common factor. Drop a few points of the larger set."
         )
-    length = jnp.asarray(period, x.dtype)
+    length = number("circular_wasserstein", "period", period, x.dtype)
     positive = length > 0
     length = jnp.where(positive, length, 1)
     x, y = ascending(jnp.mod(x, length)), ascending(jnp.mod(y, length))
@@ -73,9 +75,9 @@ def continued(points: Float[Array, " n"], index: Int[Array, " k"], length: Array
 
 
 def _best_shift(x: Array, y: Array, length: Array, p: Scalar, units: int) -> Int[Array, ""]:
-    """The smallest shift k of y, in 1 / units of the mass, from which the cost does not fall.
+    """The smallest shift k of y, in units of 1 / `units` of the mass, from which the cost does not fall.
 
-    A further step moves y_j over the unit of mass right after each place where y_j begins, in place of y_(j-1).
+    Raising k by one replaces y_(j-1) by y_j on the unit of mass just before the place where y_j begins.
     """
     step_x, step_y = units // x.size, units // y.size
     j = jnp.arange(y.size, dtype=jnp.int32)
@@ -91,13 +93,13 @@ def _best_shift(x: Array, y: Array, length: Array, p: Scalar, units: int) -> Int
         rising = rises(middle)
         return jnp.where(rising, low, middle + 1), jnp.where(rising, middle, high)
 
-    # One of the loop's carry for each thing that varies over a mesh.
+    # Inside shard_map the loop's carry must vary over the mesh like everything that it meets.
     zero = jnp.zeros_like(x[0] + y[0] + length, dtype=jnp.int32)
     return jax.lax.fori_loop(0, (2 * units).bit_length(), halve, (zero - units, zero + units))[1]
 
 
 def _gaps(x: Array, y: Array, length: Array, shift: Array, units: int) -> tuple[Array, Array]:
-    """F^-1 - G^-1 on the pieces where both are constant, and the pieces' lengths."""
+    """F^-1 - G^-1 on the pieces on which both are constant, and the lengths of the pieces."""
     step_x, step_y = units // x.size, units // y.size
     i, j = jnp.arange(x.size, dtype=jnp.int32), jnp.arange(y.size, dtype=jnp.int32)
     if x.size == y.size:

@@ -1,4 +1,4 @@
-"""Linear circular transport: measures on the circle as vectors whose distances are nearly those of transport."""
+"""Linear circular transport: measures on the circle as vectors whose distances approximate those of transport."""
 
 import jax
 import jax.numpy as jnp
@@ -8,28 +8,29 @@ from geojax._core import checks, safe
 from geojax.transport.line.circular import continued
 from geojax.transport.line.sorting import ascending
 from geojax.transport.line.univariate import line_points
+from geojax.transport.measures import arrays, number, uniform
 from geojax.typing import Scalar
 
 
 def lcot_embedding(x: Float[Array, " n"], *, num: int, period: Scalar = 1.0) -> Float[Array, " num"]:
-    """Displacement that carries the uniform measure on the circle onto a measure, at evenly spaced places.
+    """Displacement that carries the uniform measure on the circle to a given one, at evenly spaced places.
 
-    e(t) = F^-1(t - mean + 1/2) - t  in turns, with F^-1 the quantile function continued around the circle and the mean
-    that of the points in [0, 1): the optimal map from the uniform measure, less the identity. It is 0 for the uniform
-    measure, and two embeddings are compared modulo the period.
+    e(t) = F^-1(t - mean + 1/2) - t  in turns, where F^-1 is the quantile function continued around the circle and mean
+    the mean of the points in [0, 1): the optimal map from the uniform measure minus the identity. It is 0 for the
+    uniform measure, and two embeddings are compared modulo the period.
 
     Args:
         x: Points, [n], each of weight 1 / n; taken modulo the period.
-        num: Number of places t = (k + 1/2) / num, at the middle of even pieces; static.
+        num: Number of places t = (k + 1/2) / num; static.
         period: Length of the circle, > 0.
 
     Returns:
-        Displacements, [num], in units of x. NaN where a point is not finite or period <= 0.
+        Displacements, [num], in units of x. NaN if a point is not finite or period <= 0.
 
     Raises:
         ValueError: At trace time, if x is not a vector or is empty, or num < 1.
 
-    Differentiation: exact in x and period where no step of F^-1 meets a place.
+    Differentiation: exact in x and period unless F^-1 jumps at one of the places.
 
     Complexity: O(n log n + num).
 
@@ -44,7 +45,7 @@ def lcot_embedding(x: Float[Array, " n"], *, num: int, period: Scalar = 1.0) -> 
     """
     checks.count("lcot_embedding", "num", num, minimum=1)
     (x,) = line_points("lcot_embedding", x=x)
-    length = jnp.asarray(period, x.dtype)
+    length = number("lcot_embedding", "period", period, x.dtype)
     turns = ascending(jnp.mod(x, length) / length)
     places = _places(num, x.dtype)
     held = jax.lax.stop_gradient(turns)
@@ -69,14 +70,14 @@ def lcot_distance(
         period: Length of the circle, > 0.
 
     Returns:
-        Scalar in units of x. NaN where a point is not finite or period <= 0.
+        Scalar in units of x. NaN if a point is not finite or period <= 0.
 
     Raises:
         ValueError: At trace time, if x or y is not a vector or is empty, or num < 1.
 
     Differentiation: exact in x, y and period where smooth; 0 between equal measures.
 
-    Complexity: O(n log n + m log m + num). For all pairs of many measures embed each of them once.
+    Complexity: O(n log n + m log m + num). For all pairs of many measures compute each embedding once.
 
     Example:
         >>> import jax.numpy as jnp
@@ -94,11 +95,10 @@ def lcot_distance(
 def lcot_inverse(embedding: Float[Array, " num"], *, period: Scalar = 1.0) -> Float[Array, " num"]:
     """Points of the measure that has a given embedding.
 
-    x_k = t_k + e(t_k)  modulo the period: the places of the uniform measure, moved. The embedding of n points at n
-    places gives these points back.
+    x_k = t_k + e(t_k)  modulo the period. From the embedding of n points at n places it recovers the points.
 
     Args:
-        embedding: Displacements at even places, [num], from `lcot_embedding` or a mean of such.
+        embedding: Displacements at even places, [num], from `lcot_embedding` or `lcot_barycenter`.
         period: Length of the circle, > 0.
 
     Returns:
@@ -121,7 +121,7 @@ def lcot_inverse(embedding: Float[Array, " num"], *, period: Scalar = 1.0) -> Fl
     References: [Martin2024].
     """
     (embedding,) = line_points("lcot_inverse", embedding=embedding)
-    length = jnp.asarray(period, embedding.dtype)
+    length = number("lcot_inverse", "period", period, embedding.dtype)
     return jnp.mod(length * _places(embedding.size, embedding.dtype) + embedding, length)
 
 
@@ -130,12 +130,13 @@ def lcot_barycenter(
 ) -> Float[Array, " num"]:
     """Mean of embeddings, place by place on the circle: the embedding nearest to all of them.
 
-    Minimises  sum_i w_i |e - e_i(t)|^2  at each place t, with |.| the length of the shorter arc. A minimiser is the
-    mean of lifts e_i + j_i period that lie within a period of one of them, so all such means are tried.
+    Minimises  sum_i w_i |e - e_i(t)|^2  over e at each place t, where |.| is the length of the shorter arc. A minimiser
+    is the mean of numbers e_i + j_i period, with integers j_i, that lie within a period of one of them; the function
+    compares all such means.
 
     Args:
         embeddings: Displacements at the same even places, [k, num], from `lcot_embedding`.
-        weights: Weights, [k], nonnegative with a positive sum; equal by default.
+        weights: Weights, [k], nonnegative with a positive sum. By default 1 / k each.
         period: Length of the circle, > 0.
 
     Returns:
@@ -144,7 +145,7 @@ def lcot_barycenter(
     Raises:
         ValueError: At trace time, if the shapes disagree or there is no embedding.
 
-    Differentiation: envelope: exact in embeddings, weights and period where the minimiser is unique.
+    Differentiation: envelope: exact in embeddings, weights and period if the minimiser is unique.
 
     Complexity: O(k^2 num).
 
@@ -158,21 +159,20 @@ def lcot_barycenter(
 
     References: [Martin2024].
     """
-    (embeddings,) = checks.floats("lcot_barycenter", embeddings=embeddings)
+    (embeddings,) = arrays("lcot_barycenter", embeddings=embeddings)
     k = checks.shapes("lcot_barycenter", embeddings=(embeddings, "k num"))["k"]
     if k == 0:
         raise ValueError(
-            "lcot_barycenter: embeddings has no rows; expected at least one. Nothing has no mean."
+            "lcot_barycenter: embeddings has no rows; expected at least one. Leave empty problems out."
         )
-    if weights is None:
-        weights = jnp.ones((k,), embeddings.dtype)
-    embeddings, weights = checks.floats("lcot_barycenter", embeddings=embeddings, weights=weights)
+    weights = uniform(k, embeddings.dtype) if weights is None else weights
+    embeddings, weights = arrays("lcot_barycenter", embeddings=embeddings, weights=weights)
     checks.shapes("lcot_barycenter", embeddings=(embeddings, "k num"), weights=(weights, "k"))
     weights = weights / jnp.sum(weights)
-    length = jnp.asarray(period, embeddings.dtype)
+    length = number("lcot_barycenter", "period", period, embeddings.dtype)
 
     def mean_from(first: Array) -> tuple[Array, Array]:
-        """Means of the lifts in [first, first + period), and their spreads."""
+        """Means of the numbers lifted to [first, first + period), and their spreads."""
         lifts = first + jnp.mod(embeddings - first, length)
         mean = weights @ lifts
         return mean, weights @ jnp.square(_arc(lifts - mean, length))
@@ -188,5 +188,5 @@ def _places(num: int, dtype) -> Float[Array, " num"]:
 
 
 def _arc(gaps: Array, length: Array) -> Array:
-    """Signed length of the shorter arc that closes each gap."""
+    """Signed length of the shorter of the two arcs that join the ends of each gap."""
     return gaps - length * jnp.round(jax.lax.stop_gradient(gaps / length))

@@ -1,7 +1,7 @@
-"""Sorting along the last axis, with the derivative that is a gather and, on CPU, numpy's vectorised sort.
+"""Sorting along the last axis, on CPU with numpy's vectorised sort; the derivative is a gather.
 
-XLA's sort on CPU compares one pair of numbers at a time; numpy's is tens of times faster and reads the operand in
-place. Other platforms keep XLA's. Both put NaN last.
+XLA's sort on CPU compares one pair of numbers at a time. numpy's is tens of times faster and reads the operand in
+place. Other platforms use XLA's. Both put NaN last.
 """
 
 import jax
@@ -15,7 +15,7 @@ from geojax._core.loops import vary_with
 
 @jax.custom_jvp
 def ascending(values: Float[Array, "*batch n"]) -> Float[Array, "*batch n"]:
-    """The values in ascending order; the derivative carries tangents along, ties in some fixed order."""
+    """The values in ascending order; tangents are put in the same order, those of equal values in some fixed order."""
     return _ascending(values)
 
 
@@ -31,7 +31,7 @@ def _(primals, tangents):
 
 
 def argsort(values: Num[Array, "*batch n"]) -> Int[Array, "*batch n"]:
-    """Positions of the values in ascending order; ties in some fixed order."""
+    """Indices that sort the values in ascending order; equal values are in some fixed order."""
     return _argsort(jax.lax.stop_gradient(values))
 
 
@@ -49,7 +49,7 @@ def _argsort(values: Array) -> Array:
 
 def _ascending_on_host(values: Array) -> Array:
     result = jax.ShapeDtypeStruct(values.shape, values.dtype)
-    # Inside shard_map a callback's result has to be declared as varying like its operand.
+    # Inside shard_map the result of a callback must be declared to vary over the mesh like its operand.
     return vary_with(buffer_callback(_fill_ascending, result, vmap_method="broadcast_all")(values), values)
 
 
@@ -63,11 +63,12 @@ def _argsort_on_device(values: Array) -> Array:
 
 
 def _fill_ascending(_, out, values) -> None:
-    """Numpy only, as the callbacks run while a device waits."""
+    """Sort on the host. Only numpy may be used here: the device waits for the callback."""
     out = np.asarray(out)
     out[...] = np.asarray(values)
     out.sort(axis=-1)
 
 
 def _fill_order(_, out, values) -> None:
+    """Sort indices on the host."""
     np.asarray(out)[...] = np.argsort(np.asarray(values), axis=-1)

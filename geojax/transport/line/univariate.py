@@ -7,6 +7,7 @@ from jaxtyping import Array, Float
 
 from geojax._core import checks
 from geojax.transport.line.sorting import argsort, ascending
+from geojax.transport.measures import arrays, coarsest_ulp, exponent, with_weights
 from geojax.typing import Scalar
 
 
@@ -25,21 +26,21 @@ def wasserstein_1d(
     Args:
         x: Points, [n], in any order.
         y: Points, [m], in the same units.
-        a: Weights of x, [n], nonnegative; 1 / n each by default.
-        b: Weights of y, [m], nonnegative, of the same sum as a; 1 / m each by default.
+        a: Weights of x, [n], nonnegative. By default 1 / n each.
+        b: Weights of y, [m], nonnegative, with the same sum as a. By default 1 / m each.
         p: Exponent, finite, >= 1. A Python integer is fastest.
 
     Returns:
-        Scalar in units of x. NaN where a point is NaN or infinite, a weight is negative, the sums of the weights differ
-        by more than rounding, or p is out of its range.
+        Scalar in units of x. NaN if a point is NaN or infinite, a weight is negative, the sums of the weights differ by
+        more than the rounding of the less precise of the two dtypes, or p < 1.
 
     Raises:
         ValueError: At trace time, if the shapes disagree or a measure is empty.
         TypeError: At trace time, if an argument is not real.
 
     Differentiation: exact in x, y, a, b and p wherever the distance is smooth; where measures are equal or points tie,
-        one of the generalised derivatives, finite (0 between equal measures). Gradients by a and b are meant along
-        changes that keep the sum.
+        one of the generalised derivatives, finite (0 between equal measures). a and b may change only so that their
+        sums stay fixed; the gradient is defined for such changes.
 
     Complexity: O((n + m) log(n + m)) time, O(n + m) memory.
 
@@ -52,6 +53,7 @@ def wasserstein_1d(
     References: [Villani2003], Thm. 2.18; [Peyre2019], Sec. 2.6.
     """
     x, y = line_points("wasserstein_1d", x=x, y=y)
+    p = exponent("wasserstein_1d", p)
     if a is None and b is None:
         gaps, widths = uniform_gaps(x, y)
     else:
@@ -61,15 +63,15 @@ def wasserstein_1d(
 
 def line_points(where: str, **points: Array) -> tuple[Array, ...]:
     """Check point sets on the line: not empty, one floating dtype of at least single precision."""
-    arrays = checks.floats(where, **points)
-    for name, array in zip(points, arrays):
+    converted = arrays(where, **points)
+    for name, array in zip(points, converted):
         if checks.shapes(where, **{name: (array, "n")})["n"] == 0:
             raise ValueError(
                 f"{where}: {name} has shape [0]; expected at least one point. An empty measure has no distance; "
                 "leave it out."
             )
-    dtype = jnp.promote_types(arrays[0].dtype, jnp.float32)
-    return tuple(array.astype(dtype) for array in arrays)
+    dtype = jnp.promote_types(converted[0].dtype, jnp.float32)
+    return tuple(array.astype(dtype) for array in converted)
 
 
 def uniform_gaps(x: Float[Array, " n"], y: Float[Array, " m"]) -> tuple[Array, Array]:
@@ -85,13 +87,11 @@ def uniform_gaps(x: Float[Array, " n"], y: Float[Array, " m"]) -> tuple[Array, A
 
 
 def _weighted_gaps(x: Array, y: Array, a: Array | None, b: Array | None) -> tuple[Array, Array]:
-    """The same for weighted measures; NaN where the weights are not those of a transport problem."""
-    a = jnp.full(x.shape, 1 / x.size, x.dtype) if a is None else a
-    b = jnp.full(y.shape, 1 / y.size, y.dtype) if b is None else b
-    x, y, a, b = checks.floats("wasserstein_1d", x=x, y=y, a=a, b=b)
-    checks.shapes("wasserstein_1d", x=(x, "n"), y=(y, "m"), a=(a, "n"), b=(b, "m"))
+    """The same for weighted measures; NaN if a weight is negative or the sums of the weights differ."""
+    ulp = coarsest_ulp(x.dtype, a, b)
+    x, y, a, b = with_weights("wasserstein_1d", a, b, x=(x, "n"), y=(y, "m"))
     mass, mass_b = jnp.sum(a), jnp.sum(b)
-    rounding = 4 * (a.size + b.size) * jnp.finfo(a.dtype).eps * mass
+    rounding = 4 * (a.size + b.size) * ulp * mass
     weights_valid = jnp.all(a >= 0) & jnp.all(b >= 0) & (mass > 0) & (jnp.abs(mass - mass_b) <= rounding)
     valid = weights_valid & jnp.all(jnp.isfinite(x)) & jnp.all(jnp.isfinite(y))
     by_x, by_y = argsort(x), argsort(y)
@@ -99,7 +99,8 @@ def _weighted_gaps(x: Array, y: Array, a: Array | None, b: Array | None) -> tupl
     order = argsort(ends)
     ends = ends[order]
     starts = jnp.concatenate([jnp.zeros_like(ends[:1]), ends[:-1]])
-    # A piece belongs to the first point that no earlier piece exhausts; of pieces that end together one has a length.
+    # A piece belongs to the first point whose weight is not used up by earlier pieces. Of several pieces with one end
+    # only the first has a positive length.
     of_x = order < x.size
     place_x = jnp.minimum(jnp.cumsum(of_x) - of_x, x.size - 1)
     place_y = jnp.minimum(jnp.cumsum(~of_x) - ~of_x, y.size - 1)
@@ -108,14 +109,14 @@ def _weighted_gaps(x: Array, y: Array, a: Array | None, b: Array | None) -> tupl
 
 
 def powers(gaps: Array, p: Scalar) -> Array:
-    """|gaps|^p, with derivative 0 at 0; cheapest for a Python integer p."""
+    """|gaps|^p, with derivative 0 at 0; fastest for a Python integer p."""
     if isinstance(p, int):
         return jnp.square(gaps) if p == 2 else jax.lax.integer_pow(jnp.abs(gaps), p)
     return jnp.power(jnp.abs(gaps), jnp.asarray(p, gaps.dtype))
 
 
 def mean_norm(gaps: Array, widths: Array, p: Scalar) -> Float[Array, ""]:
-    """(sum widths |gaps|^p)^(1/p), with derivative 0 at 0; neither overflows nor underflows on the way."""
+    """(sum widths |gaps|^p)^(1/p), with derivative 0 at 0, computed without overflow or underflow."""
     largest = jax.lax.stop_gradient(jnp.max(jnp.abs(gaps)))
     scale = jnp.where(largest > 0, largest, 1)
     total = jnp.sum(widths * powers(gaps / scale, p))

@@ -4,6 +4,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from geojax._core import checks
+from geojax.transport.measures import arrays
 
 Controlled = tuple[Float[Array, " k"], Float[Array, ""]]
 
@@ -85,13 +86,11 @@ def upper_control(
 
 
 def clouds(where: str, x: Array, y: Array, projections: Array) -> tuple[Array, Array, Array]:
-    """Check two clouds and directions; give them one floating dtype of at least single precision."""
-    x, y, projections = checks.floats(where, x=x, y=y, projections=projections)
+    """Check two clouds and directions, and convert them to one floating dtype of at least single precision."""
+    x, y, projections = arrays(where, x=x, y=y, projections=projections)
     size = checks.shapes(where, x=(x, "n d"), y=(y, "m d"), projections=(projections, "k d"))
     for name, count in zip(("x", "y", "projections"), (size["n"], size["m"], size["k"])):
         if count == 0:
-            raise ValueError(
-                f"{where}: {name} has no rows; expected at least one. An empty measure has no distance; leave it out."
-            )
+            raise ValueError(f"{where}: {name} has no rows; expected at least one. Leave empty problems out.")
     dtype = jnp.promote_types(x.dtype, jnp.float32)
     return x.astype(dtype), y.astype(dtype), projections.astype(dtype)

@@ -1,12 +1,12 @@
 """Gradient flow of the squared sliced distance from one cloud of points towards another."""
 
 import jax
-import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from geojax._core import checks
 from geojax._core.loops import vary_with
 from geojax.transport.features.directions import random_directions
+from geojax.transport.measures import number
 from geojax.transport.sliced.control_variates import clouds
 from geojax.transport.sliced.wasserstein import Control, sliced_wasserstein
 from geojax.typing import Key, Scalar
@@ -22,19 +22,19 @@ def sliced_flow(
     num_projections: int = 50,
     control: Control | None = None,
 ) -> Float[Array, "n d"]:
-    """Points after some steps down the squared sliced Wasserstein distance, with fresh directions at each step.
+    """Points after some gradient steps on the squared sliced Wasserstein distance, with new directions at each step.
 
-    x <- x - step_size (n d / 2) grad_x SW_2^2(x, y).  In these units step_size = 1 moves a cloud that differs from y by
-    a translation onto it at once, were the average over directions exact.
+    x <- x - step_size (n d / 2) grad_x SW_2^2(x, y).  In these units, and with the exact average over directions,
+    one step with step_size = 1 moves a cloud that is a translate of y onto y.
 
     Args:
         x: Points to move, [n, d].
         y: Points to move towards, [m, d].
         key: Random key, for the directions.
-        step_size: Length of a step, in (0, 1] as a rule.
+        step_size: Length of a step, usually in (0, 1].
         num_steps: Number of steps; static.
-        num_projections: Directions a step; static.
-        control: Control variate of each step's estimate, as in `sliced_wasserstein`; it lowers the noise of the flow.
+        num_projections: Number of directions in each step; static.
+        control: Control variate of each step's estimate, as in `sliced_wasserstein`; it reduces the noise of the flow.
 
     Returns:
         Points, [n, d].
@@ -63,7 +63,7 @@ def sliced_flow(
     checks.count("sliced_flow", "num_projections", num_projections, minimum=1)
     x, y, _ = clouds("sliced_flow", x, y, x[:1])
     n, d = x.shape
-    length = jnp.asarray(step_size, x.dtype) * (n * d / 2)
+    length = number("sliced_flow", "step_size", step_size, x.dtype) * (n * d / 2)
 
     def step(points: Array, step_key: Key) -> tuple[Array, None]:
         theta = random_directions(step_key, (num_projections, d)).astype(x.dtype)

@@ -8,16 +8,17 @@ from geojax._core import checks, safe
 from geojax._core.loops import Iteration, iterate, vary_with
 from geojax._core.struct import struct
 from geojax.results import Status
+from geojax.transport.measures import exponent, number
 from geojax.transport.sliced.control_variates import clouds
 from geojax.transport.sliced.wasserstein import projected_powers
 from geojax.typing import Scalar
 
-WIDEST = 0.5  # radians, of a trial step
+LONGEST = 0.5  # radians, of a trial step
 
 
 @struct
 class MaxSlicedResult:
-    """The best direction found and the distance along it, to the power p.
+    """The best direction that the ascent reached, and the distance along it to the power p.
 
     `direction` is a unit vector [d]; `error` is the angle of the last trial step in radians.
     """
@@ -38,31 +39,33 @@ def max_sliced_wasserstein(
     tol: Scalar = 1e-4,
     max_steps: int = 200,
 ) -> MaxSlicedResult:
-    """Max-sliced Wasserstein distance to the p-th power, an approximate maximum found by ascent from given directions.
+    """Max-sliced Wasserstein distance to the p-th power, an approximate maximum by ascent from given directions.
 
     max over unit theta of W_p^p(theta . x, theta . y).  From each start the ascent moves along the sphere by an angle
-    in the direction of the gradient, keeps the step if it gains, and doubles the angle or else quarters it. The value
-    is attained along `direction`, so it is a lower bound of the maximum, and at least the largest value at the starts.
+    in the direction of the gradient, keeps the step and doubles the angle if the value rises, and quarters the angle
+    otherwise. The value is attained along `direction`: it is a lower bound of the maximum, and at least the largest
+    value at the starts.
 
     Args:
         x: Points, [n, d], each of weight 1 / n.
         y: Points, [m, d], each of weight 1 / m.
-        init: Directions to start from, as unit rows [k, d], from `random_directions` and its kin.
+        init: Directions to start from, as unit rows [k, d], from `random_directions`, `orthogonal_directions` or
+            `simplex_directions`.
         p: Exponent, finite, >= 1. A Python integer is fastest.
-        tol: Angle in radians below which steps without gain end the ascent.
+        tol: The ascent ends when a step of at most this angle, in radians, does not raise the value.
         max_steps: Most trial steps from each start; static.
 
     Returns:
-        MaxSlicedResult; error, num_steps and status are those of the start that won.
+        MaxSlicedResult; error, num_steps and status are those of the best start.
 
     Raises:
         ValueError: At trace time, if the shapes disagree, a measure is empty or there is no start.
         TypeError: At trace time, if an argument is not real.
 
-    Status: CONVERGED, MAX_STEPS; NONFINITE where a point is not finite or p < 1.
+    Status: CONVERGED, MAX_STEPS; NONFINITE if a point is not finite or p < 1.
 
-    Differentiation: `value`: envelope, in x, y and p, at `direction`. It is exact where projected points do not tie at
-        the maximum; a maximum on a ridge between two matchings gets the gradient of one of them. Others: none.
+    Differentiation: `value`: envelope, in x, y and p, at `direction`. It is exact if no projected points tie at
+        the maximum; otherwise it is the gradient for one of the optimal matchings. Others: none.
 
     Complexity: O(max_steps k (n + m) (d + log(n + m))) time.
 
@@ -71,8 +74,8 @@ def max_sliced_wasserstein(
         >>> import geojax as gj
         >>> x = jax.random.normal(jax.random.key(0), (20, 2))
         >>> starts = gj.transport.random_directions(jax.random.key(1), (4, 2))
-        >>> found = gj.unwrap(gj.transport.max_sliced_wasserstein(x, x + jnp.array([3.0, 4.0]), init=starts))
-        >>> round(float(found.value), 3), [round(abs(float(t)), 2) for t in found.direction]
+        >>> result = gj.unwrap(gj.transport.max_sliced_wasserstein(x, x + jnp.array([3.0, 4.0]), init=starts))
+        >>> round(float(result.value), 3), [round(abs(float(t)), 2) for t in result.direction]
         (25.0, [0.6, 0.8])
 
     References: [Deshpande2019].
@@ -80,22 +83,24 @@ def max_sliced_wasserstein(
     x, y, starts = clouds("max_sliced_wasserstein", x, y, init)
     checks.count("max_sliced_wasserstein", "max_steps", max_steps)
     held_x, held_y, starts = jax.lax.stop_gradient((x, y, starts))
+    p = exponent("max_sliced_wasserstein", p)
+    tol = number("max_sliced_wasserstein", "tol", tol, x.dtype)
     held_p = p if isinstance(p, int) else jax.lax.stop_gradient(jnp.asarray(p, x.dtype))
 
     def height(theta: Array) -> Array:
         return projected_powers(held_x, held_y, theta[None], held_p)[0]
 
-    found = jax.vmap(lambda start: _ascent(height, start, (x, y, held_p), tol, max_steps))(starts)
-    heights = found.state[2]
-    best = jnp.argmax(heights)  # the first NaN, if there is any
-    direction = found.state[0][best]
+    ends = jax.vmap(lambda start: _ascent(height, start, (x, y, held_p), tol, max_steps))(starts)
+    heights = ends.state[2]
+    best = jnp.argmax(heights)  # if a value is NaN, the first of them
+    direction = ends.state[0][best]
     value = projected_powers(x, y, direction[None], p)[0]
-    status = jnp.where(jnp.isfinite(value), found.status[best], Status.NONFINITE).astype(jnp.int32)
-    return MaxSlicedResult(value, direction, found.error[best], found.num_steps[best], status)
+    status = jnp.where(jnp.isfinite(value), ends.status[best], Status.NONFINITE).astype(jnp.int32)
+    return MaxSlicedResult(value, direction, ends.error[best], ends.num_steps[best], status)
 
 
 def _ascent(height, start: Array, data, tol: Scalar, max_steps: int) -> Iteration:
-    """Climb from one start; the state is (theta, unit tangent of ascent, height, angle to try next)."""
+    """Climb from one start; the state is (theta, unit tangent of ascent, value, angle to try next)."""
     climb = jax.value_and_grad(height)
 
     def uphill(theta: Array) -> tuple[Array, Array]:
@@ -113,11 +118,11 @@ def _ascent(height, start: Array, data, tol: Scalar, max_steps: int) -> Iteratio
         kept = jax.tree.map(
             lambda a, b: jnp.where(gains, a, b), (trial, onward, reached), (theta, tangent, value)
         )
-        following = jnp.where(gains, jnp.minimum(2 * angle, WIDEST), angle / 4)
-        # A step that gains is no sign of the end, however short it was.
-        return (*kept, following), jnp.where(gains, WIDEST, angle)
+        following = jnp.where(gains, jnp.minimum(2 * angle, LONGEST), angle / 4)
+        # A step that raises the value never ends the ascent, however short it is.
+        return (*kept, following), jnp.where(gains, LONGEST, angle)
 
     theta = start / safe.norm(start)
     value, tangent = uphill(theta)
-    state = vary_with((theta, tangent, value, jnp.asarray(WIDEST, theta.dtype)), data, start)
+    state = vary_with((theta, tangent, value, jnp.asarray(LONGEST, theta.dtype)), data, start)
     return iterate(step, state, tol=tol, max_steps=max_steps)

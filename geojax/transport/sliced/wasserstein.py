@@ -9,6 +9,7 @@ from jaxtyping import Array, Float
 from geojax._core import safe
 from geojax._core.struct import struct
 from geojax.transport.line.univariate import powers, uniform_gaps
+from geojax.transport.measures import exponent
 from geojax.transport.sliced.control_variates import Controlled, clouds
 from geojax.typing import Scalar
 
@@ -17,9 +18,9 @@ Control = Callable[[Array, Array, Array], Controlled]
 
 @struct
 class SlicedResult:
-    """A Monte Carlo average over directions and how far it may be off.
+    """A Monte Carlo average over directions, and its standard error.
 
-    `value` is the p-th power of the sliced distance; `std_error` is its standard error, NaN for a single direction.
+    `value` is the p-th power of the sliced distance; `std_error` is NaN for a single direction.
     """
 
     value: Float[Array, ""]
@@ -38,19 +39,20 @@ def sliced_wasserstein(
 
     SW_p^p = mean_theta W_p^p(theta . x, theta . y)  for theta uniform on the sphere, estimated by
     mean_i (W_i - beta_i (c_i - mean c)), where W_i is the value along direction i and c a control variate. The
-    coefficient beta_i = Cov(W, c) / Var(c) is that of all directions but i, so for independent directions it costs no
-    bias; beta = 0 without a control.
+    coefficient beta_i = Cov(W, c) / Var(c) is computed from all directions except i, so that for independent
+    directions the estimate has no bias; beta = 0 without a control.
 
     Args:
         x: Points, [n, d], each of weight 1 / n.
         y: Points, [m, d], each of weight 1 / m.
-        projections: Directions as unit rows, [k, d], from `random_directions` and its kin.
+        projections: Directions as unit rows, [k, d], from `random_directions`, `orthogonal_directions` or
+            `simplex_directions`.
         p: Exponent, finite, >= 1. A Python integer is fastest.
         control: control(x, y, projections) -> (values [k], their exact mean over the sphere), such as `lower_control`
             and `upper_control`. It needs k >= 3 to take effect.
 
     Returns:
-        SlicedResult(value, std_error), in units of x to the power p. NaN where a point is not finite or p < 1.
+        SlicedResult(value, std_error), in units of x to the power p. NaN if a point is not finite or p < 1.
 
     Raises:
         ValueError: At trace time, if the shapes disagree or a measure is empty.
@@ -73,8 +75,14 @@ def sliced_wasserstein(
     References: [Bonneel2015]; [Nguyen2024] for control variates.
     """
     x, y, projections = clouds("sliced_wasserstein", x, y, projections)
+    p = exponent("sliced_wasserstein", p)
     values = projected_powers(x, y, projections, p)
     if control is not None:
+        if not callable(control):
+            raise TypeError(
+                f"sliced_wasserstein: control is {control!r}; expected a function. Write control=lower_control or "
+                "control=upper_control."
+            )
         values = _controlled(values, *control(x, y, projections))
     k = values.size
     value = jnp.mean(values)
@@ -94,14 +102,14 @@ def projected_powers(x: Array, y: Array, projections: Array, p: Scalar) -> Float
 
 
 def _controlled(values: Array, c: Array, mean: Array) -> Float[Array, " k"]:
-    """The values less what the control explains, each with the coefficient of the others.
+    """The values minus beta_i (c_i - mean c), with beta_i computed from all directions except i.
 
-    Leaving i out changes the centred sums of k numbers to  S_ab - k / (k - 1) a_i b_i.
+    Without direction i the sum S_ab of products of k centred numbers is  S_ab - k / (k - 1) a_i b_i.
     """
     k = values.size
     if k < 3:
         return values
-    # Units in which nothing over- or underflows, in the derivatives either.
+    # In these units neither the values nor their derivatives overflow or underflow.
     unit_w, unit_c = _unit(values), _unit(c)
     w, u = (values - jnp.mean(values)) / unit_w, (c - jnp.mean(c)) / unit_c
     factor = k / (k - 1)
@@ -113,6 +121,6 @@ def _controlled(values: Array, c: Array, mean: Array) -> Float[Array, " k"]:
 
 
 def _unit(numbers: Array) -> Float[Array, ""]:
-    """The largest size among the numbers, 1 if they are all zero; a constant for derivatives."""
+    """The largest absolute value of the numbers, 1 if all are zero; derivatives treat it as a constant."""
     largest = jax.lax.stop_gradient(jnp.max(jnp.abs(numbers)))
     return jnp.where(largest > 0, largest, 1)

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 
 from geojax import transport
 from tests.conformance.case import Case
-from tests.conformance.transport.clouds import along_the_simplex, square, weights
+from tests.conformance.transport.clouds import along_the_simplex, weights
 
 T, V, S = 3, 5, 4
 DRAWS = dict.fromkeys(
@@ -19,13 +19,8 @@ DRAWS = dict.fromkeys(
 )
 
 
-def logits(key, dtype):
-    return (jax.random.normal(key, (T, V), dtype),)
-
-
 def pair_of_logits(key, dtype):
-    k1, k2 = jax.random.split(key)
-    return *logits(k1, dtype), *logits(k2, dtype)
+    return tuple(jax.random.normal(key, (2, T, V), dtype))
 
 
 def laws(key, dtype):
@@ -97,7 +92,7 @@ def sampled(measure):
             lambda sample: learner(scale * sample),
             lambda k: jax.random.normal(k, (6,), scale.dtype),
             key=key,
-            num=8,
+            num_pairs=8,
         )
 
     return call
@@ -108,24 +103,6 @@ def scale_and_key(key, dtype):
 
 
 CASES = [
-    Case(
-        "coactivation_graph",
-        transport.coactivation_graph,
-        logits,
-        call=lambda z: transport.coactivation_graph(z, 2),
-        differentiable=(0,),
-        edges={"equal logits": lambda dtype: (jnp.ones((T, V), dtype),)},
-    ),
-    *(
-        Case(
-            function.__name__,
-            function,
-            logits,
-            differentiable=(0,),
-            edges={"no edges": lambda dtype: (jnp.zeros((T, V), dtype),)},
-        )
-        for function in (transport.graph_row_means, transport.graph_row_norms)
-    ),
     Case(
         "sorted_gromov_wasserstein",
         transport.sorted_gromov_wasserstein,
@@ -215,9 +192,7 @@ CASES = [
         "mixture_ot",
         transport.laws.mixture_ot,
         sources,
-        call=lambda x, y, alpha, epsilon: transport.laws.mixture_ot(
-            x, y, alpha, cost=square, epsilon=epsilon, tol=1e-12
-        ),
+        call=lambda x, y, alpha, epsilon: transport.laws.mixture_ot(x, y, alpha, epsilon=epsilon, tol=1e-12),
         differentiable=(0, 1, 2, 3),
         directions=source_directions,
         edges={

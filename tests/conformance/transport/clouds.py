@@ -19,10 +19,6 @@ def along_the_simplex(key, weight):
     return weight * (change - jnp.sum(weight * change) / jnp.sum(weight))
 
 
-def square(x, y):
-    return jnp.sum((x - y) ** 2)
-
-
 def clouds(key, dtype):
     """x, y, a, b, epsilon."""
     k1, k2, k3, k4 = jax.random.split(key, 4)
@@ -42,13 +38,40 @@ def coincident_clouds(dtype):
     return x, x, a, a, epsilon
 
 
+def far_away(key, dtype):
+    """Points of more coordinates than are subtracted one by one, far from the origin."""
+    k1, k2 = jax.random.split(key)
+    return jax.random.normal(k1, (N, 9), dtype) + 100, jax.random.normal(k2, (M, 9), dtype) + 100
+
+
+def equal_points(dtype):
+    x, _ = far_away(jax.random.key(0), dtype)
+    return x, x
+
+
 CASES = [
+    *(
+        Case(
+            "pairwise",
+            transport.pairwise,
+            far_away,
+            call=lambda x, y, cost=cost: transport.pairwise(cost, x, y),
+            variant=variant,
+            differentiable=(0, 1),
+            edges={"equal points": equal_points},
+        )
+        for variant, cost in (
+            ("squared", transport.SquaredEuclidean()),
+            ("distance", transport.Distance()),
+            ("function", lambda p, q: jnp.linalg.norm(p - q)),
+        )
+    ),
     Case(
         "point_cloud_sinkhorn",
         transport.point_cloud_sinkhorn,
         clouds,
         call=lambda x, y, a, b, epsilon: transport.point_cloud_sinkhorn(
-            x, y, a, b, cost=square, epsilon=epsilon, tol=1e-12, block=4
+            x, y, a, b, epsilon=epsilon, tol=1e-12, block=4
         ),
         differentiable=(0, 1, 2, 3, 4),
         output=lambda result: result.cost,
@@ -58,4 +81,8 @@ CASES = [
     ),
 ]
 
-DATA = {"PointCloudResult": "what the point-cloud solver returns"}
+DATA = {
+    "PointCloudResult": "what the point-cloud solver returns",
+    "SquaredEuclidean": "a cost, with the cases of pairwise",
+    "Distance": "a cost, with the cases of pairwise",
+}

@@ -74,10 +74,6 @@ def coincident_clouds(dtype):
     return x, x, a, a, epsilon
 
 
-def square(x, y):
-    return jnp.sum((x - y) ** 2)
-
-
 def unbalanced(key, dtype):
     """cost_matrix, a, b, epsilon, rho_a, rho_b."""
     cost, a, b, epsilon = problem(key, dtype)
@@ -121,7 +117,7 @@ CASES = [
         sinkhorn_newton,
         problem,
         call=lambda cost, a, b, epsilon: sinkhorn_newton(
-            cost, a, b, epsilon=epsilon, tol=1e-12, num_sinkhorn=5
+            cost, a, b, epsilon=epsilon, tol=1e-12, max_sinkhorn_steps=5
         ),
         output=lambda r: (r.f, r.g, r.cost, r.plan),
         edges=EDGES,
@@ -132,9 +128,10 @@ CASES = [
         sinkhorn_divergence,
         clouds,
         call=lambda x, y, a, b, epsilon: sinkhorn_divergence(
-            x, y, a, b, cost=square, epsilon=epsilon, tol=1e-12, max_steps=20000
+            x, y, a, b, epsilon=epsilon, tol=1e-12, max_steps=20000
         ),
         differentiable=(0, 1, 2, 3, 4),
+        output=lambda result: result.value,
         directions=cloud_directions,
         edges={"equal measures": coincident_clouds},
         tolerance=1e-9,
@@ -157,5 +154,6 @@ CASES = [
 ]
 
 DATA = {
+    "DivergenceResult": "what sinkhorn_divergence returns",
     "SinkhornResult": "what entropic solvers return",
 }

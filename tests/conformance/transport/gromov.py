@@ -62,6 +62,18 @@ def at_one_point(dtype):
     return jnp.zeros((N, N), dtype), jnp.zeros((M, M), dtype), a, b, epsilon
 
 
+def two_clouds(key, dtype):
+    """x, y, a, b."""
+    k1, k2, k3, k4 = jax.random.split(key, 4)
+    x, y = jax.random.normal(k1, (N, 2), dtype), jax.random.normal(k2, (M, 2), dtype)
+    return x, y, weights(k3, N, dtype), weights(k4, M, dtype)
+
+
+def all_points_equal(dtype):
+    x, y, a, b = two_clouds(jax.random.key(0), dtype)
+    return jnp.ones_like(x), jnp.ones_like(y), a, b
+
+
 CASES = [
     Case(
         "gromov_wasserstein",
@@ -89,6 +101,30 @@ CASES = [
         edges={"no distances": lambda dtype: (*fused(jax.random.key(0), dtype)[:-1], jnp.zeros((), dtype))},
         tolerance=1e-9,
     ),
+    *(
+        Case(
+            function.__name__,
+            function,
+            two_clouds,
+            call=lambda x, y, a, b, function=function: function(
+                x, y, a, b, rank=2, key=jax.random.key(0), max_steps=20, max_inner_steps=20
+            ),
+            differentiable=(0, 1),
+            output=lambda result: result.cost,
+            edges={"equal points": all_points_equal},
+            nan_arguments=(0, 1),
+            tolerance=1e-6,
+            exemptions={
+                "gradient_matches_differences": "the factors are held fixed, and test_low_rank tests the gradient",
+                "shard_map_equals_vmap": "the loops of ott do not say what varies over a mesh",
+                "pmap_equals_vmap": "the loops of ott do not say what varies over a mesh",
+            },
+        )
+        for function in (transport.low_rank_sinkhorn, transport.low_rank_gromov_wasserstein)
+    ),
 ]
 
-DATA = {"GromovResult": "what the Gromov-Wasserstein solvers return"}
+DATA = {
+    "GromovResult": "what the Gromov-Wasserstein solvers return",
+    "LowRankResult": "what the low-rank solvers return",
+}

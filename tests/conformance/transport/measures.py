@@ -5,7 +5,7 @@ import jax.numpy as jnp
 
 from geojax import transport
 from tests.conformance.case import Case
-from tests.conformance.transport.clouds import along_the_simplex, clouds, square, weights
+from tests.conformance.transport.clouds import along_the_simplex, clouds, weights
 
 K, N, M = 3, 5, 4
 DISCRETE = dict.fromkeys(
@@ -158,7 +158,7 @@ CASES = [
         "entropic_map",
         transport.entropic_map,
         targets,
-        call=lambda x, y, g, b, epsilon: transport.entropic_map(x, y, g, b, cost=square, epsilon=epsilon),
+        call=lambda x, y, g, b, epsilon: transport.entropic_map(x, y, g, b, epsilon=epsilon),
         differentiable=(0, 1, 2, 3, 4),
         directions=lambda key, item: tuple(0.1 * jax.random.normal(key, v.shape) for v in item),
         edges={

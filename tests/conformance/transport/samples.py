@@ -85,13 +85,6 @@ CASES = [
         },
     ),
     Case(
-        "log_barrier",
-        transport.log_barrier,
-        lambda key, dtype: tuple(jnp.asarray([0.3, 0.8, 1.7], dtype)),
-        differentiable=(0, 1, 2),
-        edges={"zero": lambda dtype: tuple(jnp.asarray([0.0, 1.0, 1.0], dtype))},
-    ),
-    Case(
         "sample_space_distance",
         transport.sample_space_distance,
         samples,

@@ -137,6 +137,7 @@ def test_squares_are_not_carried_along():
         assert float(jnp.min(leaf)) >= 0
 
 
+@pytest.mark.full
 def test_trains_a_flax_model_with_unit_columns_under_jit_and_vmap():
     model = nn.Dense(3, use_bias=True)
     x = jax.random.normal(jax.random.key(0), (16, 4))

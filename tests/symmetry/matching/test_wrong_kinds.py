@@ -121,8 +121,12 @@ CALLS = {
     "teleport with arguments swapped": (teleport, (SPEC, A, loss), TypeError, "teleport: loss is a dict"),
     "teleport without a spec": (teleport, (None, loss, A), TypeError, "teleport: spec is a NoneType"),
     "no optimizer": (
-        functools.partial(with_teleportation, every=2), (SPEC, optax.sgd(1.0)), TypeError,
-        "optimizer is a SymmetrySpec; expected an optax transformation",
+        functools.partial(with_teleportation, every=2), (SPEC, {}), TypeError,
+        "optimizer is a dict; expected an optax transformation",
+    ),
+    "optimizer and spec swapped": (
+        functools.partial(with_teleportation, every=2), (optax.sgd(1.0), SPEC), TypeError,
+        "spec is a GradientTransformation.*; expected a SymmetrySpec",
     ),
     "no mask": (gj.symmetry.apply_asymmetric, (A, {}), TypeError, "mask is a dict; expected an AsymmetricMask"),
     "no spec to count": (gj.symmetry.permutation_count, ({},), TypeError, "permutation_count: spec is a dict"),

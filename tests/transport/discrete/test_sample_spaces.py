@@ -60,6 +60,7 @@ def test_distance_is_root_n_times_w2(dist):
         np.testing.assert_allclose(got, np.sqrt(N * ot.emd2([], [], cost)), rtol=1e-9)
 
 
+@pytest.mark.full
 def test_law_metric_modulo_permutations():
     def law(key):
         k1, k2 = jax.random.split(key)
@@ -78,6 +79,7 @@ def test_law_metric_modulo_permutations():
     assert jnp.max(jax.jit(jax.vmap(law))(jax.random.split(jax.random.key(1), 32))) < 1e-12
 
 
+@pytest.mark.full
 def test_trees_of_points_and_gradients():
     x, y = jax.random.normal(jax.random.key(2), (2, N, D))
     tree = lambda z: {"u": z[:, 0], "v": z[:, 1]}
@@ -108,6 +110,7 @@ def test_orbit_type_counts_equal_points():
     assert jnp.sum(orbit_type(x.at[0].set(jnp.nan), dist=euclidean)) == 5
 
 
+@pytest.mark.full
 def test_polymean_of_one_point_is_the_frechet_mean():
     x = jax.random.normal(jax.random.key(4), (20, D))
     found = unwrap(polymean(x, init=x[:1], dist=euclidean, mean=weighted))
@@ -126,6 +129,7 @@ def test_polymean_matches_sklearn():
     np.testing.assert_allclose(found.weights, counts)
 
 
+@pytest.mark.full
 def test_law_polymeans_are_consistent_on_the_circle_and_the_sphere():
     """Two narrow clusters with planted centres: the error falls like 1 / sqrt(n)."""
     centres = jnp.asarray([0.1, 2.5])
@@ -152,6 +156,7 @@ def test_law_polymeans_are_consistent_on_the_circle_and_the_sphere():
         assert many < few
 
 
+@pytest.mark.full
 def test_polymean_gradient_and_status():
     x = jax.random.normal(jax.random.key(6), (12, D))
     run = jax.jit(

@@ -44,6 +44,7 @@ def test_matches_pot(epsilon):
     np.testing.assert_allclose(result.a, expected, atol=1e-9)
 
 
+@pytest.mark.full
 def test_law_conditions_of_optimality():
     """The problem is convex: couplings with the right marginals and potentials that balance are the optimum."""
 
@@ -61,6 +62,7 @@ def test_law_conditions_of_optimality():
         np.testing.assert_allclose(difference, 0, atol=1e-9)
 
 
+@pytest.mark.full
 def test_small_epsilon_approaches_the_exact_barycentre():
     """Against linear programming over the weights and all couplings at once."""
     b, weights = (np.array(v) for v in mixture(jax.random.key(2)))
@@ -82,6 +84,7 @@ def test_small_epsilon_approaches_the_exact_barycentre():
     assert exact - 1e-9 <= value <= exact + 3e-3 * np.log(N)
 
 
+@pytest.mark.full
 def test_derivatives_match_differences():
     b, weights = mixture(jax.random.key(3))
 
@@ -145,6 +148,7 @@ def test_free_support_matches_pot():
     np.testing.assert_allclose(result.points, expected, atol=1e-6)
 
 
+@pytest.mark.full
 def test_free_support_law_moves_with_the_clouds():
     y, b, weights, init = clouds(jax.random.key(7))
     rotation = jnp.linalg.qr(jax.random.normal(jax.random.key(8), (D, D)))[0]
@@ -159,6 +163,7 @@ def test_free_support_law_moves_with_the_clouds():
     np.testing.assert_allclose(single.points[0], weights @ y[:, 0], atol=1e-9)
 
 
+@pytest.mark.full
 def test_free_support_derivatives_match_differences():
     y, b, weights, init = clouds(jax.random.key(9))
 

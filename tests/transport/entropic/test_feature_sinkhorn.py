@@ -20,6 +20,7 @@ def problem(seed):
     return phi_x, phi_y, a, b
 
 
+@pytest.mark.full
 def test_matches_sinkhorn_with_the_same_kernel():
     phi_x, phi_y, a, b = problem(0)
     epsilon = 0.3
@@ -40,6 +41,7 @@ def test_matches_pot():
     np.testing.assert_allclose(found.plan, theirs, atol=1e-9)
 
 
+@pytest.mark.full
 def test_law_simplex_features_tend_to_the_exact_cost():
     """The error falls as features grow in number, at about 1 / sqrt(k)."""
     k1, k2 = jax.random.split(jax.random.key(2))
@@ -62,6 +64,7 @@ def test_law_simplex_features_tend_to_the_exact_cost():
     assert many < 0.3 * few
 
 
+@pytest.mark.full
 def test_gradient_matches_finite_differences():
     phi_x, phi_y, a, b = problem(4)
     value = jax.jit(

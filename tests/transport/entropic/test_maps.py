@@ -39,6 +39,7 @@ def test_barycentric_map_matches_pot():
     np.testing.assert_allclose(barycentric_map(jnp.asarray(mapping.coupling_), y), expected, atol=1e-9)
 
 
+@pytest.mark.full
 def test_gradient_of_the_potential_is_the_displacement():
     """T(x) = x - grad f(x), where f is the soft c-transform of g."""
     _, y, b, r = solved(jax.random.key(2))
@@ -52,6 +53,7 @@ def test_gradient_of_the_potential_is_the_displacement():
     np.testing.assert_allclose(images, new - jax.vmap(jax.grad(potential))(new), atol=1e-9)
 
 
+@pytest.mark.full
 def test_recovers_a_linear_map_off_the_sample():
     x = jax.random.normal(jax.random.key(4), (400, 1))
     w = jnp.full(400, 1 / 400)

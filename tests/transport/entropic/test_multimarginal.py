@@ -34,6 +34,7 @@ def test_two_measures_are_sinkhorn():
     np.testing.assert_allclose(ours.cost, plain.cost, atol=1e-10)
 
 
+@pytest.mark.full
 def test_law_marginals_duality_and_relabelling():
     @jax.jit
     @jax.vmap
@@ -56,6 +57,7 @@ def test_law_marginals_duality_and_relabelling():
         np.testing.assert_allclose(difference, 0, atol=1e-9)
 
 
+@pytest.mark.full
 def test_costs_that_separate_give_the_pairs_apart():
     """C_ijk = c1_ij + c2_ik couples the second and third measures to the first alone."""
     keys = jax.random.split(jax.random.key(2), 2)
@@ -77,6 +79,7 @@ def test_small_epsilon_approaches_linear_programming():
     assert exact - 1e-6 <= value <= exact + 0.005 * np.log(np.prod(SHAPE))
 
 
+@pytest.mark.full
 def test_gradient_of_the_cost_matches_differences():
     cost, weights = problem(jax.random.key(4))
     value = lambda cost, logs, e: solve(cost, [jax.nn.softmax(v) for v in logs], e).cost

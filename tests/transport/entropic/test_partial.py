@@ -46,6 +46,7 @@ def test_small_epsilon_approaches_exact_partial_transport():
     assert exact - 1e-8 <= value <= exact + 0.002 * np.log(N * M)
 
 
+@pytest.mark.full
 def test_all_the_mass_is_balanced_transport():
     cost, a, b = problem(jax.random.key(2))
     whole, plain = solve(cost, a, b, 1.0, 0.2), sinkhorn(cost, a, b, epsilon=0.2, tol=1e-12)
@@ -53,6 +54,7 @@ def test_all_the_mass_is_balanced_transport():
     np.testing.assert_allclose(whole.cost, plain.cost, atol=1e-9)
 
 
+@pytest.mark.full
 def test_law_bounds_mass_and_duality():
     @jax.jit
     @jax.vmap
@@ -69,6 +71,7 @@ def test_law_bounds_mass_and_duality():
         np.testing.assert_allclose(difference, 0, atol=1e-9)
 
 
+@pytest.mark.full
 def test_gradient_of_the_cost_matches_differences():
     arguments = (*problem(jax.random.key(4)), jnp.asarray(0.7), jnp.asarray(0.2))
     value = lambda *v: solve(*v).cost

@@ -34,7 +34,7 @@ def dense(x, y, a, b, epsilon):
     return sinkhorn(costs, a, b, epsilon=epsilon, tol=1e-11, max_steps=4000)
 
 
-@pytest.mark.parametrize("block", [7, 24])
+@pytest.mark.parametrize("block", [7, pytest.param(24, marks=pytest.mark.full)])
 def test_matches_sinkhorn(block):
     """Blocks that divide the rows and blocks that do not; weights of zero; strong and weak entropy."""
     x, y, a, b = clouds(jax.random.key(0))
@@ -50,6 +50,7 @@ def test_matches_sinkhorn(block):
             np.testing.assert_allclose(getattr(ours, name), getattr(theirs, name), atol=1e-8)
 
 
+@pytest.mark.full
 def test_gradients_match_sinkhorn():
     x, y, a, b = clouds(jax.random.key(1))
     arguments = (x, y, a, b, 0.5)
@@ -61,6 +62,7 @@ def test_gradients_match_sinkhorn():
         np.testing.assert_allclose(ours, theirs, atol=1e-9)
 
 
+@pytest.mark.full
 def test_rows_over_a_mesh_give_the_same_result_and_gradient():
     x, y, a, b = clouds(jax.random.key(2))
     mesh = jax.make_mesh((4,), ("rows",), axis_types=(AxisType.Auto,))
@@ -104,6 +106,7 @@ def test_no_array_of_all_pairs_is_built():
         assert 4 * M * 3 <= size < N * M
 
 
+@pytest.mark.full
 def test_points_may_be_trees_and_costs_may_have_parameters():
     x, y, a, b = clouds(jax.random.key(4))
 
@@ -127,6 +130,7 @@ def test_points_may_be_trees_and_costs_may_have_parameters():
     np.testing.assert_allclose(slope(1.0, *points), quotient, rtol=1e-6)
 
 
+@pytest.mark.full
 def test_tiny_epsilon_in_single_precision_is_honest():
     x, y, a, b = (v.astype(jnp.float32) for v in clouds(jax.random.key(5)))
     solve = jax.jit(lambda e: blocked(x, y, a, b, e, tol=1e-6, max_steps=200))
@@ -136,6 +140,7 @@ def test_tiny_epsilon_in_single_precision_is_honest():
         assert (result.status == Status.CONVERGED) == (result.error <= 1e-6)
 
 
+@pytest.mark.full
 def test_warm_start_needs_no_steps():
     x, y, a, b = clouds(jax.random.key(6))
     solve = jax.jit(lambda start: blocked(x, y, a, b, 0.3, init=start))

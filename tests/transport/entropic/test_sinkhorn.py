@@ -42,6 +42,7 @@ def test_matches_pot_and_ott(ratio):
     np.testing.assert_allclose(result.cost, peer.reg_ot_cost, rtol=1e-9)
 
 
+@pytest.mark.full
 def test_law_optimality_and_duality():
     """Marginals are met to `error`, the cost is the primal value, and the gauge is <f, a> = 0."""
 
@@ -60,6 +61,7 @@ def test_law_optimality_and_duality():
     np.testing.assert_allclose(gauge, 0, atol=1e-12)
 
 
+@pytest.mark.full
 def test_law_prices_and_relabelling():
     """Adding r_i + c_j to the costs moves the potentials by it and no mass; relabelling relabels."""
 
@@ -79,6 +81,7 @@ def test_law_prices_and_relabelling():
         np.testing.assert_allclose(difference, 0, atol=1e-10)
 
 
+@pytest.mark.full
 def test_small_epsilon_approaches_the_exact_cost():
     """0 <= <P, C> - exact <= epsilon * (entropy of the plan at most log n)."""
     cost, _, _ = clouds(jax.random.key(3), 30, 30)
@@ -92,6 +95,7 @@ def test_small_epsilon_approaches_the_exact_cost():
         assert -misplaced <= gap <= epsilon * np.log(30) + misplaced
 
 
+@pytest.mark.full
 def test_zero_weights_are_the_problem_without_these_points():
     cost, a, b = clouds(jax.random.key(4), 6, 5)
     a, b = a.at[jnp.array([1, 4, 5])].set(0), b.at[jnp.array([0, 2])].set(0)
@@ -110,6 +114,7 @@ def test_zero_weights_are_the_problem_without_these_points():
     np.testing.assert_allclose(whole.f, extended, atol=1e-10)
 
 
+@pytest.mark.full
 def test_gradients_of_all_outputs_to_second_order():
     cost, a, b = clouds(jax.random.key(5), 5, 4)
 
@@ -125,6 +130,7 @@ def test_gradients_of_all_outputs_to_second_order():
     check_grads(jax.jit(outputs), arguments, order=2, eps=1e-4, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.full
 def test_envelope_gradient_is_the_plan_and_the_potentials():
     cost, a, b = clouds(jax.random.key(6), 8, 8)
     result = sinkhorn(cost, a, b, epsilon=0.3, tol=1e-12)
@@ -135,6 +141,7 @@ def test_envelope_gradient_is_the_plan_and_the_potentials():
     np.testing.assert_allclose(by_b, result.g, atol=1e-12)
 
 
+@pytest.mark.full
 def test_gradients_are_finite_and_right_at_zero_weights():
     cost, a, b = clouds(jax.random.key(7), 5, 4)
     a = jnp.array([0.5, 0.0, 0.2, 0.3, 0.0])
@@ -153,6 +160,7 @@ def test_gradients_are_finite_and_right_at_zero_weights():
     assert all(jnp.all(jnp.isfinite(g)) for g in gradients)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("ratio", [1e-2, 1e-3, 1e-4])
 def test_tiny_epsilon_in_single_precision_is_honest(ratio):
     cost, a, b = clouds(jax.random.key(8), 80, 90, jnp.float32)
@@ -180,6 +188,7 @@ def test_potentials_far_apart_do_not_underflow():
     np.testing.assert_allclose(jnp.sum(result.plan * cost), exact, rtol=float(rounding + 2 * result.error))
 
 
+@pytest.mark.full
 def test_warm_start_and_annealing_reach_the_same_answer():
     cost, a, b = clouds(jax.random.key(9), 50, 50)
     options = {"epsilon": 0.05 * jnp.mean(cost), "tol": 1e-10, "max_steps": 20000}
@@ -198,6 +207,7 @@ def test_annealing_cut_short_is_not_converged():
     assert result.status == Status.MAX_STEPS
 
 
+@pytest.mark.full
 def test_epsilon_is_traced():
     cost, a, b = clouds(jax.random.key(10), 8, 9)
     epsilons = jnp.array([0.2, 0.5, 2.0])
@@ -208,11 +218,12 @@ def test_epsilon_is_traced():
         assert batched.num_steps[i] == one.num_steps
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     "solve",
     [
         lambda c, a, b: sinkhorn(c, a, b, epsilon=0.5, start_epsilon=1.0, init=(a, b)).cost,
-        lambda c, a, b: sinkhorn_newton(c, a, b, epsilon=0.5, num_sinkhorn=3).cost,
+        lambda c, a, b: sinkhorn_newton(c, a, b, epsilon=0.5, max_sinkhorn_steps=3).cost,
         lambda c, a, b: unbalanced_sinkhorn(c, a, b, epsilon=0.5, rho_a=1.0, rho_b=2.0).cost,
     ],
     ids=["sinkhorn", "newton", "unbalanced"],
@@ -286,6 +297,7 @@ def test_errors_name_the_argument():
         jax.jit(lambda k: sinkhorn(cost, a, b, epsilon=1.0, max_steps=k))(3)
 
 
+@pytest.mark.full
 @pytest.mark.x32
 def test_an_error_that_rounding_holds_up_ends_the_loop_early():
     """float32 cannot reach 1e-9; the loop sees that, and says that it did not converge."""

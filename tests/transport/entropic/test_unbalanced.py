@@ -37,6 +37,7 @@ def test_matches_pot(epsilon, rho_a, rho_b):
     np.testing.assert_allclose(r.plan, plan, atol=1e-8)
 
 
+@pytest.mark.full
 def test_law_strong_duality_and_optimal_marginals():
     @jax.jit
     @jax.vmap
@@ -58,6 +59,7 @@ def test_law_strong_duality_and_optimal_marginals():
         np.testing.assert_allclose(difference, 0, atol=1e-10)
 
 
+@pytest.mark.full
 def test_law_hard_marginals_are_the_limit():
     cost, a, b = problem(jax.random.key(2), 7, 7)
     a, b = a / a.sum(), b / b.sum()
@@ -69,6 +71,7 @@ def test_law_hard_marginals_are_the_limit():
         assert 0 <= hard.cost - soft.cost <= (jnp.sum(a * hard.f**2) + jnp.sum(b * (hard.g - 0) ** 2)) / rho
 
 
+@pytest.mark.full
 def test_gradients():
     cost, a, b = problem(jax.random.key(3), 4, 5)
 
@@ -81,6 +84,7 @@ def test_gradients():
     check_grads(jax.jit(lambda *x: outputs(*x)[1]), arguments, order=1, eps=1e-4, rtol=1e-6, atol=1e-7)
 
 
+@pytest.mark.full
 def test_zero_weights_and_tiny_epsilon_are_finite():
     cost, a, b = problem(jax.random.key(4), 6, 5, jnp.float32)
     a, b = a.at[1].set(0), b.at[2].set(0)

@@ -44,7 +44,10 @@ def estimates(name):
     return tuple(np.asarray(v) for v in run(jax.random.split(jax.random.key(0), KEYS)))
 
 
-@pytest.mark.parametrize("name", DRAWS)
+@pytest.mark.parametrize(
+    "name",
+    [name if name.startswith("simplex") else pytest.param(name, marks=pytest.mark.full) for name in DRAWS],
+)
 def test_law_features_are_unbiased(name):
     x, y = X
     wanted = jnp.exp(x @ y), jnp.exp(-jnp.sum((x - y) ** 2) / 2)
@@ -98,7 +101,10 @@ def test_law_errors_are_ordered():
     assert errors[0].mean() < 0.9 * errors[-1].mean()
 
 
-@pytest.mark.parametrize("name", DRAWS)
+@pytest.mark.parametrize(
+    "name",
+    [name if name.startswith("simplex") else pytest.param(name, marks=pytest.mark.full) for name in DRAWS],
+)
 def test_law_each_frequency_is_standard_gaussian(name):
     rows = jax.vmap(lambda k: DRAWS[name](k, (D, D))[1])(jax.random.split(jax.random.key(1), 4000))
     np.testing.assert_allclose(rows.mean(0), 0, atol=4.5 / np.sqrt(4000))
@@ -107,6 +113,7 @@ def test_law_each_frequency_is_standard_gaussian(name):
     np.testing.assert_allclose(radii.var(), 2 * D, rtol=0.2)
 
 
+@pytest.mark.full
 def test_simplex_plus_cancels_better_than_the_simplex():
     keys = jax.random.split(jax.random.key(2), 500)
     sums = [

@@ -50,6 +50,7 @@ def test_matches_ott():
     np.testing.assert_allclose(gaussian_wasserstein(m1, a, m2, b), want, rtol=1e-5)
 
 
+@pytest.mark.full
 def test_law_squared_distance():
     """Symmetric, triangle inequality of the root, invariant to rigid motion, and its closed form where they commute."""
 
@@ -88,6 +89,7 @@ def splat(mean, scales, quaternion):
     return mean, (rotation * scales**2) @ rotation.T, rotation
 
 
+@pytest.mark.full
 def test_law_splats_have_one_distance_however_they_are_written():
     def law(key):
         m1, s1, m2, s2 = jax.random.normal(jax.random.fold_in(key, 0), (4, 3))
@@ -112,6 +114,7 @@ def test_gradient_is_the_identity_less_the_optimal_map():
     np.testing.assert_allclose(to_a @ to_b, np.eye(D), atol=1e-9)
 
 
+@pytest.mark.full
 def test_second_derivative_matches_finite_differences():
     a, b = pair(5)
     u, v = (x / 10 for x in pair(6))

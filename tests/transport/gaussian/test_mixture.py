@@ -33,6 +33,7 @@ def test_matches_pot_within_the_stated_bound():
         np.testing.assert_allclose(found.cost_matrix, ot.gmm.dist_bures_squared(m1, m2, s1, s2), rtol=1e-6)
 
 
+@pytest.mark.full
 def test_single_components_are_gaussians():
     (m1, s1, _), (m2, s2, _) = mixture(4, 1), mixture(5, 1)
     one = jnp.ones(1)
@@ -40,6 +41,7 @@ def test_single_components_are_gaussians():
     np.testing.assert_allclose(found.cost, gaussian_wasserstein(m1[0], s1[0], m2[0], s2[0]), rtol=1e-12)
 
 
+@pytest.mark.full
 def test_law_relabelling_components_changes_nothing():
     (m1, s1, a), (m2, s2, b) = mixture(6, K), mixture(7, K)
     order = jnp.array([2, 0, 1])

@@ -11,39 +11,40 @@ from ott.problems.quadratic import quadratic_problem
 from ott.solvers.linear import sinkhorn as ott_sinkhorn
 from ott.solvers.quadratic import gromov_wasserstein as ott_gromov
 
-from geojax.transport import (
-    coactivation_graph,
-    graph_on_logits_loss,
-    graph_row_means,
-    graph_row_norms,
-    sorted_gromov_wasserstein,
-)
+from geojax.transport import graph_on_logits_loss, sorted_gromov_wasserstein
+from geojax.transport.gromov.sorted_bound import _largest_of_rows, _row_means
 
 T, V, K = 5, 6, 3
 
 
 def factors(key):
-    return coactivation_graph(jax.random.normal(key, (T, V)), K)
+    return _largest_of_rows(jax.random.normal(key, (T, V)), K)
+
+
+def row_means(factors):
+    return jnp.mean(factors.T @ factors, axis=1)
+
+
+def row_norms(factors):
+    return jnp.sqrt(jnp.mean((factors.T @ factors) ** 2, axis=1))
 
 
 def test_keeps_the_largest_of_each_row():
     logits = np.array(jax.random.normal(jax.random.key(0), (T, V)))
-    kept = np.array(coactivation_graph(jnp.asarray(logits), K))
+    kept = np.array(_largest_of_rows(jnp.asarray(logits), K))
     for row, left in zip(logits, kept):
         np.testing.assert_array_equal(np.sort(left[left != 0]), np.sort(row)[-K:])
-    np.testing.assert_array_equal(coactivation_graph(jnp.ones((1, 4)), 2), [[1, 1, 0, 0]])
+    np.testing.assert_array_equal(_largest_of_rows(jnp.ones((1, 4)), 2), [[1, 1, 0, 0]])
 
 
-def test_factored_features_are_those_of_the_dense_graph():
+def test_row_means_from_factors_are_those_of_the_dense_graph():
     rows = factors(jax.random.key(1))
-    dense = rows.T @ rows
-    np.testing.assert_allclose(graph_row_means(rows), dense.mean(1), atol=1e-12)
-    np.testing.assert_allclose(graph_row_norms(rows), jnp.sqrt((dense**2).mean(1)), atol=1e-12)
+    np.testing.assert_allclose(_row_means(rows), row_means(rows), atol=1e-12)
     single = rows.astype(jnp.float32)
-    np.testing.assert_allclose(graph_row_means(single), dense.mean(1), atol=1e-5)
+    np.testing.assert_allclose(_row_means(single), row_means(rows), atol=1e-5)
 
 
-@pytest.mark.parametrize("feature", [graph_row_means, graph_row_norms])
+@pytest.mark.parametrize("feature", [row_means, row_norms])
 def test_law_never_above_the_best_relabelling(feature):
     """The bound holds for every coupling, so for every relabelling; 50 pairs of graphs, all 720 of them."""
     orders = np.array(list(itertools.permutations(range(V))))
@@ -65,9 +66,9 @@ def test_never_above_ott():
     solver = ott_gromov.GromovWasserstein(
         ott_sinkhorn.Sinkhorn(), epsilon=0.1, relative_epsilon=None, max_iterations=50
     )
-    found = jax.jit(lambda p: solver(p).primal_cost)(problem)
-    for feature in (graph_row_means, graph_row_norms):
-        assert sorted_gromov_wasserstein(feature(one), feature(two)) <= found + 1e-9
+    theirs = jax.jit(lambda p: solver(p).primal_cost)(problem)
+    for feature in (row_means, row_norms):
+        assert sorted_gromov_wasserstein(feature(one), feature(two)) <= theirs + 1e-9
 
 
 def test_law_blind_to_relabelling():
@@ -96,9 +97,9 @@ def test_gradient_descent_matches_the_teachers_graph():
 
 def test_bad_input_is_named():
     with pytest.raises(ValueError, match="k is 7"):
-        coactivation_graph(jnp.ones((2, 6)), 7)
+        graph_on_logits_loss(jnp.ones((2, 6)), jnp.ones((2, 6)), k=7)
     with pytest.raises(ValueError, match="teacher"):
         graph_on_logits_loss(jnp.ones((2, 6)), jnp.ones((2, 5)), k=2)
     with pytest.raises(ValueError, match="at least one node"):
         sorted_gromov_wasserstein(jnp.ones(0), jnp.ones(0))
-    assert jnp.any(jnp.isnan(coactivation_graph(jnp.array([[jnp.nan, 1.0, 2.0]]), 1)))
+    assert jnp.any(jnp.isnan(_largest_of_rows(jnp.array([[jnp.nan, 1.0, 2.0]]), 1)))

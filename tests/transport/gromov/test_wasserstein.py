@@ -89,6 +89,7 @@ def test_fused_without_distances_is_sinkhorn():
     np.testing.assert_allclose(result.cost, jnp.sum(plain.plan * cost), atol=1e-7)
 
 
+@pytest.mark.full
 def test_matches_enumeration():
     """Euclidean distances make the distortion concave, so the best coupling is a relabelling; none found is better."""
     cost_x, cost_y, *_ = spaces(jax.random.key(4), 4, 4)
@@ -104,6 +105,7 @@ def test_matches_enumeration():
     np.testing.assert_allclose(jnp.min(found.cost), best, atol=1e-5)
 
 
+@pytest.mark.full
 def test_law_value_marginals_relabelling_and_symmetry():
     order_x, order_y = jnp.arange(N)[::-1], jnp.roll(jnp.arange(M), 2)
 
@@ -130,6 +132,7 @@ def test_law_value_marginals_relabelling_and_symmetry():
         np.testing.assert_allclose(difference, 0, atol=1e-6)
 
 
+@pytest.mark.full
 def test_law_more_steps_never_raise_the_objective():
     """Euclidean distances are conditionally negative, so linearising bounds the objective from above."""
     cost_x, cost_y, _, a, b = spaces(jax.random.key(7))
@@ -144,6 +147,7 @@ def test_law_more_steps_never_raise_the_objective():
     assert values[0] >= values[1] - 1e-4 >= values[2] - 2e-4
 
 
+@pytest.mark.full
 def test_isometric_spaces_are_matched():
     keys = jax.random.split(jax.random.key(8), 2)
     x, order = jax.random.normal(keys[0], (N, 3)), jax.random.permutation(keys[1], N)
@@ -169,6 +173,7 @@ def test_asymmetric_costs_match_pot():
     np.testing.assert_allclose(result.cost, distortion(cost_x, cost_y, result.plan), atol=1e-10)
 
 
+@pytest.mark.full
 def test_gradient_of_the_objective_matches_differences():
     cost_x, cost_y, cost, a, b = spaces(jax.random.key(10))
 
@@ -212,6 +217,7 @@ def test_bad_shapes_are_named():
         gromov_wasserstein(cost_x, cost_y, a, b, epsilon=0.1, init=cost.T)
 
 
+@pytest.mark.full
 def test_zero_weights_are_the_problem_without_these_points():
     cost_x, cost_y, _, a, b = spaces(jax.random.key(13))
     a = a.at[2].set(0) / (1 - a[2])
@@ -223,6 +229,7 @@ def test_zero_weights_are_the_problem_without_these_points():
     assert jnp.all(whole.plan[2] == 0)
 
 
+@pytest.mark.full
 @pytest.mark.x32
 def test_single_precision_converges_by_default():
     cost_x, cost_y, _, a, b = spaces(jax.random.key(14))

@@ -88,16 +88,18 @@ def test_a_learner_that_ignores_its_sample_is_replicable():
     assert replicability(constant, sampler(20), key=jax.random.key(0)).value == 1
 
 
+@pytest.mark.full
 def test_tv_learners_are_replicable():
     """P(different) <= E 2 TV / (1 + TV) <= 2 rho / (1 + rho), as the bound is concave in TV."""
     for epsilon in (0.05, 0.3, 2.0):
-        tv = tv_indistinguishability(learner(epsilon), sampler(40), key=jax.random.key(1), num=2000)
-        same = replicability(learner(epsilon), sampler(40), key=jax.random.key(2), num=2000)
+        tv = tv_indistinguishability(learner(epsilon), sampler(40), key=jax.random.key(1), num_pairs=2000)
+        same = replicability(learner(epsilon), sampler(40), key=jax.random.key(2), num_pairs=2000)
         slack = 4 * (tv.std_error + same.std_error)
         assert 1 - same.value <= 2 * tv.value / (1 + tv.value) + slack
         assert 0 < tv.value < 1
 
 
+@pytest.mark.full
 def test_private_learners_meet_their_bound_on_neighbours():
     """For epsilon-private laws on samples that differ in one example TV <= tanh(epsilon / 2)."""
     epsilon = 0.5
@@ -114,6 +116,7 @@ def test_private_learners_meet_their_bound_on_neighbours():
     assert jnp.max(distances) > 0.01
 
 
+@pytest.mark.full
 def test_boosting_lowers_total_variation_at_the_same_accuracy():
     """The mean of the laws on parts of a larger sample varies less than one of them."""
     weak = learner(0.3)
@@ -122,8 +125,8 @@ def test_boosting_lowers_total_variation_at_the_same_accuracy():
         parts = jax.tree.map(lambda leaf: leaf.reshape(9, 40), sample)
         return jnp.mean(jax.vmap(weak)(parts), axis=0)
 
-    single = tv_indistinguishability(weak, sampler(40), key=jax.random.key(4), num=500)
-    many = tv_indistinguishability(boosted, sampler(360), key=jax.random.key(4), num=500)
+    single = tv_indistinguishability(weak, sampler(40), key=jax.random.key(4), num_pairs=500)
+    many = tv_indistinguishability(boosted, sampler(360), key=jax.random.key(4), num_pairs=500)
     assert many.value + 4 * many.std_error < 0.5 * single.value
 
 
@@ -135,5 +138,5 @@ def test_bad_input_is_named():
         maximal_coupling(p, p, key=jax.random.PRNGKey(0))
     with pytest.raises(ValueError, match="rank 1"):
         shared_randomness_coupling(p, key=jax.random.key(0))
-    with pytest.raises(ValueError, match="num"):
-        replicability(lambda s: p, sampler(5), key=jax.random.key(0), num=1)
+    with pytest.raises(ValueError, match="num_pairs"):
+        replicability(lambda s: p, sampler(5), key=jax.random.key(0), num_pairs=1)

@@ -41,6 +41,7 @@ def test_matches_linear_programming():
             )
 
 
+@pytest.mark.full
 def test_law_ends_monotone_convex_and_attained():
     radii = jnp.linspace(0, 4, 9)
 
@@ -113,6 +114,7 @@ def best_values(rewards, kernels):
     return jax.lax.fori_loop(0, 300, backup, jnp.zeros(STATES))
 
 
+@pytest.mark.full
 def test_robust_value_iteration_is_the_vmap():
     """A contraction whose fixed point is below the nominal value, equal to it for radius 0."""
     rewards, kernels = process(jax.random.key(12))

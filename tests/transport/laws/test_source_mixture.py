@@ -40,6 +40,7 @@ def test_matches_ott():
     np.testing.assert_allclose(value(sources, target, alpha), peer.reg_ot_cost, rtol=1e-9)
 
 
+@pytest.mark.full
 def test_gradient_matches_differences_along_the_simplex():
     sources, target, alpha = data(jax.random.key(1))
     gradient = jax.grad(value, argnums=2)(sources, target, alpha)
@@ -49,6 +50,7 @@ def test_gradient_matches_differences_along_the_simplex():
         np.testing.assert_allclose(gradient @ step, difference / 2, rtol=1e-6)
 
 
+@pytest.mark.full
 def test_law_convex_in_the_mixture():
     @jax.jit
     @jax.vmap

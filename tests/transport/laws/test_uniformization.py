@@ -24,6 +24,7 @@ def test_one_dimension_matches_ranks_and_ignores_the_scale():
     np.testing.assert_allclose(uniform_transform(jnp.log(x) ** 3, num_bins=BINS), u, rtol=1e-12)
 
 
+@pytest.mark.full
 def test_between_reference_points_it_is_linear_interpolation():
     reference = jnp.sort(sample(1, M)[:, :1], axis=0)
     x = sample(2, 60)[:, :1]
@@ -59,6 +60,7 @@ def test_law_the_triangular_map_inverts():
     assert jnp.max(high) < 1
 
 
+@pytest.mark.full
 def test_first_coordinate_inverts_between_the_points():
     reference = sample(6, M)[:, :1]
     u = jax.random.uniform(jax.random.key(7), (50, 1), minval=0.01, maxval=0.99)
@@ -66,6 +68,7 @@ def test_first_coordinate_inverts_between_the_points():
     np.testing.assert_allclose(uniform_transform(x, reference, num_bins=BINS), u, atol=1e-10)
 
 
+@pytest.mark.full
 def test_gradients_match_finite_differences():
     reference, x = sample(8, 30), sample(9, 6)
     for function, at in (
@@ -90,6 +93,7 @@ def confounded(seed, n=400):
     return jnp.exp(z), base + treat * effect, treat, effect
 
 
+@pytest.mark.full
 def test_planted_effect_is_recovered_with_less_bias_than_the_raw_difference():
     """With the untreated as the reference the estimate is that of the effect on the treated."""
     errors, raw = [], []

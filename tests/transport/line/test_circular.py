@@ -48,6 +48,7 @@ def test_matches_pot(p):
     np.testing.assert_allclose(circular_wasserstein(x, y, p=p) ** p, want, rtol=1e-6)
 
 
+@pytest.mark.full
 def test_law_metric():
     """A metric; rotations of both measures change nothing; the line is no shorter."""
 
@@ -77,6 +78,7 @@ def test_diracs_are_an_arc_apart():
         np.testing.assert_allclose(circular_wasserstein(jnp.array([a]), jnp.array([b])), d, atol=1e-12)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("m", [M, N])
 def test_gradient_matches_finite_differences(m):
     x, y = points(3, N, m)
@@ -89,6 +91,7 @@ def test_gradient_matches_finite_differences(m):
     np.testing.assert_allclose(gx @ u + gy @ v + gl, slope, rtol=1e-5)
 
 
+@pytest.mark.full
 def test_gradient_is_finite_between_equal_measures():
     x, _ = points(4)
     for p in (1, 2, 1.5):

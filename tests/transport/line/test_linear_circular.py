@@ -31,6 +31,7 @@ def test_uniform_is_the_origin():
     assert jnp.max(jnp.abs(turned)) <= 1 / NUM
 
 
+@pytest.mark.full
 def test_distance_to_uniform_matches_exact_transport():
     """The error of both quadratures is O(1 / num)."""
     for seed in range(4):
@@ -42,6 +43,7 @@ def test_distance_to_uniform_matches_exact_transport():
         np.testing.assert_allclose(lcot_distance(x, uniform, num=4096), exact, atol=2 / 4096)
 
 
+@pytest.mark.full
 def test_law_metric():
     """Symmetric, triangle inequality, zero on equal measures; at most half a turn, at least circular transport."""
 
@@ -93,6 +95,7 @@ def test_barycenter_matches_a_search_at_each_place():
         np.testing.assert_allclose(spread(place, column), min(search), atol=1e-9)
 
 
+@pytest.mark.full
 def test_barycenter_of_turned_copies_lies_between_them():
     x = jax.random.beta(jax.random.key(3), 3.0, 3.0, (32,)) / 2
     ends = jnp.stack([x + 0.9, x + 1.1])
@@ -100,6 +103,7 @@ def test_barycenter_of_turned_copies_lies_between_them():
     assert circular_wasserstein(lcot_inverse(mean), x) < 1 / 32
 
 
+@pytest.mark.full
 def test_gradient_matches_finite_differences():
     x, y = jax.random.uniform(jax.random.key(4), (2, N))
     value = jax.jit(lambda x, y, period: lcot_distance(x, y, num=NUM, period=period))

@@ -21,6 +21,7 @@ def test_matches_numpy(dtype):
     assert ascending(values).dtype == dtype
 
 
+@pytest.mark.full
 def test_derivative_carries_tangents_along():
     values, change, weights = jax.random.normal(jax.random.key(1), (3, 2, 20))
     order = np.argsort(values)

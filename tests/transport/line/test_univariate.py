@@ -45,6 +45,7 @@ def test_matches_the_assignment(p):
     np.testing.assert_allclose(wasserstein_1d(x, y, p=p) ** p, cost[rows, columns].mean())
 
 
+@pytest.mark.full
 def test_law_metric():
     """Symmetric, triangle inequality, zero on equal measures, equivariant under x -> s x + t, increasing in p."""
 
@@ -84,6 +85,7 @@ def test_gradient_is_finite_between_equal_measures(p):
     assert wasserstein_1d(x, x, p=p) == 0
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("p", [1, 2, 1.5])
 def test_gradient_matches_finite_differences(p):
     x, y, a, b = (jnp.asarray(v) for v in problem(7))
@@ -132,3 +134,12 @@ def test_errors_say_how_to_mend_the_call():
         wasserstein_1d(x, y, a, a)
     with pytest.raises(TypeError, match="complex"):
         wasserstein_1d(x + 0j, y)
+
+
+def test_distance_is_nan_for_float32_weights_beside_float64_ones():
+    """Each is valid to its own rounding."""
+    x = jnp.arange(5.0)
+    a = jnp.full(5, 0.2, jnp.float32)
+    for weights in ((a, jnp.full(5, 0.2)), (a,), (a, a), (jnp.full(5, 0.2), a)):
+        np.testing.assert_allclose(wasserstein_1d(x, x + 1, *weights), 1, rtol=1e-6)
+    assert jnp.isnan(wasserstein_1d(x, x + 1, a, jnp.full(5, 0.201)))

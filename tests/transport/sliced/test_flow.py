@@ -16,6 +16,7 @@ def clouds():
     return jax.random.normal(k1, (N, D)), 0.5 * jax.random.normal(k2, (N, D)) + 2
 
 
+@pytest.mark.full
 def test_a_step_is_that_of_the_gradient():
     x, y = clouds()
     key = jax.random.key(1)
@@ -43,6 +44,7 @@ def test_law_control_makes_a_translation_exact():
     assert jnp.max(jnp.abs(run(None) - (x + c))) > 0.01
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("control", [None, lower_control])
 def test_single_precision_stays_finite_after_arrival(control):
     x = jax.random.normal(jax.random.key(4), (20, D), jnp.float32)

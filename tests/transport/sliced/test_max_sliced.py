@@ -21,6 +21,7 @@ def starts(k=8, d=2):
     return random_directions(jax.random.key(50), (k, d))
 
 
+@pytest.mark.full
 def test_matches_a_fine_grid_of_angles():
     angles = jnp.linspace(0, jnp.pi, 4001)
     grid = jnp.stack([jnp.cos(angles), jnp.sin(angles)], axis=1)
@@ -38,6 +39,7 @@ def test_matches_a_fine_grid_of_angles():
     np.testing.assert_allclose(value, best, rtol=1e-4)
 
 
+@pytest.mark.full
 def test_is_no_lower_than_pot_finds_by_sampling():
     x, y = clouds(1, 3)
     theirs = ot.max_sliced_wasserstein_distance(np.asarray(x), np.asarray(y), n_projections=2000, seed=0) ** 2
@@ -54,6 +56,7 @@ def test_translation_has_a_closed_form(p):
     np.testing.assert_allclose(jnp.abs(found.direction @ c), 3.0, rtol=1e-5)
 
 
+@pytest.mark.full
 def test_law_between_the_starts_and_the_largest_distance():
     def law(key):
         k1, k2 = jax.random.split(key)
@@ -68,6 +71,7 @@ def test_law_between_the_starts_and_the_largest_distance():
     assert jnp.max(jax.jit(jax.vmap(law))(jax.random.split(jax.random.key(3), 16))) < 1e-12
 
 
+@pytest.mark.full
 def test_gradient_is_that_of_the_envelope():
     x, y = clouds(4)
     y = y + 6  # the maximum lies off the ridges where projected points tie
@@ -79,6 +83,7 @@ def test_gradient_is_that_of_the_envelope():
     np.testing.assert_allclose(jnp.vdot(jax.grad(value)(x), move), slope, rtol=1e-3)
 
 
+@pytest.mark.full
 def test_equal_clouds_converge_to_zero():
     x, _ = clouds(6)
     found = unwrap(max_sliced_wasserstein(x, x, init=starts()))

@@ -27,6 +27,7 @@ def clouds(seed, shift=0.0):
 THETA = random_directions(jax.random.key(99), (K, D))
 
 
+@pytest.mark.full
 def test_matches_ott_on_the_same_directions():
     x, y = clouds(0, 0.3)
     want, _ = ott_sliced.sliced_wasserstein(x, y, proj_fn=lambda z: z @ THETA.T)
@@ -42,6 +43,7 @@ def test_matches_the_line_along_each_direction(p):
     np.testing.assert_allclose(got.std_error, np.std(lines, ddof=1) / 2, rtol=1e-10)
 
 
+@pytest.mark.full
 def test_lower_control_has_no_variance_under_translation():
     x, _ = clouds(2)
     c = jnp.arange(1.0, D + 1)
@@ -73,6 +75,7 @@ def data_sets():
     yield "heavy tails", jax.random.t(jax.random.key(8), 3.0, (N, D)) * scales, y
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("control", [lower_control, upper_control])
 def test_law_control_is_unbiased_and_reduces_variance(control):
     """Over 500 keys the mean is that of many directions within 3 standard errors; the best control halves variance."""
@@ -101,6 +104,7 @@ def test_law_control_is_unbiased_and_reduces_variance(control):
         np.testing.assert_allclose(np.mean(controlled.std_error), np.std(controlled.value), rtol=0.25)
 
 
+@pytest.mark.full
 def test_gradient_matches_finite_differences():
     x, y = clouds(12, 0.2)
     rng = np.random.default_rng(0)
@@ -113,6 +117,7 @@ def test_gradient_matches_finite_differences():
         np.testing.assert_allclose(jnp.vdot(gx, u) + jnp.vdot(gy, v), slope, rtol=1e-6)
 
 
+@pytest.mark.full
 def test_gradient_is_finite_between_equal_clouds():
     x, _ = clouds(13)
     for control in (None, lower_control, upper_control):

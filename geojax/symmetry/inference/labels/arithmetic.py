@@ -1,15 +1,29 @@
 """How elementwise primitives treat scalings and signs, as tables.
 
-For inputs that are scaled along an axis by ``s ** e`` (s > 0) and flipped by ``r ** e`` (r = 1 or -1), each
-operation asks something of the exponents and says what the result's are.
+If the inputs are scaled along an axis by ``s ** e`` with s > 0, or multiplied by ``r ** e`` with r = 1 or -1, an
+operation requires something of the exponents e and determines those of its result.
 """
 
 import dataclasses
+import enum
 from fractions import Fraction
 
-KEEP = "keep"
-ZERO = "zero"
-GONE = "gone"
+
+class Effect(enum.Enum):
+    """What an operation does to an exponent."""
+
+    KEEP = "the result has the exponent"
+    ZERO = "the exponent must be zero"
+    GONE = "the result does not depend on the scaling"
+
+
+class Join(enum.Enum):
+    """How the entries of two arrays are combined along axes that are matched."""
+
+    EQUAL = "added or chosen: the exponents must agree"
+    PRODUCT = "multiplied: the exponents add"
+    QUOTIENT = "divided: the exponents are subtracted"
+    CONTRACT = "multiplied and summed: the exponents must cancel"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,33 +31,34 @@ class Arithmetic:
     """What an elementwise operation does to exponents.
 
     Attributes:
-        scale: "keep" the exponent, require "zero", or "gone": the result does not feel the scaling.
-        sign: The same for signs.
+        scale: Its effect on the exponents of scalings.
+        sign: Its effect on the exponents of signs.
         power: The exponent is multiplied by it.
-        join: How several inputs come together: "equal" exponents, their "product", "quotient", or "select" (the
-            first chooses among the others).
+        join: How several inputs are combined.
+        chooses: Whether the first input chooses among the others.
         linear: Whether the operation is linear in its inputs along every axis.
     """
 
-    scale: str = KEEP
-    sign: str = KEEP
+    scale: Effect = Effect.KEEP
+    sign: Effect = Effect.KEEP
     power: Fraction = Fraction(1)
-    join: str = "equal"
+    join: Join = Join.EQUAL
+    chooses: bool = False
     linear: bool = False
 
 
 LINEAR = Arithmetic(linear=True)
-NONLINEAR = Arithmetic(ZERO, ZERO)
-ODD = Arithmetic(ZERO, KEEP)
-EVEN = Arithmetic(ZERO, GONE)
-HOMOGENEOUS = Arithmetic(KEEP, ZERO)
-INVARIANT = Arithmetic(GONE, GONE)
+NONLINEAR = Arithmetic(Effect.ZERO, Effect.ZERO)
+ODD = Arithmetic(Effect.ZERO, Effect.KEEP)
+EVEN = Arithmetic(Effect.ZERO, Effect.GONE)
+HOMOGENEOUS = Arithmetic(Effect.KEEP, Effect.ZERO)
+INVARIANT = Arithmetic(Effect.GONE, Effect.GONE)
 
 
 def power(exponent: Fraction | int) -> Arithmetic:
     """Raising to a power; whole powers carry signs along."""
     whole = Fraction(exponent).denominator == 1
-    return Arithmetic(KEEP, KEEP if whole else ZERO, Fraction(exponent))
+    return Arithmetic(Effect.KEEP, Effect.KEEP if whole else Effect.ZERO, Fraction(exponent))
 
 
 UNARY: dict[str, Arithmetic] = {
@@ -73,9 +88,9 @@ UNARY: dict[str, Arithmetic] = {
     ),
     **dict.fromkeys(("ceil", "lgamma", "digamma", "bessel_i0e", "bessel_i1e", "not", "clz"), NONLINEAR),
     "population_count": NONLINEAR,
-    "cbrt": Arithmetic(KEEP, KEEP, Fraction(1, 3)),
-    "abs": Arithmetic(KEEP, GONE),
-    "sign": Arithmetic(GONE, KEEP),
+    "cbrt": Arithmetic(Effect.KEEP, Effect.KEEP, Fraction(1, 3)),
+    "abs": Arithmetic(Effect.KEEP, Effect.GONE),
+    "sign": Arithmetic(Effect.GONE, Effect.KEEP),
     "is_finite": INVARIANT,
     "sqrt": power(Fraction(1, 2)),
     "rsqrt": power(Fraction(-1, 2)),
@@ -85,11 +100,13 @@ UNARY: dict[str, Arithmetic] = {
 NARY: dict[str, Arithmetic] = {
     **dict.fromkeys(("add", "add_any", "sub", "complex"), LINEAR),
     **dict.fromkeys(("max", "min"), HOMOGENEOUS),
-    "mul": Arithmetic(join="product", linear=True),
-    "div": Arithmetic(join="quotient", linear=True),
+    "mul": Arithmetic(join=Join.PRODUCT, linear=True),
+    "div": Arithmetic(join=Join.QUOTIENT, linear=True),
     **dict.fromkeys(("eq", "ne"), INVARIANT),
-    **dict.fromkeys(("lt", "le", "gt", "ge", "lt_to", "le_to", "eq_to"), Arithmetic(GONE, ZERO)),
-    "select_n": Arithmetic(join="select", linear=True),
+    **dict.fromkeys(
+        ("lt", "le", "gt", "ge", "lt_to", "le_to", "eq_to"), Arithmetic(Effect.GONE, Effect.ZERO)
+    ),
+    "select_n": Arithmetic(chooses=True, linear=True),
     **dict.fromkeys(("pow", "atan2", "rem", "nextafter", "and", "or", "xor", "clamp"), NONLINEAR),
     **dict.fromkeys(
         ("shift_left", "shift_right_logical", "shift_right_arithmetic", "igamma", "igammac"), NONLINEAR

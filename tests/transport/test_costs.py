@@ -1,0 +1,113 @@
+"""Laws of ground costs: the matrix of all pairs against one pair at a time, far from the origin and at equal points."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.spatial.distance import cdist
+
+from geojax import manifolds
+from geojax.transport import Distance, SquaredEuclidean, pairwise, point_cloud_sinkhorn, sinkhorn
+
+
+def clouds(d, dtype=jnp.float64, offset=0.0):
+    x, y = jax.random.normal(jax.random.key(0), (2, 6, d), dtype)
+    return x + offset, y[:5] + offset
+
+
+@pytest.mark.parametrize("d", [3, 20])
+def test_matches_scipy(d):
+    x, y = clouds(d)
+    np.testing.assert_allclose(pairwise(SquaredEuclidean(), x, y), cdist(x, y, "sqeuclidean"), atol=1e-12)
+    np.testing.assert_allclose(pairwise(Distance(), x, y), cdist(x, y), atol=1e-12)
+
+
+@pytest.mark.parametrize("d", [3, 20])
+def test_squared_distances_lose_their_digits_far_from_the_origin(d):
+    x, y = clouds(d, jnp.float32, 1000.0)
+    expected = cdist(np.float64(x), np.float64(y), "sqeuclidean")
+    # d + 2 roundings of terms as large as twice the squared radius.
+    bound = 4 * (d + 2) * np.finfo(np.float32).eps * expected.max()
+    np.testing.assert_allclose(pairwise(SquaredEuclidean(), x, y), expected, atol=bound)
+
+
+@pytest.mark.parametrize("d", [3, 20])
+def test_squared_distances_are_not_negative_and_flat_at_equal_points(d):
+    x, _ = clouds(d, jnp.float32)
+    assert jnp.all(pairwise(SquaredEuclidean(), x, x) >= 0)
+    slope = jax.jacobian(lambda z: jnp.diagonal(pairwise(SquaredEuclidean(), z, x)))(x)
+    np.testing.assert_array_equal(slope, 0)
+
+
+@pytest.mark.parametrize("d", [3, 20])
+def test_derivatives_of_squared_distances_match_those_of_the_sum(d):
+    x, y = clouds(d)
+    weights = jax.random.normal(jax.random.key(1), (6, 5))
+    one_by_one = lambda x, y: jnp.sum(weights * jnp.sum((x[:, None] - y) ** 2, axis=-1) ** 2)
+    product = lambda x, y: jnp.sum(weights * pairwise(SquaredEuclidean(), x, y) ** 2)
+    for derivative in (jax.grad, jax.hessian):
+        for got, want in zip(
+            jax.tree.leaves(derivative(product, (0, 1))(x, y)),
+            jax.tree.leaves(derivative(one_by_one, (0, 1))(x, y)),
+        ):
+            np.testing.assert_allclose(got, want, rtol=1e-10, atol=1e-9)
+
+
+def test_trees_of_points_are_summed_over_their_leaves():
+    x, y = clouds(6)
+    split = lambda z: {"u": z[:, 0], "v": z[:, 1:].reshape(-1, 5, 1)}
+    for cost in (SquaredEuclidean(), Distance()):
+        whole = pairwise(cost, x, y)
+        np.testing.assert_allclose(pairwise(cost, split(x), split(y)), whole, rtol=1e-12)
+        one = cost(jax.tree.map(lambda leaf: leaf[0], split(x)), jax.tree.map(lambda leaf: leaf[1], split(y)))
+        np.testing.assert_allclose(one, whole[0, 1], rtol=1e-12)
+
+
+def test_a_space_and_its_distance_are_one_cost():
+    sphere = manifolds.Sphere()
+    x, y = (z / jnp.linalg.norm(z, axis=1, keepdims=True) for z in clouds(3))
+    want = jax.vmap(lambda p: jax.vmap(lambda q: sphere.dist(p, q))(y))(x)
+    for cost in (Distance(sphere), Distance(sphere.dist), sphere.dist):
+        np.testing.assert_allclose(pairwise(cost, x, y), want, rtol=1e-12)
+    # A cost is a pytree: it may be an argument of a compiled function.
+    np.testing.assert_allclose(jax.jit(pairwise)(Distance(sphere.dist), x, y), want, rtol=1e-12)
+
+
+def test_what_a_cost_closes_over_is_differentiated():
+    x, y = clouds(3)
+    total = lambda scale: jnp.sum(pairwise(lambda p, q: scale * jnp.linalg.norm(p - q) + p @ q, x, y))
+    np.testing.assert_allclose(jax.grad(total)(2.0), jnp.sum(pairwise(Distance(), x, y)), rtol=1e-12)
+    np.testing.assert_allclose(jax.vmap(jax.grad(total))(jnp.ones(2)), jnp.full(2, total(2.0) - total(1.0)))
+
+
+def test_the_derivative_along_equal_points_is_kept_where_it_exists():
+    x, _ = clouds(3)
+    inner = lambda z: jnp.sum(pairwise(lambda p, q: p @ q + jnp.linalg.norm(p - q), z, z))
+    want = jax.grad(lambda z: jnp.sum(z @ z.T))(x)
+    got = jax.grad(inner)(x) - jax.grad(lambda z: jnp.sum(pairwise(Distance(), z, z)))(x)
+    np.testing.assert_allclose(got - want, 0, atol=jnp.max(jnp.abs(x)) * 2 + 1e-9)
+    smooth = lambda z: jnp.sum(pairwise(lambda p, q: p @ q, z, z))
+    np.testing.assert_allclose(jax.grad(smooth)(x), want, rtol=1e-12)
+
+
+def test_points_of_integers_and_complex_numbers():
+    x, y = clouds(3)
+    kinds = jnp.arange(6) % 2, jnp.arange(5) % 2
+    cost = lambda p, q: jnp.linalg.norm(p[0] - q[0]) + (p[1] != q[1])
+    slope = jax.grad(lambda z: jnp.sum(pairwise(cost, (z, kinds[0]), (y, kinds[1]))))(x)
+    np.testing.assert_allclose(slope, jax.grad(lambda z: jnp.sum(pairwise(Distance(), z, y)))(x), rtol=1e-12)
+    z = x + 1j * x[::-1]
+    gap = lambda p, q: jnp.sum(jnp.abs(p - 2 * q) ** 2)
+    dense = lambda z: jnp.sum(jnp.sin(jnp.sum(jnp.abs(z[:, None] - 2 * z) ** 2, axis=-1)))
+    np.testing.assert_allclose(
+        jax.grad(lambda z: jnp.sum(jnp.sin(pairwise(gap, z, z))))(z), jax.grad(dense)(z)
+    )
+
+
+def test_float32_weights_are_infeasible_beside_float64_costs():
+    """Weights that a float32 softmax computed add up to 1 only to float32 rounding."""
+    x, y = clouds(3)
+    a = jax.nn.softmax(jnp.arange(6, dtype=jnp.float32))
+    assert abs(float(jnp.sum(a.astype(jnp.float64))) - 1) > 1e-12
+    assert sinkhorn(pairwise(SquaredEuclidean(), x, y), a, epsilon=1.0, tol=1e-12).status == 0
+    assert point_cloud_sinkhorn(x, y, a, epsilon=1.0, tol=1e-12).status == 0
