@@ -169,9 +169,6 @@ ALLOWED: dict[Callable[..., Any], dict[str, str]] = {
     words_are_whole: {
         r"optim\.(riemannian_adam|scale_by_adamp)\.eps(_root)?": "the names of optax.adam, which they stand in for",
     },
-    spec_comes_first: {
-        r"symmetry\.with_teleportation\.spec": "it wraps an optimiser, which comes first as in optax",
-    },
     modes_are_not_strings: {
         r"architectures\.Architecture\.(name|prefix)": NAME,
         r"architectures\.\w+Config\.(hidden_act|activation_function|layer_type)": CONFIG,

@@ -21,9 +21,6 @@ KNOWN_FAULTS: dict[str, dict[str, str]] = {
         "scale_by_sgdp": "a function among the leaves: zeros_like refuses it from inside JAX",
         "hidden_symmetry_defect": "a Python float: AttributeError, as it is asked for its dtype",
         "orbit_dimension": "a Python float: AttributeError, as it is asked for its dtype",
-        "teleport": "a function among the leaves: grad refuses it from inside JAX",
-        "gauge_act": "leaves that it does not know are dropped",
-        "gauge_orbit": "leaves that it does not know are dropped",
     }
 }
 

@@ -53,7 +53,7 @@ def gauge_act(params: Params, g: Float[Array, "c c"]) -> Params:
         g: An invertible matrix, [c, c].
 
     Returns:
-        A dict like params that parametrises the same function.
+        A dict like params that parametrises the same function; other entries are those of params.
 
     Differentiation: exact.
     Complexity: O(c^4) for each block.
@@ -69,6 +69,7 @@ def gauge_act(params: Params, g: Float[Array, "c c"]) -> Params:
     """
     back = jnp.linalg.inv(g)
     return {
+        **params,
         "encode": params["encode"] @ g.T,
         "tensors": jnp.einsum("po,bdoik,iq,kr->bdpqr", g, params["tensors"], back, back),
         "decode": back.T @ params["decode"],
@@ -86,7 +87,7 @@ def gauge_orbit(params: Params, direction: Float[Array, "c c"], t: Scalar) -> Pa
         t: Time along the orbit.
 
     Returns:
-        A dict like params that parametrises the same function.
+        A dict like params that parametrises the same function; other entries are those of params.
 
     Differentiation: exact.
     Complexity: O(c^4) for each block.

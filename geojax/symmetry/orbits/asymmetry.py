@@ -32,17 +32,19 @@ class AsymmetricMask:
     values: dict[str, Array]
 
 
-def asymmetric_mask(spec: SymmetrySpec, *, key: Key, count: int = 1, scale: Scalar = 1.0) -> AsymmetricMask:
+def asymmetric_mask(
+    spec: SymmetrySpec, *, key: Key, num_fixed: int = 1, scale: Scalar = 1.0
+) -> AsymmetricMask:
     """Fixes a few weights of every unit at random numbers, so that only the identity keeps them all in place.
 
-    For each permutation group, ``count`` entries of each unit's weights in one leaf, at random places, get values drawn
-    from a normal distribution. No two values are equal, so a permutation that moves a unit changes a fixed weight. As
-    a function of the weights that remain free, the network has no permutation symmetry.
+    For each permutation group, ``num_fixed`` entries of each unit's weights in one leaf, at random places, get values
+    drawn from a normal distribution. No two values are equal, so a permutation that moves a unit changes a fixed
+    weight. As a function of the weights that remain free, the network has no permutation symmetry.
 
     Args:
         spec: The symmetry, from `infer`.
         key: Random key.
-        count: Entries to fix for each unit, >= 1; all of them if a unit has fewer.
+        num_fixed: Entries to fix for each unit, >= 1; all of them if a unit has fewer.
         scale: Standard deviation of the fixed values, in units of the weights.
 
     Returns:
@@ -50,7 +52,7 @@ def asymmetric_mask(spec: SymmetrySpec, *, key: Key, count: int = 1, scale: Scal
 
     Raises:
         TypeError: If ``spec`` is no SymmetrySpec.
-        ValueError: If count is less than 1.
+        ValueError: If num_fixed is less than 1.
 
     Differentiation: exact in scale.
     Complexity: one sort of one leaf for each group.
@@ -69,7 +71,7 @@ def asymmetric_mask(spec: SymmetrySpec, *, key: Key, count: int = 1, scale: Scal
     where = "asymmetric_mask"
     check_spec("asymmetric_mask(spec, key=key)", spec)
     checks.typed_key(where, key)
-    count = checks.count(where, "count", count, minimum=1)
+    num_fixed = checks.count(where, "num_fixed", num_fixed, minimum=1)
     scale = jnp.asarray(scale, jnp.result_type(scale, jnp.float32))
     fixed, values = {}, {}
     for number, (name, group) in enumerate(spec.members):
@@ -79,7 +81,7 @@ def asymmetric_mask(spec: SymmetrySpec, *, key: Key, count: int = 1, scale: Scal
         leaf, index, axis = _widest(spec, name)
         block_list = list(blocks(leaf.layout))
         marks = [jnp.zeros(block.shape, bool) for block in block_list]
-        marks[index] = _choose(block_list[index], group, axis, count, place)
+        marks[index] = _choose(block_list[index], group, axis, num_fixed, place)
         here = join(leaf.layout, marks, leaf.shape)
         drawn = scale * jax.random.normal(draw, leaf.shape, scale.dtype)
         before = fixed.get(leaf.path, jnp.zeros(leaf.shape, bool))

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Int
 from geojax._core import checks, tree
 from geojax._core.loops import iterate, vary_with
 from geojax._core.struct import struct
-from geojax.symmetry.action.door import check_spec
+from geojax.symmetry.action.door import check_spec, kind
 from geojax.symmetry.action.elements import Element, compose, identity
 from geojax.symmetry.action.groups import MATRIX_KINDS, ORTHOGONAL, SCALING
 from geojax.symmetry.action.spec import SymmetrySpec
@@ -157,8 +157,8 @@ class TeleportationState(NamedTuple):
 
 
 def with_teleportation(
-    optimizer: optax.GradientTransformation,
     spec: SymmetrySpec,
+    optimizer: optax.GradientTransformation,
     *,
     every: int,
     objective: Callable[[Params], Scalar] | None = None,
@@ -171,8 +171,8 @@ def with_teleportation(
     step from the new place, with the gradient there. Its state is not changed by the move.
 
     Args:
-        optimizer: The inner optimiser, an optax transformation.
         spec: The symmetry of the function inside the loss, from `infer`.
+        optimizer: The inner optimiser, an optax transformation.
         every: How many steps apart, k >= 1.
         objective: As for `teleport`.
         step_size: As for `teleport`.
@@ -197,7 +197,7 @@ def with_teleportation(
         >>> params, x = [jnp.ones((2, 3)), jnp.ones((3, 1))], jnp.ones((5, 2))
         >>> spec = gj.symmetry.infer(relu, params, x)
         >>> loss = lambda p: jnp.mean((relu(p, x) - 1.0) ** 2)
-        >>> optimizer = gj.symmetry.with_teleportation(optax.sgd(1e-3), spec, every=10)
+        >>> optimizer = gj.symmetry.with_teleportation(spec, optax.sgd(1e-3), every=10)
         >>> state = optimizer.init(params)
         >>> updates, state = optimizer.update(jax.grad(loss)(params), state, params, value_fn=loss)
         >>> bool(loss(optax.apply_updates(params, updates)) < loss(params))
@@ -206,12 +206,12 @@ def with_teleportation(
     References: [Zhao2024].
     """
     where = "with_teleportation"
+    check_spec("with_teleportation(spec, optimizer, every=k)", spec)
     if not (hasattr(optimizer, "init") and hasattr(optimizer, "update")):
         raise TypeError(
-            f"{where}: optimizer is a {type(optimizer).__name__}; expected an optax transformation. "
+            f"{where}: optimizer is {kind(optimizer)}; expected an optax transformation. "
             "Pass one, for example optax.adam(1e-3)."
         )
-    check_spec("with_teleportation(optimizer, spec, every=k)", spec)
     every = checks.count(where, "every", every, minimum=1)
     inside = optax.with_extra_args_support(optimizer)
 

@@ -34,6 +34,7 @@ def apply(params, x):
     return x @ params["2"]["w"] + params["2"]["b"]
 
 
+@pytest.mark.full
 def test_law_a_narrow_network_inside_a_wide_one_is_found():
     """With small strangers beside it, and its units in any order."""
 

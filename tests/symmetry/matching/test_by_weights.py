@@ -16,7 +16,7 @@ from geojax.symmetry.action.spec import SymmetrySpec
 from geojax.symmetry.matching.by_weights import weight_matching
 from tests.symmetry.inference.handmade import SPECS, dot, draw, leaf, mlp, plant, recurrent, score
 
-FAST = ("mlp", "recurrent", "no group")
+FAST = ("mlp", "no group")
 each_spec = pytest.mark.parametrize(
     "name", [name if name in FAST else pytest.param(name, marks=pytest.mark.full) for name in SPECS]
 )
@@ -110,9 +110,8 @@ def test_a_single_pair_is_the_item_of_a_batch(name):
     assert batched.num_steps[7] == single.num_steps
 
 
-@pytest.mark.parametrize(
-    "name", ["mlp", *(pytest.param(n, marks=pytest.mark.full) for n in ("attention", "recurrent", "grouped"))]
-)
+@pytest.mark.parametrize("name", ["mlp", "attention", "recurrent", "grouped"])
+@pytest.mark.full
 def test_law_the_objective_never_falls(name):
     """8 keys: random models from a random start, one sweep at a time; error is the last sweep's rise."""
     spec = SPECS[name]

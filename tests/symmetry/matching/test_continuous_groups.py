@@ -98,7 +98,7 @@ def some(names, fast):
     return pytest.mark.parametrize("name", marks)
 
 
-each_model = some(MODELS, (RELU, TANH, "residual stream: rotations"))
+each_model = some(MODELS, (RELU, TANH))
 
 
 def draw(shapes, key, dtype=jnp.float64):

@@ -17,7 +17,7 @@ from geojax.symmetry.orbits.reading import read_params
 from tests.symmetry.inference.handmade import SPECS, dot, draw, mlp, plant, score
 
 SHAPES = ["mlp", "attention", "recurrent", "grouped", "no group"]
-FAST = ("mlp", "recurrent", "no group")
+FAST = ("mlp", "no group")
 each_spec = pytest.mark.parametrize(
     "spec",
     [SPECS[name] if name in FAST else pytest.param(SPECS[name], marks=pytest.mark.full) for name in SHAPES],
