@@ -189,7 +189,7 @@ def _same_containers(
         has, expected = _container(prefix, keys), _container(params, others)
         raise ValueError(
             f"{where}: {name} has {has}{at}, where {params_name} have {expected}; expected the containers of "
-            f"{params_name} down to {kinds}. One of {kinds} counts for everything below it."
+            f"{params_name} down to {kinds}, each of which stands for everything below it."
         )
     for (key, child), (_, other) in zip(mine, theirs, strict=True):
         _same_containers(where, name, child, is_place, kinds, other, params_name, (*path, *key))

@@ -102,7 +102,12 @@ def test_an_alignment_gathers_a_leaf_of_each_model_at_most(axis, models, monkeyp
     assert max(taken) < 2 * leaf + 16 * matrix
 
 
-@pytest.mark.parametrize("name", RULES)
+DEAR = ("karcher", "slerp")  # eagerly, as here, each of their many small steps is a program of its own
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.full if name in DEAR else ()) for name in RULES]
+)
 def test_a_merge_is_that_of_whole_parameters_and_leaves_stay_divided(name, models):
     _, a, b = models
     stack = jax.tree.map(lambda x, y: jnp.stack([x, y]), a, b)

@@ -40,7 +40,7 @@ methods that need --base:
 {_listed(True)}
 
 \b
-With --align every model is first moved onto the first one (or the base) by the
+With --align every model is first moved onto the first (or the base) by the
 symmetries of MODEL, as `geojax align` does.
 
 {models.HELP}
