@@ -6,8 +6,8 @@ Claim: dropping the part of rank one from S4's matrix leaves a diagonal model of
 Differs: the limit is measured as the paper proves it, weakly: responses to smooth inputs u(t) = t^a exp(-b t), against
     those of the full matrix. The paper trains six layers on sequences of up to 16,384; here one layer with frozen
     states and a trained readout classifies the digits, read as 64 pixels in a row, and its frequencies are compared
-    with random ones. The difference to full S4 itself was 0.05 in accuracy; what is claimed is the share of the way from
-    random frequencies to full S4.
+    with random ones. The difference to full S4 itself was 0.05 in accuracy; what is claimed is the share of the way
+    from random frequencies to full S4.
 """
 
 import jax

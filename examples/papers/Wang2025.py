@@ -6,8 +6,8 @@ Claim: sorting a feature of the nodes approximates the Gromov-Wasserstein distan
 Differs: the approximation is the sorted value of node features here, of which a lower bound of the exact distance is
     what is proved; graphs of 6 nodes are compared with the best of all 720 matchings. The paper fuses language models;
     here a perceptron of 8 units learns 150 unlabelled digits from one of 64, by the Kullback-Leibler divergence with
-    the loss beside it and without. Time is measured at full size only, and its exponent (1.0 to 1.5 over several runs) is
-    asked to be below 2, as constant costs and a busy machine move it.
+    the loss beside it and without. Time is measured at full size only, and its exponent (1.0 to 1.5 over several
+    runs) is asked to be below 2, as constant costs and a busy machine move it.
 
 Fails: the distillation. The loss is blind to which channel is which, and the divergence already tells the student
     every channel of its teacher's logits, so that nothing is left to gain; the paper's fused models share no such

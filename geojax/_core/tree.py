@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array
 
 from geojax.typing import PyTree
@@ -26,6 +27,11 @@ def is_array(leaf: Any) -> bool:
 def is_key(leaf: Any) -> bool:
     """Whether a leaf holds typed random keys, as `jax.random.key` makes them."""
     return is_array(leaf) and jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+
+
+def is_numeric(leaf: Any) -> bool:
+    """Whether a leaf is an array of numbers or booleans, or the shape of one. Random keys are not."""
+    return is_array(leaf) and any(jax.dtypes.issubdtype(leaf.dtype, kind) for kind in (np.number, np.bool_))
 
 
 def leaf_pairs(tree: PyTree, separator: str = "/") -> list[tuple[str, Any]]:

@@ -5,35 +5,16 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
-from geojax._core.tree import path_name
+from geojax._core.tree import is_key, is_numeric, leaf_pairs
 
 Program = Callable[[list[Any], list[Any]], list[Any]]
 """A function of (parameter arrays, input arrays) that returns a list of arrays."""
 
 
-def is_array(leaf: Any) -> bool:
-    """Whether a leaf is an array of numbers, or the shape of one.
-
-    Random keys, Python numbers, strings, functions and classes are not.
-    """
-    if isinstance(leaf, type) or not (hasattr(leaf, "shape") and hasattr(leaf, "dtype")):
-        return False
-    return jax.dtypes.issubdtype(leaf.dtype, np.number) or jax.dtypes.issubdtype(leaf.dtype, np.bool_)
-
-
-def is_key(leaf: Any) -> bool:
-    """Whether a leaf holds typed random keys, as `jax.random.key` makes them."""
-    if isinstance(leaf, type) or not (hasattr(leaf, "shape") and hasattr(leaf, "dtype")):
-        return False
-    return jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
-
-
 def array_leaves(params: Any) -> list[tuple[str, Any]]:
     """Paths and values of the arrays of numbers in a tree of parameters; every other leaf is left out."""
-    leaves, _ = jax.tree_util.tree_flatten_with_path(params)
-    return [(path_name(path), leaf) for path, leaf in leaves if is_array(leaf)]
+    return [(name, leaf) for name, leaf in leaf_pairs(params) if is_numeric(leaf)]
 
 
 def flatten(
@@ -59,9 +40,9 @@ def _split(
 ) -> tuple[Program, list[Any], list[Any]]:
     p_leaves, p_tree = jax.tree_util.tree_flatten(params)
     i_leaves, i_tree = jax.tree_util.tree_flatten(inputs)
-    moved = [k for k, leaf in enumerate(p_leaves) if is_array(leaf)]
-    carried = [k for k, leaf in enumerate(p_leaves) if not is_array(leaf) and is_carried(leaf)]
-    given = [k for k, leaf in enumerate(i_leaves) if is_array(leaf) or is_key(leaf)]
+    moved = [k for k, leaf in enumerate(p_leaves) if is_numeric(leaf)]
+    carried = [k for k, leaf in enumerate(p_leaves) if not is_numeric(leaf) and is_carried(leaf)]
+    given = [k for k, leaf in enumerate(i_leaves) if is_numeric(leaf) or is_key(leaf)]
 
     def program(weights: list[Any], arrays: list[Any]) -> list[Any]:
         p_all, i_all = list(p_leaves), list(i_leaves)
@@ -70,7 +51,7 @@ def _split(
         for k, value in zip(given, arrays[len(carried) :], strict=True):
             i_all[k] = value
         out = apply(jax.tree_util.tree_unflatten(p_tree, p_all), *jax.tree_util.tree_unflatten(i_tree, i_all))
-        return [leaf for leaf in jax.tree_util.tree_leaves(out) if is_array(leaf) or is_key(leaf)]
+        return [leaf for leaf in jax.tree_util.tree_leaves(out) if is_numeric(leaf) or is_key(leaf)]
 
     numbers = [leaf if is_key(leaf) else jnp.asarray(leaf) for leaf in (p_leaves[k] for k in carried)]
     return program, [p_leaves[k] for k in moved], [*numbers, *(i_leaves[k] for k in given)]

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from geojax._program.arguments import array_leaves, flatten, is_array, is_key
+from geojax._core.tree import is_key, is_numeric
+from geojax._program.arguments import array_leaves, flatten
 
 
 @pytest.mark.parametrize(
@@ -22,20 +23,20 @@ from geojax._program.arguments import array_leaves, flatten, is_array, is_key
     ids=["numpy", "bfloat16", "scalar", "bool", "shape"],
 )
 def test_numbers_are_arrays(leaf):
-    assert is_array(leaf)
+    assert is_numeric(leaf)
     assert not is_key(leaf)
 
 
 @pytest.mark.parametrize("leaf", [1.0, 2, "name", jnp.tanh, np.ndarray, np.array("text"), object()], ids=repr)
 def test_other_leaves_are_no_arrays(leaf):
-    assert not is_array(leaf)
+    assert not is_numeric(leaf)
     assert not is_key(leaf)
 
 
 def test_random_keys_are_keys(key):
     assert is_key(key)
     assert is_key(jax.random.split(key, 3))
-    assert not is_array(key)
+    assert not is_numeric(key)
 
 
 def test_paths_are_written_with_slashes(key):

@@ -8,8 +8,9 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from geojax._core import checks, safe
+from geojax._core.tree import is_numeric
 from geojax._program import jaxprs
-from geojax._program.arguments import flatten, is_array
+from geojax._program.arguments import flatten
 from geojax._program.walk import Cursor, walk
 from geojax.merging.activations.chains import Placed, Standardisation
 from geojax.merging.activations.sites import Reading, Site, read
@@ -110,7 +111,7 @@ def _hidden(spec: SymmetrySpec) -> list[frozenset[int]]:
 
 def _put_back(params: Params, arrays: Sequence[Array]) -> Params:
     remaining = iter(arrays)
-    return jax.tree.map(lambda leaf: next(remaining) if is_array(leaf) else leaf, params)
+    return jax.tree.map(lambda leaf: next(remaining) if is_numeric(leaf) else leaf, params)
 
 
 Visit = Callable[[int, Sequence[Any], Any], Any]

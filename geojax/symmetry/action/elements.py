@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from geojax._core.matrices.linalg import inverses
-from geojax._program.arguments import is_array
+from geojax._core.tree import is_numeric
 from geojax.symmetry.action import door
 from geojax.symmetry.action.arrays import take
 from geojax.symmetry.action.groups import (
@@ -215,7 +215,7 @@ def check_element(
                 f"{start}: unknown group {group_name!r}; the spec has {', '.join(groups) or 'no groups'}. Use an "
                 "element of this spec: identity(spec), random_element(spec, key), or that of a match made with it."
             )
-        if not (is_array(array) or isinstance(array, list | int | float)):
+        if not (is_numeric(array) or isinstance(array, list | int | float)):
             raise TypeError(
                 f"{start}[{group_name!r}] is {door.kind(array)}; expected an array of numbers. "
                 "Build elements with `identity` or `random_element`."

@@ -8,8 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from geojax._core.tree import path_name
-from geojax._program.arguments import is_array
+from geojax._core.tree import is_numeric, path_name
 from geojax.symmetry.action import text as json_text
 from geojax.symmetry.action.facts import Leaf, Pin, VerifyResult
 from geojax.symmetry.action.groups import Group
@@ -68,9 +67,9 @@ class SymmetrySpec:
         """
         expected = {leaf.path: leaf.shape for leaf in self.leaves}
         pairs = [(path_name(path), leaf) for path, leaf in jax.tree_util.tree_flatten_with_path(params)[0]]
-        given = {path: np.shape(leaf) for path, leaf in pairs if is_array(leaf)}
+        given = {path: np.shape(leaf) for path, leaf in pairs if is_numeric(leaf)}
         others = {
-            path: type(leaf).__name__ for path, leaf in pairs if not is_array(leaf) and path in expected
+            path: type(leaf).__name__ for path, leaf in pairs if not is_numeric(leaf) and path in expected
         }
         problems = [
             f"  missing: {path} {expected[path]}" for path in expected if path not in {**given, **others}

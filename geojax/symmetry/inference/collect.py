@@ -9,8 +9,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from geojax._core.tree import is_key, is_numeric
 from geojax._program import jaxprs
-from geojax._program.arguments import flatten, is_array, is_key
+from geojax._program.arguments import flatten
 from geojax._program.observe import observe
 from geojax.symmetry.action import door
 from geojax.symmetry.action.groups import PERMUTATION, Group
@@ -103,7 +104,7 @@ def _reader(
 
 
 def _abstract(leaf: Any) -> Any:
-    if not (is_array(leaf) or is_key(leaf)):
+    if not (is_numeric(leaf) or is_key(leaf)):
         return leaf
     return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, weak_type=getattr(leaf, "weak_type", False))
 

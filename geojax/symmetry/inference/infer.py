@@ -9,7 +9,8 @@ import jax
 import numpy as np
 from jax.core import Tracer
 
-from geojax._program.arguments import array_leaves, is_array
+from geojax._core.tree import is_numeric
+from geojax._program.arguments import array_leaves
 from geojax.symmetry.action import door
 from geojax.symmetry.action.spec import SymmetrySpec
 from geojax.symmetry.inference.build import build
@@ -131,7 +132,7 @@ def _reach(
 
         def reached(weights: list[Any]) -> Any:
             moving = iter(weights)
-            redrawn = [next(moving) if is_array(leaf) else leaf for leaf in leaves]
+            redrawn = [next(moving) if is_numeric(leaf) else leaf for leaf in leaves]
             return orbit_dimension(spec, jax.tree_util.tree_unflatten(tree, redrawn))
 
         rows: list[np.ndarray] = []

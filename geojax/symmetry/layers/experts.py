@@ -5,7 +5,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from geojax._core import checks
-from geojax._program.arguments import array_leaves, is_array
+from geojax._core.tree import is_numeric
+from geojax._program.arguments import array_leaves
 from geojax.typing import Params
 
 
@@ -42,7 +43,7 @@ def interpolated_experts(gates: Float[Array, " k"], experts: Params) -> Params:
     is_stack = all(jnp.shape(leaf)[:1] == (count,) for _, leaf in array_leaves(experts))
     if isinstance(experts, list | tuple) and len(experts) == count and not is_stack:
         experts = jax.tree.map(
-            lambda *leaves: jnp.stack(leaves) if is_array(leaves[0]) else leaves[0], *experts
+            lambda *leaves: jnp.stack(leaves) if is_numeric(leaves[0]) else leaves[0], *experts
         )
     for name, leaf in array_leaves(experts):
         if jnp.shape(leaf)[:1] != (count,):
@@ -54,4 +55,4 @@ def interpolated_experts(gates: Float[Array, " k"], experts: Params) -> Params:
     def mix(leaf: Array) -> Array:
         return jnp.tensordot(jnp.asarray(gates, leaf.dtype), leaf, axes=1, precision="highest")
 
-    return jax.tree.map(lambda leaf: mix(leaf) if is_array(leaf) else leaf, experts)
+    return jax.tree.map(lambda leaf: mix(leaf) if is_numeric(leaf) else leaf, experts)

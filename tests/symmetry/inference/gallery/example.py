@@ -7,8 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from geojax._core.tree import path_name
-from geojax._program.arguments import is_array
+from geojax._core.tree import is_numeric, path_name
 from geojax.symmetry.action.spec import SymmetrySpec
 from geojax.typing import Key, Params
 
@@ -94,7 +93,7 @@ def draw(key: Key, shapes: Params, scale: float = 0.6) -> Params:
     random = generator(key)
 
     def one(path, leaf):
-        if not is_array(leaf):
+        if not is_numeric(leaf):
             return leaf
         values = scale * random.normal(size=leaf.shape)
         if "var" in path_name(path).split("/"):
