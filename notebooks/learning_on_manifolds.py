@@ -76,7 +76,7 @@ planes = manifolds.Power(manifolds.Grassmann())
 
 def logits(params, x):
     scale = jnp.exp(params["log_scale"])
-    return scale * jax.vmap(manifolds.frames.grassmann_logits, (0, None))(x, params["planes"])
+    return scale * jax.vmap(manifolds.grassmann_logits, (0, None))(x, params["planes"])
 
 
 def classification(params, key):
@@ -104,7 +104,7 @@ for k in (1, 4):
 frames = heads[4]["planes"]
 examples = images[jnp.array([test[jnp.argmax(labels[test] == digit)] for digit in (0, 3, 4, 6, 8)])]
 drawn = jnp.einsum("cdk,cek,ne->ncd", frames, frames, examples)
-kept = jax.vmap(manifolds.frames.grassmann_logits, (0, None))(examples, frames)
+kept = jax.vmap(manifolds.grassmann_logits, (0, None))(examples, frames)
 figure, panels = plt.subplots(len(examples), 11, figsize=(10, 5.4), layout="constrained")
 for row, image, projections, length in zip(panels, examples, drawn, kept, strict=True):
     row[0].imshow(image.reshape(8, 8), cmap="gray_r", vmin=0)

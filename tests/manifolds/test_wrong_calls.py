@@ -15,26 +15,24 @@ from geojax.manifolds import (
     SPDPower,
     Sphere,
     SymmetricPower,
+    accumulated_unexplained_variance,
+    barycentric_subspace_analysis,
+    barycentric_subspace_project,
+    bezier_curve,
+    consistency_bias,
     frechet_mean,
     frechet_median,
     geodesic_regression,
+    haar_sample,
     pole_ladder,
+    quotient_frechet_mean,
     riemannian_grad,
     riemannian_hvp,
     schild_ladder,
     tangent_pca,
 )
-from geojax.manifolds.curves import bezier_curve
-from geojax.manifolds.groups import haar_sample
 from geojax.manifolds.normalization import BatchNormState, batch_norm, batch_norm_eval, frechet_variance
 from geojax.manifolds.spd import KernelMetric, hamiltonian_geodesic
-from geojax.manifolds.statistics import (
-    accumulated_unexplained_variance,
-    barycentric_subspace_analysis,
-    barycentric_subspace_project,
-    consistency_bias,
-    quotient_frechet_mean,
-)
 
 SPHERE = Sphere()
 POINTS = np.eye(3)

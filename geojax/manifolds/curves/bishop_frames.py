@@ -30,7 +30,7 @@ def bishop_frame(curve: Float[Array, "n 3"], normal: Float[Array, " 3"]) -> Floa
 
     Example:
         >>> import jax.numpy as jnp
-        >>> from geojax.manifolds.curves import bishop_frame
+        >>> from geojax.manifolds import bishop_frame
         >>> line = jnp.array([[0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [2.0, 0.0, 0.0]])
         >>> bishop_frame(line, jnp.array([0.0, 1.0, 0.0]))[2].tolist()
         [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]

@@ -37,7 +37,7 @@ def bezier_curve(manifold: WithLog, points: PyTree, t: Scalar) -> Any:
     Example:
         >>> import jax.numpy as jnp
         >>> from geojax.manifolds import Euclidean
-        >>> from geojax.manifolds.curves import bezier_curve
+        >>> from geojax.manifolds import bezier_curve
         >>> float(bezier_curve(Euclidean(), jnp.array([[0.0], [1.0], [0.0]]), 0.5)[0])
         0.5
 

@@ -29,7 +29,7 @@ def grassmann_logits(x: Float[Array, " d"], s: Float[Array, "c d k"]) -> Float[A
 
     Example:
         >>> import jax.numpy as jnp
-        >>> from geojax.manifolds.frames import grassmann_logits
+        >>> from geojax.manifolds import grassmann_logits
         >>> planes = jnp.stack([jnp.eye(3)[:, :2], jnp.eye(3)[:, 1:]])
         >>> grassmann_logits(jnp.array([3.0, 4.0, 0.0]), planes).tolist()
         [5.0, 4.0]

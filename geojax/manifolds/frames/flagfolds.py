@@ -47,7 +47,7 @@ def flag_from_covariance(s: Matrix, *, tol: Scalar = 1e-6) -> WeightedFlag:
 
     Example:
         >>> import jax.numpy as jnp
-        >>> from geojax.manifolds.frames import flag_from_covariance
+        >>> from geojax.manifolds import flag_from_covariance
         >>> flag = flag_from_covariance(jnp.diag(jnp.array([1.0, 3.0, 1.0])))
         >>> flag.weights.tolist(), flag.levels.tolist()
         ([3.0, 1.0, 1.0], [True, False])
@@ -81,7 +81,7 @@ def embed_subspace(x: Float[Array, "n d"]) -> Matrix:
 
     Example:
         >>> import jax.numpy as jnp
-        >>> from geojax.manifolds.frames import embed_subspace
+        >>> from geojax.manifolds import embed_subspace
         >>> embed_subspace(jnp.eye(2)[:, :1]).tolist()
         [[1.0, 0.0], [0.0, 0.0]]
 
@@ -117,7 +117,7 @@ def stratified_metric(s: Matrix, u: Matrix, v: Matrix) -> Float[Array, ""]:
 
     Example:
         >>> import jax.numpy as jnp
-        >>> from geojax.manifolds.frames import stratified_metric
+        >>> from geojax.manifolds import stratified_metric
         >>> turn = jnp.array([[0.0, 1.0], [1.0, 0.0]])
         >>> float(stratified_metric(jnp.diag(jnp.array([3.0, 1.0])), turn, turn))
         0.25
@@ -160,7 +160,7 @@ def flag_geodesic(x: Float[Array, "n p"], y: Float[Array, "n q"], t: Scalar) -> 
 
     Example:
         >>> import jax.numpy as jnp
-        >>> from geojax.manifolds.frames import flag_geodesic
+        >>> from geojax.manifolds import flag_geodesic
         >>> line, plane = jnp.eye(3)[:, :1], jnp.eye(3)[:, :2]
         >>> flag_geodesic(line, plane, 0.5).diagonal().tolist()
         [1.0, 0.5, 0.0]
@@ -220,7 +220,7 @@ def flagfold_kernel(
 
     Example:
         >>> import jax.numpy as jnp
-        >>> from geojax.manifolds.frames import flagfold_kernel
+        >>> from geojax.manifolds import flagfold_kernel
         >>> shape = jnp.zeros((1, 2)), jnp.diag(jnp.array([1.0, 0.5]))[None], jnp.array([2.0])
         >>> float(flagfold_kernel(*shape, *shape, width=1.0))
         5.0

@@ -29,7 +29,7 @@ def householder_orthogonal(v: Float[Array, "r d"]) -> Float[Array, "d r"]:
 
     Example:
         >>> import jax.numpy as jnp
-        >>> from geojax.manifolds.frames import householder_orthogonal
+        >>> from geojax.manifolds import householder_orthogonal
         >>> householder_orthogonal(jnp.array([[1.0, 0.0, 0.0]])).ravel().tolist()
         [-1.0, 0.0, 0.0]
 
@@ -76,7 +76,7 @@ def householder_low_rank(
 
     Example:
         >>> import jax.numpy as jnp
-        >>> from geojax.manifolds.frames import householder_low_rank
+        >>> from geojax.manifolds import householder_low_rank
         >>> matrix = householder_low_rank(jnp.ones((1, 3)), jnp.array([2.0]), jnp.ones((1, 2)))
         >>> round(float(jnp.linalg.norm(matrix)), 4)
         2.0
@@ -108,7 +108,7 @@ def nearest_orthogonal(a: Float[Array, "m n"]) -> Float[Array, "m n"]:
 
     Example:
         >>> import jax.numpy as jnp
-        >>> from geojax.manifolds.frames import nearest_orthogonal
+        >>> from geojax.manifolds import nearest_orthogonal
         >>> nearest_orthogonal(jnp.array([[3.0, 0.0], [0.0, -0.1]])).round(4).tolist()
         [[1.0, 0.0], [0.0, -1.0]]
 

@@ -65,7 +65,7 @@ def haar_sample(
     Example:
         >>> import jax
         >>> from geojax.manifolds import SpecialOrthogonal
-        >>> from geojax.manifolds.groups import haar_sample
+        >>> from geojax.manifolds import haar_sample
         >>> float(haar_sample(jax.random.key(0), SpecialOrthogonal(), 3).weight)
         1.0
 
@@ -132,7 +132,7 @@ def invariant_average(
     Example:
         >>> import jax
         >>> from geojax.manifolds import SpecialOrthogonal
-        >>> from geojax.manifolds.groups import invariant_average
+        >>> from geojax.manifolds import invariant_average
         >>> turns, key = SpecialOrthogonal(), jax.random.key(0)
         >>> mean = invariant_average(lambda r: r[0, 0] ** 2, turns, 3, key=key, num_samples=4096)
         >>> bool(abs(mean - 1 / 3) < 0.03)

@@ -33,7 +33,7 @@ def gl_polar(a: Matrix) -> tuple[Matrix, Matrix]:
 
     Example:
         >>> import jax.numpy as jnp
-        >>> from geojax.manifolds.groups import gl_polar
+        >>> from geojax.manifolds import gl_polar
         >>> r, p = gl_polar(jnp.diag(jnp.array([-2.0, -0.5])))
         >>> jnp.diag(r).tolist(), p.round(4).tolist()
         ([-1.0, -1.0], [[2.0, 0.0], [0.0, 0.5]])
@@ -66,7 +66,7 @@ def gl_exp(omega: Matrix, s: Matrix) -> Matrix:
 
     Example:
         >>> import jax.numpy as jnp
-        >>> from geojax.manifolds.groups import gl_exp
+        >>> from geojax.manifolds import gl_exp
         >>> turn = jnp.pi * jnp.array([[0.0, -1.0], [1.0, 0.0]])
         >>> gl_exp(turn, jnp.diag(jnp.log(jnp.array([2.0, 0.5])))).round(4).diagonal().tolist()
         [-2.0, -0.5]
@@ -98,7 +98,7 @@ def gl_log(a: Matrix) -> tuple[Matrix, Matrix]:
 
     Example:
         >>> import jax.numpy as jnp
-        >>> from geojax.manifolds.groups import gl_log
+        >>> from geojax.manifolds import gl_log
         >>> omega, s = gl_log(jnp.diag(jnp.array([-2.0, -0.5])))
         >>> round(abs(float(omega[0, 1])), 4), jnp.exp(jnp.diag(s)).round(4).tolist()
         (3.1416, [2.0, 0.5])
@@ -133,7 +133,7 @@ def affine_kernel_coords(g: Float[Array, "m m"]) -> Float[Array, " k"]:
 
     Example:
         >>> import jax.numpy as jnp
-        >>> from geojax.manifolds.groups import affine_kernel_coords
+        >>> from geojax.manifolds.spd import affine_kernel_coords
         >>> affine_kernel_coords(jnp.eye(3).at[0, 2].set(2.0)).tolist()
         [2.0, 0.0, 0.0, 0.0, 0.0, 0.0]
 

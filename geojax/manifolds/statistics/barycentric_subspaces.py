@@ -91,7 +91,7 @@ def barycentric_subspace_project(
     Example:
         >>> import jax.numpy as jnp
         >>> from geojax.manifolds import Euclidean
-        >>> from geojax.manifolds.statistics import barycentric_subspace_project
+        >>> from geojax.manifolds import barycentric_subspace_project
         >>> line = jnp.array([[0.0, 0.0], [2.0, 0.0]])
         >>> projection = barycentric_subspace_project(Euclidean(), line, jnp.array([3.0, 1.0]))
         >>> [round(x, 4) for x in projection.weights.tolist()]

@@ -33,7 +33,7 @@ def frechet_predict(
 
     Example:
         >>> import jax.numpy as jnp
-        >>> from geojax.manifolds.statistics import frechet_predict
+        >>> from geojax.manifolds import frechet_predict
         >>> path = jnp.abs(jnp.arange(3.0)[:, None] - jnp.array([0.0, 2.0]))
         >>> int(frechet_predict(jnp.array([0.5, 0.5]), path))
         1
@@ -72,7 +72,7 @@ def frechet_locus(distances: ArrayLike, *, power: float = 2.0) -> np.ndarray:
 
     Example:
         >>> import numpy as np
-        >>> from geojax.manifolds.statistics import frechet_locus
+        >>> from geojax.manifolds import frechet_locus
         >>> frechet_locus(np.abs(np.arange(3.0)[:, None] - np.array([0.0, 2.0]))).tolist()
         [True, True, True]
 
@@ -105,7 +105,7 @@ def next_class(distances: ArrayLike, observed: ArrayLike, *, power: float = 2.0)
 
     Example:
         >>> import numpy as np
-        >>> from geojax.manifolds.statistics import next_class
+        >>> from geojax.manifolds import next_class
         >>> path = np.abs(np.subtract.outer(np.arange(4.0), np.arange(4.0)))
         >>> next_class(path, np.array([True, False, False, False]))
         3

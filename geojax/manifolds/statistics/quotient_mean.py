@@ -46,7 +46,7 @@ def quotient_frechet_mean(
 
     Example:
         >>> import jax.numpy as jnp
-        >>> from geojax.manifolds.statistics import quotient_frechet_mean
+        >>> from geojax.manifolds import quotient_frechet_mean
         >>> flip = lambda x, m: jnp.where(jnp.vdot(x, m) < 0, -x, x)
         >>> float(quotient_frechet_mean(jnp.array([[1.0], [-3.0]]), flip).point[0])
         2.0
@@ -109,7 +109,7 @@ def consistency_bias(
 
     Example:
         >>> import jax, jax.numpy as jnp
-        >>> from geojax.manifolds.statistics import consistency_bias
+        >>> from geojax.manifolds import consistency_bias
         >>> flip = lambda x, m: jnp.where(jnp.vdot(x, m) < 0, -x, x)
         >>> bool(consistency_bias(jnp.array([0.1]), 1.0, flip, key=jax.random.key(0)) > 0.5)
         True

@@ -68,7 +68,7 @@ def accumulated_unexplained_variance(
     Example:
         >>> import jax.numpy as jnp
         >>> from geojax.manifolds import Euclidean
-        >>> from geojax.manifolds.statistics import accumulated_unexplained_variance
+        >>> from geojax.manifolds import accumulated_unexplained_variance
         >>> x = jnp.array([[0.0, 0.0], [1.0, 0.0]])
         >>> float(accumulated_unexplained_variance(Euclidean(), x, jnp.array([[3.0, 4.0]])))
         41.0
@@ -137,7 +137,7 @@ def barycentric_subspace_analysis(
     Example:
         >>> import jax.numpy as jnp
         >>> from geojax.manifolds import Euclidean
-        >>> from geojax.manifolds.statistics import barycentric_subspace_analysis
+        >>> from geojax.manifolds import barycentric_subspace_analysis
         >>> x = jnp.array([[3.0, 0.0], [-3.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
         >>> barycentric_subspace_analysis(Euclidean(), x, 1).variances.tolist()
         [5.0, 0.5]

@@ -148,9 +148,9 @@ CASES = [
     ),
     Case(
         "bezier_curve",
-        manifolds.curves.bezier_curve,
+        manifolds.bezier_curve,
         lambda key, dtype: timed(key, dtype)[::2],
-        call=lambda points, t: manifolds.curves.bezier_curve(SPHERE, points, t / 4),
+        call=lambda points, t: manifolds.bezier_curve(SPHERE, points, t / 4),
         differentiable=(0, 1),
         directions=lambda key, item: (along_the_sphere(key, item[0]), jnp.ones_like(item[1])),
         edges={"all points equal": lambda dtype: (together(dtype)[0], jnp.zeros((), dtype))},

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import scipy.interpolate
 
-from geojax.manifolds import Euclidean
-from geojax.manifolds.curves import bezier_curve
+from geojax.manifolds import Euclidean, bezier_curve
 from tests.manifolds.statistics.test_mean import SPHERE, N, cloud
 
 FLAT = Euclidean()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.linalg
 
-from geojax.manifolds.frames import (
+from geojax.manifolds import (
     embed_subspace,
     flag_from_covariance,
     flag_geodesic,

@@ -6,15 +6,17 @@ import numpy as np
 import pytest
 import scipy.linalg
 
-from geojax.manifolds import GeneralLinear, SpecialLinear, SpecialOrthogonal
-from geojax.manifolds.groups import (
-    affine_kernel_coords,
+from geojax.manifolds import (
+    GeneralLinear,
+    SpecialLinear,
+    SpecialOrthogonal,
     gl_exp,
     gl_log,
     gl_polar,
     haar_sample,
     invariant_average,
 )
+from geojax.manifolds.spd import affine_kernel_coords
 from tests.manifolds import laws
 
 FAR = jnp.diag(jnp.asarray([-2.0, -0.5]))  # in SL(2), and without a real logarithm

@@ -6,11 +6,15 @@ import numpy as np
 import pytest
 import sklearn.decomposition
 
-from geojax.manifolds import Euclidean, Lorentz, Sphere, frechet_mean, tangent_pca
-from geojax.manifolds.statistics import (
+from geojax.manifolds import (
+    Euclidean,
+    Lorentz,
+    Sphere,
     accumulated_unexplained_variance,
     barycentric_subspace_analysis,
     barycentric_subspace_project,
+    frechet_mean,
+    tangent_pca,
 )
 from geojax.results import Status
 

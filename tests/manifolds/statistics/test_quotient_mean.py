@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from geojax.manifolds.statistics import consistency_bias, quotient_frechet_mean
+from geojax.manifolds import consistency_bias, quotient_frechet_mean
 from geojax.results import Status
 
 NUM = 4000
