@@ -169,6 +169,9 @@ ALLOWED: dict[Callable[..., Any], dict[str, str]] = {
     words_are_whole: {
         r"optim\.(riemannian_adam|scale_by_adamp)\.eps(_root)?": "the names of optax.adam, which they stand in for",
     },
+    weights_are_optional: {
+        r"manifolds\.flagfold_kernel\.[ab]": "masses of a shape, such as areas, which have no equal default",
+    },
     modes_are_not_strings: {
         r"architectures\.Architecture\.(name|prefix)": NAME,
         r"architectures\.\w+Config\.(hidden_act|activation_function|layer_type)": CONFIG,
