@@ -18,9 +18,6 @@ PACKAGE = ROOT / "geojax"
 MODULES = {"ott-jax": "ott", "orbax-checkpoint": "orbax", "scikit-learn": "sklearn"}
 """Modules whose name is not that of the distribution."""
 
-# To be deleted when the front door to ott is in this branch.
-PENDING = {"ott": "its front door is on another branch"}
-
 BLOCKED = ["flax", "ott", "chex", "orbax", "matplotlib", "click", "rich", "sklearn", "safetensors"]
 
 
@@ -62,7 +59,7 @@ def test_the_extras_declare_what_is_imported_and_no_more():
     declared = set().union(*extras.values())
     used = set().union(*BY_FILE.values())
     assert used <= CORE | declared
-    assert declared - used <= set(PENDING)
+    assert declared <= used
     assert BY_PACKAGE["io"] - CORE == extras["io"]
     assert extras["cli"] <= BY_PACKAGE["cli"]
     assert BY_PACKAGE["demo"] - CORE <= extras["demo"] | extras["cli"] | extras["plot"]

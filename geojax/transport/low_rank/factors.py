@@ -1,7 +1,6 @@
 """A coupling of low rank as a value, and what the calls of ott's two solvers have in common."""
 
 import functools
-import importlib
 from typing import Any
 
 import jax
@@ -9,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from geojax._core import checks, safe
+from geojax._core.optional import optional
 from geojax._core.struct import struct
 from geojax.results import Status
 from geojax.transport.entropic import dual
@@ -49,16 +49,6 @@ class LowRankResult:
         return (self.q / self.g) @ self.r.T
 
 
-def ott_module(where: str, name: str) -> Any:
-    """Import a module of ott, or say how to install it."""
-    try:
-        return importlib.import_module(f"ott.{name}")
-    except ImportError as error:
-        raise ImportError(
-            f"{where}: the package ott-jax is not installed. Install it with `pip install 'geojax-transforms[ott]'`."
-        ) from error
-
-
 def clouds(
     where: str, x: Array, y: Array, a: Array | None, b: Array | None, rank: int
 ) -> tuple[Array, Array, Array, Array]:
@@ -83,7 +73,7 @@ def options(
     where: str, rank: int, epsilon: Scalar, tol: Scalar, max_steps: int, max_inner_steps: int
 ) -> dict[str, Any]:
     """The options of ott's low-rank solvers that stand for ours."""
-    initializers = ott_module(where, "initializers.linear.initializers_lr")
+    initializers = optional("ott.initializers.linear.initializers_lr", where, "ott")
     max_steps = checks.count(where, "max_steps", max_steps, minimum=1)
     limit = number(where, "tol", tol, float)
     return {

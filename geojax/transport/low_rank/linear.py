@@ -5,11 +5,11 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from geojax._core import checks
+from geojax._core.optional import optional
 from geojax.transport.low_rank.factors import (
     LowRankResult,
     clouds,
     options,
-    ott_module,
     result_of,
     unless_all_zero,
 )
@@ -83,11 +83,13 @@ def low_rank_sinkhorn(
     centre = jax.lax.stop_gradient(jnp.mean(y, axis=0))
     x, y = x - centre, y - centre
     held_x, held_y, held_a, held_b = jax.lax.stop_gradient((x, y, a, b))
-    geometry = ott_module(where, "geometry.pointcloud").PointCloud(
+    geometry = optional("ott.geometry.pointcloud", where, "ott").PointCloud(
         *jnp.split(unless_all_zero(jnp.concatenate([held_x, held_y])), [len(held_x)])
     )
-    problem = ott_module(where, "problems.linear.linear_problem").LinearProblem(geometry, held_a, held_b)
-    end = ott_module(where, "solvers.linear.sinkhorn_lr").LRSinkhorn(**settings)(problem, rng=key)
+    problem = optional("ott.problems.linear.linear_problem", where, "ott").LinearProblem(
+        geometry, held_a, held_b
+    )
+    end = optional("ott.solvers.linear.sinkhorn_lr", where, "ott").LRSinkhorn(**settings)(problem, rng=key)
 
     def cost(q: Array, r: Array, g: Array) -> Array:
         squares = jnp.sum(q, axis=1) @ jnp.sum(x * x, axis=1) + jnp.sum(r, axis=1) @ jnp.sum(y * y, axis=1)

@@ -5,11 +5,11 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from geojax._core import checks
+from geojax._core.optional import optional
 from geojax.transport.low_rank.factors import (
     LowRankResult,
     clouds,
     options,
-    ott_module,
     result_of,
     unless_all_zero,
 )
@@ -83,13 +83,13 @@ def low_rank_gromov_wasserstein(
     unit = jnp.sqrt(jnp.maximum(*(jnp.mean(jnp.sum(z * z, axis=1)) for z in (held_x, held_y))))
     unit = jnp.where(unit > 0, unit, 1)
     settings["epsilon"] = settings["epsilon"] / unit**4
-    point_cloud = ott_module(where, "geometry.pointcloud").PointCloud
-    problem = ott_module(where, "problems.quadratic.quadratic_problem").QuadraticProblem(
+    point_cloud = optional("ott.geometry.pointcloud", where, "ott").PointCloud
+    problem = optional("ott.problems.quadratic.quadratic_problem", where, "ott").QuadraticProblem(
         *(point_cloud(unless_all_zero(z / unit)) for z in (held_x, held_y)), a=held_a, b=held_b
     )
-    end = ott_module(where, "solvers.quadratic.gromov_wasserstein_lr").LRGromovWasserstein(**settings)(
-        problem, rng=key
-    )
+    end = optional("ott.solvers.quadratic.gromov_wasserstein_lr", where, "ott").LRGromovWasserstein(
+        **settings
+    )(problem, rng=key)
 
     def cost(q: Array, r: Array, g: Array) -> Array:
         (left_x, right_x), (left_y, right_y) = _distance_factors(x), _distance_factors(y)
