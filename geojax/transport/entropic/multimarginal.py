@@ -79,7 +79,6 @@ def multimarginal_sinkhorn(
 
     Example:
         >>> import jax.numpy as jnp
-    import numpy as np
         >>> from geojax.transport import multimarginal_sinkhorn
         >>> x = jnp.array([0.0, 1.0])
         >>> C = (x[:, None, None] + x[None, :, None] + x - 1.5) ** 2  # sums near 1.5 are cheap

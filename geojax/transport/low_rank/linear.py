@@ -5,7 +5,14 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from geojax._core import checks
-from geojax.transport.low_rank.factors import LowRankResult, clouds, options, ott_module, result_of
+from geojax.transport.low_rank.factors import (
+    LowRankResult,
+    clouds,
+    options,
+    ott_module,
+    result_of,
+    unless_all_zero,
+)
 from geojax.transport.measures import check_same_space
 from geojax.typing import Key, Scalar
 
@@ -76,7 +83,9 @@ def low_rank_sinkhorn(
     centre = jax.lax.stop_gradient(jnp.mean(y, axis=0))
     x, y = x - centre, y - centre
     held_x, held_y, held_a, held_b = jax.lax.stop_gradient((x, y, a, b))
-    geometry = ott_module(where, "geometry.pointcloud").PointCloud(held_x, held_y)
+    geometry = ott_module(where, "geometry.pointcloud").PointCloud(
+        *jnp.split(unless_all_zero(jnp.concatenate([held_x, held_y])), [len(held_x)])
+    )
     problem = ott_module(where, "problems.linear.linear_problem").LinearProblem(geometry, held_a, held_b)
     end = ott_module(where, "solvers.linear.sinkhorn_lr").LRSinkhorn(**settings)(problem, rng=key)
 

@@ -5,7 +5,14 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from geojax._core import checks
-from geojax.transport.low_rank.factors import LowRankResult, clouds, options, ott_module, result_of
+from geojax.transport.low_rank.factors import (
+    LowRankResult,
+    clouds,
+    options,
+    ott_module,
+    result_of,
+    unless_all_zero,
+)
 from geojax.typing import Key, Scalar
 
 
@@ -78,7 +85,7 @@ def low_rank_gromov_wasserstein(
     settings["epsilon"] = settings["epsilon"] / unit**4
     point_cloud = ott_module(where, "geometry.pointcloud").PointCloud
     problem = ott_module(where, "problems.quadratic.quadratic_problem").QuadraticProblem(
-        point_cloud(held_x / unit), point_cloud(held_y / unit), a=held_a, b=held_b
+        *(point_cloud(unless_all_zero(z / unit)) for z in (held_x, held_y)), a=held_a, b=held_b
     )
     end = ott_module(where, "solvers.quadratic.gromov_wasserstein_lr").LRGromovWasserstein(**settings)(
         problem, rng=key

@@ -77,6 +77,7 @@ def test_matches_scipy(solve, shape):
         np.testing.assert_allclose(got, expected, rtol=0, atol=shape[0] * 1e-15, err_msg=name)
 
 
+@pytest.mark.full
 @ENGINES
 def test_matches_scipy_in_single_precision(solve):
     for name, cost in families(np.random.default_rng(2), 100, 100).items():
@@ -188,6 +189,7 @@ def test_jit_vmap_scan_and_shard_map_agree(solve):
     assert result.sharding.spec == batch
 
 
+@pytest.mark.full
 def test_concurrent_large_problems_do_not_deadlock():
     """Four devices call the host at once, each with operands too large to be copied inline."""
     costs = jax.random.normal(jax.random.key(10), (8, 256, 256), jnp.float32)

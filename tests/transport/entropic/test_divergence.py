@@ -82,6 +82,7 @@ def test_law_translation_costs_its_square():
     np.testing.assert_allclose(solve(x + t, y, a, b), expected, rtol=1e-9)
 
 
+@pytest.mark.full
 def test_limits_in_epsilon():
     x, y, _, _ = clouds(jax.random.key(3), 8, 8)
     exact = assignment_cost(jnp.sum((x[:, None] - y) ** 2, axis=-1)) / 8
@@ -114,6 +115,7 @@ def test_gradient_vanishes_between_equal_measures():
     np.testing.assert_allclose(jax.grad(solve, argnums=0)(x, x, a, a), 0, atol=1e-10)
 
 
+@pytest.mark.full
 def test_points_may_be_trees():
     x, y, a, b = clouds(jax.random.key(6))
     cost = lambda p, q: square(p["u"], q["u"]) + square(p["v"], q["v"])
@@ -121,40 +123,45 @@ def test_points_may_be_trees():
     np.testing.assert_allclose(solve(*split, a, b, cost=cost), solve(x, y, a, b), rtol=1e-12)
 
 
-def test_bad_weights_give_nan():
-    x, y, a, b = clouds(jax.random.key(7))
-    assert jnp.isnan(solve(x, y, -a, b))
-    assert jnp.isnan(solve(x, y, 2 * a, b))
-
-
 def test_says_how_the_worst_of_its_three_problems_ended():
     x, y, a, b = clouds(jax.random.key(8))
-    good = unwrap(sinkhorn_divergence(x, y, a, b, epsilon=0.5))
+    run = jax.jit(lambda x, a, tol: sinkhorn_divergence(x, y, a, b, epsilon=0.5, tol=tol, max_steps=2000))
+    good = unwrap(run(x, a, 1e-6))
     assert good.error <= 1e-6
-    few = sinkhorn_divergence(x, y, a, b, epsilon=0.5, max_steps=1, tol=1e-9)
-    assert (few.status, few.num_steps) == (Status.MAX_STEPS, 1)
+    few = run(x, a, 0.0)
+    assert few.status == Status.MAX_STEPS
+    assert 0 < few.num_steps <= 2000
     assert jnp.isfinite(few.value)
-    assert sinkhorn_divergence(x, y, -a, b, epsilon=0.5).status == Status.INFEASIBLE
-    assert sinkhorn_divergence(x.at[0].set(jnp.nan), y, a, b, epsilon=0.5).status == Status.NONFINITE
+    for bad, status in (
+        (run(x, -a, 1e-6), Status.INFEASIBLE),
+        (run(x, 2 * a, 1e-6), Status.INFEASIBLE),
+        (run(x.at[0].set(jnp.nan), a, 1e-6), Status.NONFINITE),
+    ):
+        assert bad.status == status
+        assert jnp.isnan(bad.value)
+
+
+EXACT = Distance(manifolds.Euclidean())
 
 
 @pytest.mark.parametrize(
     "cost",
     [
         lambda p, q: jnp.linalg.norm(p - q),
-        lambda p, q: jnp.sqrt(jnp.sum((p - q) ** 2)),
-        lambda p, q: jnp.sum((p - q) ** 2) ** 0.75,
-        Distance(lambda p, q: jnp.linalg.norm(p - q)),
-        Distance(manifolds.Euclidean()),
+        pytest.param(lambda p, q: jnp.sqrt(jnp.sum((p - q) ** 2)), marks=pytest.mark.full),
+        pytest.param(Distance(lambda p, q: jnp.linalg.norm(p - q)), marks=pytest.mark.full),
     ],
 )
 def test_gradient_is_nan_for_a_cost_without_a_derivative_at_equal_points(cost):
     """The self terms hold the cost of each point to itself, and x holds one point twice and one of y."""
     x, y, a, b = clouds(jax.random.key(9))
     x = x.at[1].set(x[0]).at[2].set(y[0])
-    slope = jax.grad(lambda x: solve(x, y, a, b, cost=cost))(x)
-    assert jnp.all(jnp.isfinite(slope))
-    # The derivative at equal points does not matter to a point that has none.
-    step = 1e-6 * jnp.zeros_like(x).at[4, 0].set(1)
-    change = solve(x + step, y, a, b, cost=cost) - solve(x - step, y, a, b, cost=cost)
-    np.testing.assert_allclose(slope[4, 0], change / 2e-6, rtol=1e-6, atol=1e-8)
+
+    @jax.jit
+    def slopes(x):
+        value = lambda x, cost: sinkhorn_divergence(x, y, a, b, cost=cost, epsilon=0.5).value
+        return jax.grad(value)(x, cost), jax.grad(value)(x, EXACT)
+
+    got, want = slopes(x)
+    assert jnp.all(jnp.isfinite(got))
+    np.testing.assert_allclose(got, want, atol=1e-9)

@@ -27,7 +27,9 @@ def marginal_error(result):
     return jnp.sum(jnp.abs(rows)) + jnp.sum(jnp.abs(columns))
 
 
-@pytest.mark.parametrize("ratio", [1.0, 0.05, 0.02])
+@pytest.mark.parametrize(
+    "ratio", [0.05, pytest.param(1.0, marks=pytest.mark.full), pytest.param(0.02, marks=pytest.mark.full)]
+)
 def test_matches_pot_and_ott(ratio):
     cost, a, b = clouds(jax.random.key(0), 60, 45)
     epsilon = ratio * jnp.mean(cost)
@@ -176,6 +178,7 @@ def test_tiny_epsilon_in_single_precision_is_honest(ratio):
     assert marginal_error(result) <= result.error + rounding
 
 
+@pytest.mark.full
 def test_potentials_far_apart_do_not_underflow():
     """Clusters at distances of thousands of epsilon: kernels of zeros for anyone who starts from zero."""
     x = jnp.array([0.0, 1.0, 100.0, 101.0], jnp.float32)
@@ -276,6 +279,7 @@ def test_no_steps_is_not_converged():
     assert (result.status, result.num_steps) == (Status.MAX_STEPS, 0)
 
 
+@pytest.mark.full
 def test_extreme_shapes():
     one = jnp.ones(1)
     point = sinkhorn(jnp.full((1, 1), 3.0), one, one, epsilon=0.1)

@@ -22,7 +22,9 @@ def divergence(p, q):
     return jnp.sum(jax.scipy.special.xlogy(p, p / q) - p + q)
 
 
-@pytest.mark.parametrize("epsilon, rho_a, rho_b", [(0.5, 1.0, 3.0), (0.1, 2.0, 0.5)])
+@pytest.mark.parametrize(
+    "epsilon, rho_a, rho_b", [(0.5, 1.0, 3.0), pytest.param(0.1, 2.0, 0.5, marks=pytest.mark.full)]
+)
 def test_matches_pot(epsilon, rho_a, rho_b):
     cost, a, b = problem(jax.random.key(0), 30, 25)
     r = jax.jit(

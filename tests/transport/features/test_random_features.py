@@ -101,6 +101,7 @@ def test_law_errors_are_ordered():
     assert errors[0].mean() < 0.9 * errors[-1].mean()
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     "name",
     [name if name.startswith("simplex") else pytest.param(name, marks=pytest.mark.full) for name in DRAWS],

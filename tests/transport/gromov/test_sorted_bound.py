@@ -71,6 +71,7 @@ def test_never_above_ott():
         assert sorted_gromov_wasserstein(feature(one), feature(two)) <= theirs + 1e-9
 
 
+@pytest.mark.full
 def test_law_blind_to_relabelling():
     @jax.jit
     @jax.vmap
@@ -85,6 +86,7 @@ def test_law_blind_to_relabelling():
         np.testing.assert_allclose(difference, 0, atol=1e-10)
 
 
+@pytest.mark.full
 def test_gradient_descent_matches_the_teachers_graph():
     teacher = jax.random.normal(jax.random.key(5), (T, V))
     loss = jax.jit(lambda s: graph_on_logits_loss(s, teacher, k=K))

@@ -58,6 +58,7 @@ def test_matches_pot(epsilon):
     np.testing.assert_allclose(result.plan, plan, atol=1e-4)
 
 
+@pytest.mark.full
 def test_matches_pot_proximal():
     cost_x, cost_y, _, a, b = (np.array(v) for v in spaces(jax.random.key(1)))
     result = solve(cost_x, cost_y, a, b, 0.0, 0.3)

@@ -33,6 +33,7 @@ def test_derivative_carries_tangents_along():
     np.testing.assert_allclose(np.diag(hessian)[order[0]], 2 * np.arange(20))
 
 
+@pytest.mark.full
 def test_concurrent_devices_do_not_deadlock():
     values = jax.random.normal(jax.random.key(2), (8, 100_000), jnp.float32)
     mesh = jax.make_mesh((4,), ("batch",), axis_types=(AxisType.Auto,))

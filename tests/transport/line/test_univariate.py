@@ -28,7 +28,15 @@ def test_matches_scipy(seed):
     np.testing.assert_allclose(wasserstein_1d(x, y, p=1), scipy.stats.wasserstein_distance(x, y), rtol=1e-12)
 
 
-@pytest.mark.parametrize("p", [1, 2, 3, 1.5])
+@pytest.mark.parametrize(
+    "p",
+    [
+        2,
+        pytest.param(1, marks=pytest.mark.full),
+        pytest.param(3, marks=pytest.mark.full),
+        pytest.param(1.5, marks=pytest.mark.full),
+    ],
+)
 def test_matches_pot(p):
     x, y, a, b = problem(3)
     np.testing.assert_allclose(wasserstein_1d(x, y, a, b, p=p) ** p, ot.wasserstein_1d(x, y, a, b, p=p))
@@ -76,7 +84,16 @@ def test_equal_weights_given_or_not():
     np.testing.assert_allclose(wasserstein_1d(x, y, np.full(N, 1 / N)), full, rtol=1e-12)
 
 
-@pytest.mark.parametrize("p", [1, 2, 3, 1.5])
+@pytest.mark.full
+@pytest.mark.parametrize(
+    "p",
+    [
+        2,
+        pytest.param(1, marks=pytest.mark.full),
+        pytest.param(3, marks=pytest.mark.full),
+        pytest.param(1.5, marks=pytest.mark.full),
+    ],
+)
 def test_gradient_is_finite_between_equal_measures(p):
     x, _, a, _ = problem(6)
     for arguments in [(x, x), (x, x, a, a), (np.zeros(N), np.zeros(N))]:

@@ -21,12 +21,20 @@ N, K = 40, 8
 KEY = jax.random.key(1)
 
 
+@jax.jit
+def solve(x, y, a):
+    return low_rank_sinkhorn(x, y, a, rank=K, key=KEY)
+
+
+EVEN = jnp.full(N, 1 / N, jnp.float32)
+
+
 @pytest.fixture(scope="module")
 def solved():
     x, y = jax.random.normal(jax.random.key(0), (2, N, 2), jnp.float32)
     y = y / 2 + 100
     x = x + 100
-    return x, y, low_rank_sinkhorn(x, y, rank=K, key=KEY)
+    return x, y, solve(x, y, EVEN)
 
 
 def test_cost_is_that_of_a_coupling_and_near_the_full_one(solved):
@@ -63,11 +71,11 @@ def test_gradient_is_that_of_the_cost_of_a_fixed_coupling(solved):
 def test_bad_values_have_a_status():
     x, y = jax.random.normal(jax.random.key(0), (2, 6, 2))
     few = {"rank": 2, "key": KEY, "max_steps": 10, "max_inner_steps": 10}
-    solve = jax.jit(lambda x, a: low_rank_sinkhorn(x, y, a, **few).status)
+    status = jax.jit(lambda x, a: low_rank_sinkhorn(x, y, a, **few).status)
     even = jnp.full(6, 1 / 6)
-    assert solve(x.at[0, 0].set(jnp.nan), even) == Status.NONFINITE
-    assert solve(x, -even) == solve(x, 2 * even) == Status.INFEASIBLE
-    assert solve(x, even) == Status.MAX_STEPS
+    assert status(x.at[0, 0].set(jnp.nan), even) == Status.NONFINITE
+    assert status(x, -even) == status(x, 2 * even) == Status.INFEASIBLE
+    assert status(x, even) == Status.MAX_STEPS
 
 
 def three_groups(key, spread=0.05):

@@ -47,7 +47,9 @@ def test_is_no_lower_than_pot_finds_by_sampling():
     assert found.value >= theirs
 
 
-@pytest.mark.parametrize("p", [1, 2, 3.0])
+@pytest.mark.parametrize(
+    "p", [2, pytest.param(1, marks=pytest.mark.full), pytest.param(3.0, marks=pytest.mark.full)]
+)
 def test_translation_has_a_closed_form(p):
     x, _ = clouds(2, 3)
     c = jnp.asarray([1.0, -2.0, 2.0])
@@ -95,9 +97,9 @@ def test_equal_clouds_converge_to_zero():
 
 def test_bad_input():
     x, y = clouds(7)
-    found = max_sliced_wasserstein(x.at[0, 0].set(jnp.nan), y, init=starts())
-    assert found.status == Status.NONFINITE
-    assert max_sliced_wasserstein(x, y, init=starts(), p=0.5).status == Status.NONFINITE
-    assert max_sliced_wasserstein(x, y, init=starts(), max_steps=2).status == Status.MAX_STEPS
+    solve = jax.jit(lambda x, p: max_sliced_wasserstein(x, y, init=starts(), p=p, max_steps=2).status)
+    assert solve(x.at[0, 0].set(jnp.nan), 2.0) == Status.NONFINITE
+    assert solve(x, 0.5) == Status.NONFINITE
+    assert solve(x, 2.0) == Status.MAX_STEPS
     with pytest.raises(ValueError, match="no rows"):
         max_sliced_wasserstein(x, y, init=starts()[:0])

@@ -34,7 +34,9 @@ def test_matches_ott_on_the_same_directions():
     np.testing.assert_allclose(sliced_wasserstein(x, y, projections=THETA).value, want, rtol=1e-10)
 
 
-@pytest.mark.parametrize("p", [1, 2, 3.0])
+@pytest.mark.parametrize(
+    "p", [2, pytest.param(1, marks=pytest.mark.full), pytest.param(3.0, marks=pytest.mark.full)]
+)
 def test_matches_the_line_along_each_direction(p):
     x, y = clouds(1)
     lines = jnp.stack([wasserstein_1d(x @ t, y @ t, p=p) ** p for t in THETA[:4]])
@@ -166,6 +168,7 @@ def test_directions_are_unit_and_spread_as_promised():
     np.testing.assert_allclose(off, -1 / (D - 1), atol=1e-12)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("draw", [random_directions, orthogonal_directions, simplex_directions])
 def test_law_each_direction_is_uniform_on_the_sphere(draw):
     """First and second moments of one row over 4000 keys: 0 and I / d, within 4.5 standard errors."""
