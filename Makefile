@@ -1,6 +1,7 @@
 # From a fresh clone, with python3 (3.11 or later), make and git:
 #   make demo    sets up .venv and runs the main job
-#   make test    sets up .venv and runs the tests
+#   make test    sets up .venv and runs the tests, in ten minutes
+#   make test-all  runs every check on every callable besides
 #   make bench   runs the comparisons with other libraries
 #   make docs    builds the documentation site
 #   make check   everything that a change must pass
@@ -15,14 +16,22 @@ WEIGHTS := $(VENV)/.installed-weights
 DOCS := $(VENV)/.installed-docs
 NOTEBOOKS := $(patsubst notebooks/%.py,.cache/notebooks/%.ipynb,$(wildcard notebooks/*.py))
 
-.PHONY: demo test lint format types annotations notebooks papers papers-check docs bench bench-quick fuzz check clean
+.PHONY: demo test test-full test-all lint format types annotations notebooks papers papers-check papers-full docs \
+	bench bench-quick fuzz check clean
 .DELETE_ON_ERROR:
 
 demo: $(DEMO)
 	$(BIN)/geojax demo $(ARGS)
 
+# Every law, and for every public callable the core checks: CONTRIBUTING.md has the tiers and the budget.
 test: $(DEV) $(WEIGHTS)
-	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not full" $(ARGS)
+
+# What `make test` leaves out, and nothing else.
+test-full: $(DEV) $(WEIGHTS)
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m full $(ARGS)
+
+test-all: test test-full annotations
 
 lint: $(DEV)
 	$(BIN)/ruff check .
@@ -37,7 +46,7 @@ types: $(DEV)
 
 # Every annotation of the library, shapes included, against what the conformance cases pass and return.
 annotations: $(DEV)
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -q tests/conformance -k jit_equals_eager \
+	$(BIN)/python -m pytest -n 2 -q tests/conformance/annotations.py \
 		--jaxtyping-packages=geojax,beartype.beartype
 
 notebooks: $(DEV) $(NOTEBOOKS)
@@ -51,9 +60,16 @@ notebooks: $(DEV) $(NOTEBOOKS)
 
 papers: $(DEV)
 	$(BIN)/python docs/papers.py
+	$(BIN)/python docs/claims.py
 
 papers-check: $(DEV)
 	$(BIN)/python docs/papers.py --check
+	$(BIN)/python docs/claims.py --check
+
+# Every page of examples/papers at full size, into benchmarks/results/papers/; some minutes. ARGS="KEY --start 100".
+papers-full: $(DEV)
+	$(BIN)/python -m examples.papers --full --write $(ARGS)
+	$(BIN)/python docs/claims.py
 
 # The site in .cache/site; a warning (a dead link, a missing name) fails.
 docs: $(DOCS)
@@ -98,7 +114,7 @@ $(PEERS_DIR)/%/.installed: benchmarks/peers/%.txt
 fuzz: $(DEV)
 	GEOJAX_FUZZ_SEED=$${GEOJAX_FUZZ_SEED:-$$(date +%s)} $(BIN)/python -m pytest tests/symmetry/inference/fuzz $(ARGS)
 
-check: lint types papers-check test annotations notebooks
+check: lint types papers-check test-all notebooks
 
 clean:
 	rm -rf .venv .venv312 .cache .pytest_cache .ruff_cache dist build demo

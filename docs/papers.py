@@ -1,9 +1,10 @@
-"""Writes docs/papers.md: every work in references.bib, the functions that cite it, and the tests that exercise them.
+"""Writes docs/papers.md: every work in references.bib, the functions that cite it, its page, and what tests them.
 
     python docs/papers.py           writes the page
     python docs/papers.py --check   fails if the page on disk is not what would be written
 
-Functions come from the docstrings of the public names, tests from the names that test modules read.
+Functions come from the docstrings of the public names, tests from the names that test modules read. A page of
+examples/papers implements the paper that it is called after, and tests/test_claims.py tests it.
 """
 
 import ast
@@ -18,13 +19,17 @@ from geojax._core import bib
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "papers.md"
+PAGES = ROOT / "examples" / "papers"
+TEST_OF_PAGES = "tests/test_claims.py"
+
 HEAD = """# Papers
 
-Every work that the library builds on, what implements it, and what tests that. Written by `make papers` from the
-docstrings, `references.bib` and the tests; do not edit.
+Every work that the library builds on, what implements it, and what tests that: functions of the library, and pages,
+runnable files that set our number beside the paper's ([all claims](claims.md)). Written by `make papers` from the
+docstrings, `references.bib`, the pages and the tests; do not edit.
 
-| paper | functions | tests |
-|---|---|---|
+| paper | functions | page | tests |
+|---|---|---|---|
 """
 
 
@@ -52,6 +57,11 @@ def halls() -> dict[str, ModuleType]:
             found[name] = value
             pending += [(f"{name}.{inner}", getattr(value, inner)) for inner in value.__all__]
     return found
+
+
+def pages() -> dict[str, str]:
+    """Key -> path of the page that tries the paper's claims."""
+    return {path.stem: path.relative_to(ROOT).as_posix() for path in sorted(PAGES.glob("[A-Z]*.py"))}
 
 
 def private_modules() -> dict[str, str]:
@@ -91,27 +101,41 @@ def tests_of(name: str, words: dict[str, set[str]]) -> list[str]:
     return [path for path in reading if path.startswith(folder)] or reading
 
 
-def page() -> str:
-    """The page's text; ValueError for a key without entry, an entry without function, a function without test."""
-    entries, cited, words = bib.entries(), citations(), words_of_tests()
+def faults_of(entries: dict, cited: dict, written: dict) -> list[str]:
+    """Keys without an entry, and entries that nothing implements."""
     faults = [
-        f"{', '.join(cited[key])} cites [{key}], which references.bib lacks"
-        for key in cited
-        if key not in entries
+        f"{', '.join(cited[k])} cites [{k}], which references.bib lacks" for k in cited if k not in entries
     ]
-    faults += [f"references.bib has {key}, which nothing cites" for key in entries if key not in cited]
-    rows = []
-    for key in sorted(set(entries) & set(cited)):
-        tests = sorted({test for name in cited[key] for test in tests_of(name, words)})
-        if not tests:
-            faults.append(f"no test reads {', '.join(cited[key])}, which cite [{key}]")
+    faults += [
+        f"{written[k]} is about [{k}], which references.bib lacks" for k in written if k not in entries
+    ]
+    idle = [key for key in entries if key not in cited and key not in written]
+    return faults + [f"references.bib has {key}, which nothing cites and no page is about" for key in idle]
+
+
+def page() -> str:
+    """The page's text; ValueError for a key without entry, an entry without implementer, a function without test."""
+    entries, cited, written, words = bib.entries(), citations(), pages(), words_of_tests()
+    faults, rows = faults_of(entries, cited, written), []
+    for key in sorted(set(entries) & (set(cited) | set(written))):
+        names = sorted(cited.get(key, []))
+        tests = {test for name in names for test in tests_of(name, words)}
+        if names and not tests:
+            faults.append(f"no test reads {', '.join(names)}, which cite [{key}]")
         title, year = bib.field(entries[key], "title"), bib.field(entries[key], "year")
-        functions = ", ".join(f"`{name}`" for name in sorted(cited[key]))
-        links = ", ".join(f"[{Path(test).name}](../{test})" for test in tests)
-        rows.append(f"| **{key}** {title} ({year}) | {functions} | {links} |\n")
+        functions = ", ".join(f"`{name}`" for name in names)
+        link = linked(written[key]) if key in written else ""
+        tests |= {TEST_OF_PAGES} if key in written else set()
+        links = ", ".join(linked(test) for test in sorted(tests))
+        rows.append(f"| **{key}** {title} ({year}) | {functions} | {link} | {links} |\n")
     if faults:
         raise ValueError("The paper index has dangling rows:\n  " + "\n  ".join(faults))
     return HEAD + "".join(rows)
+
+
+def linked(path: str) -> str:
+    """A link to a file of the repository."""
+    return f"[{Path(path).name}](../{path})"
 
 
 def main(arguments: list[str]) -> int:

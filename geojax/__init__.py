@@ -1,6 +1,6 @@
 """Spaces, the groups that act on them, and distances modulo those groups.
 
-Everything loads when it is first used, jax included: `import geojax` costs next to nothing.
+Every part, and JAX itself, is loaded when it is first used, so `import geojax` is fast.
 """
 
 from typing import TYPE_CHECKING

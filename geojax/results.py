@@ -1,10 +1,13 @@
-"""How an iterative solver says what happened, and how a caller turns that into an exception.
+"""How an iterative solver reports what happened, and how a caller turns the report into an exception.
 
-Inside traced code nothing is raised: a solver returns a `status`, an int32 that is one of the codes below.
-At the edge of a program `unwrap` reads it on the host and raises `SolverError` unless every item converged.
+Traced code cannot raise: a solver returns a `status`, an int32 that is one of the codes below. Outside of traced code
+`unwrap` reads it and raises `SolverError` unless every item converged.
 """
 
 import enum
+import inspect
+import sys
+from collections.abc import Callable, Collection
 from typing import Any, TypeVar
 
 import numpy as np
@@ -18,7 +21,7 @@ T = TypeVar("T")
 class Status(enum.IntEnum):
     """How an iteration ended.
 
-    The members are ordinary integers, so they take part in traced code as int32:
+    The members are ordinary integers, so traced code can use them as int32:
     `jnp.where(done, Status.CONVERGED, Status.MAX_STEPS)`. Zero means success.
     `Status(code).message` says what the code means and what to do about it.
     """
@@ -32,28 +35,42 @@ class Status(enum.IntEnum):
     @property
     def message(self) -> str:
         """What the code means, and what to do about it."""
-        return _MESSAGES[self]
+        return _message(self, _GENERAL)
 
 
-_MESSAGES = {
+_MEANINGS = {
     Status.CONVERGED: "The error is finite and within `tol`.",
+    Status.MAX_STEPS: "All steps were taken, and the error is still above the tolerance.",
+    Status.NONFINITE: "A NaN or an infinity appeared.",
+    Status.DIVERGED: "The error grew beyond the bound of the iteration.",
+    Status.INFEASIBLE: "No answer satisfies the constraints.",
+}
+
+# What to do: (the option of the function that the advice is about, or "" if about none, the advice).
+_REMEDIES = {
+    Status.CONVERGED: (),
     Status.MAX_STEPS: (
-        "`max_steps` iterations were spent before the error fell to `tol`. "
-        "Raise `max_steps`, loosen `tol`, or start nearer to the answer with `init`."
+        ("max_steps", "raise `max_steps`"),
+        ("num_steps", "raise `num_steps`"),
+        ("tol", "loosen `tol`"),
+        ("init", "start nearer to the answer with `init`"),
     ),
     Status.NONFINITE: (
-        "A NaN or an infinity appeared. Look for NaN or infinity in the inputs; if they are finite, "
-        "rescale them, strengthen the regularisation, or compute in float64."
+        ("", "look for NaN or infinity in the inputs"),
+        ("epsilon", "raise `epsilon`"),
+        ("", "rescale the inputs, or compute in float64"),
     ),
     Status.DIVERGED: (
-        "The error grew beyond the bound of the iteration. Use a smaller step or stronger regularisation, "
-        "or start nearer to the answer with `init`."
+        ("learning_rate", "lower `learning_rate`"),
+        ("epsilon", "raise `epsilon`"),
+        ("", "rescale the inputs"),
+        ("init", "start nearer to the answer with `init`"),
     ),
     Status.INFEASIBLE: (
-        "No answer satisfies the constraints. Look for weights that are negative or do not add up, "
-        "rows with no finite cost, and shapes that cannot be matched."
+        ("", "look for negative weights, weights with different sums, and rows with no finite cost"),
     ),
 }
+_GENERAL = ("max_steps", "tol", "init")
 
 
 class SolverError(RuntimeError):
@@ -73,8 +90,8 @@ def unwrap(result: T) -> T:
         `result` itself.
 
     Raises:
-        SolverError: Some item did not converge. The message holds the number of failed items, the index of the
-            first one, its error and number of steps, and what to do.
+        SolverError: Some item did not converge. The message names the function, the number of failed items, the index
+            of the first one, its error and number of steps, and which option of the function to change.
         TypeError: `result` has no `status`, or it is being traced.
 
     Differentiation: none; the function looks at concrete values and returns its argument.
@@ -115,11 +132,16 @@ def unwrap(result: T) -> T:
 def _failure(result: Any, codes: np.ndarray, first: tuple[int, ...], count: int) -> str:
     """Compose the message for `count` failed items, the first of which is at index `first`."""
     code = int(codes[first])
-    known = code in Status._value2member_map_
-    name, message = (
-        (Status(code).name, Status(code).message) if known else (f"code {code}", "Unknown status.")
-    )
-    who = type(result).__name__
+    functions = _functions_that_return(type(result))
+    options = [set(inspect.signature(function).parameters) for function in functions]
+    if code in Status._value2member_map_:
+        taken = set().union(*options) if options else _GENERAL
+        name, message = Status(code).name, _message(Status(code), taken)
+    else:
+        name, message = f"code {code}", "Unknown status."
+    names = [function.__name__ for function in functions]
+    who = names[0] if len(names) == 1 else type(result).__name__
+    who += f" (of {', '.join(names[:-1])} or {names[-1]})" if len(names) > 1 else ""
     where = "did not converge" if codes.ndim == 0 else f"{count} of {codes.size} items did not converge"
     at = "" if codes.ndim == 0 else f", first at index {first[0] if len(first) == 1 else first}"
     facts = [
@@ -127,8 +149,28 @@ def _failure(result: Any, codes: np.ndarray, first: tuple[int, ...], count: int)
         for field in ("error", "num_steps")
         if (value := getattr(result, field, None)) is not None and np.shape(value) == codes.shape
     ]
-    return (
-        f"{who}: {where}{at}: {name} ({', '.join(facts)}). {message}"
-        if facts
-        else f"{who}: {where}{at}: {name}. {message}"
-    )
+    numbers = f" ({', '.join(facts)})" if facts else ""
+    return f"{who}: {where}{at}: {name}{numbers}. {message}"
+
+
+def _message(status: Status, options: Collection[str]) -> str:
+    """What a status means, and those remedies that a function with these options has."""
+    remedies = [advice for option, advice in _REMEDIES[status] if option in options or not option]
+    if not remedies:
+        return _MEANINGS[status]
+    *others, last = remedies
+    sentence = f"{', '.join(others)}{', or ' if len(others) > 1 else ' or '}{last}" if others else last
+    return f"{_MEANINGS[status]} {sentence[0].upper()}{sentence[1:]}."
+
+
+def _functions_that_return(kind: type) -> list[Callable[..., Any]]:
+    """The public functions, among those that have been loaded, whose annotation says that they return this class."""
+    from geojax._core.halls import tables
+
+    functions = []
+    for table in tables().values():
+        for name, module in table.items():
+            function = getattr(sys.modules.get(module), name, None)
+            if inspect.isfunction(function) and inspect.signature(function).return_annotation is kind:
+                functions.append(function)
+    return functions

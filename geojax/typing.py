@@ -1,4 +1,4 @@
-"""The names that public signatures are written with."""
+"""The names of types in public signatures."""
 
 from collections.abc import Callable
 from typing import Any, TypeAlias

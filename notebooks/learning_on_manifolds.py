@@ -76,7 +76,7 @@ planes = manifolds.Power(manifolds.Grassmann())
 
 def logits(params, x):
     scale = jnp.exp(params["log_scale"])
-    return scale * jax.vmap(manifolds.grassmann_logits, (0, None))(x, params["planes"])
+    return scale * jax.vmap(manifolds.frames.grassmann_logits, (0, None))(x, params["planes"])
 
 
 def classification(params, key):
@@ -104,7 +104,7 @@ for k in (1, 4):
 frames = heads[4]["planes"]
 examples = images[jnp.array([test[jnp.argmax(labels[test] == digit)] for digit in (0, 3, 4, 6, 8)])]
 drawn = jnp.einsum("cdk,cek,ne->ncd", frames, frames, examples)
-kept = jax.vmap(manifolds.grassmann_logits, (0, None))(examples, frames)
+kept = jax.vmap(manifolds.frames.grassmann_logits, (0, None))(examples, frames)
 figure, panels = plt.subplots(len(examples), 11, figsize=(10, 5.4), layout="constrained")
 for row, image, projections, length in zip(panels, examples, drawn, kept, strict=True):
     row[0].imshow(image.reshape(8, 8), cmap="gray_r", vmin=0)
@@ -138,7 +138,7 @@ print(f"frames off orthonormal by {drift:.0e}; logits change by {change:.0e} whe
 #
 # Brain waves, radar, finance: what tells two states apart is often how channels vary together. But each session has
 # gains and crosstalk of its own, A, and what is measured is A C Aᵀ. Between sessions that drowns the difference between
-# the classes. Subtracting a mean does not mend it, since covariances do not add; `lie_batch_norm` does what
+# the classes. Subtracting a mean does not mend it, since covariances do not add; `batch_norm` does what
 # subtracting and dividing mean among positive definite matrices: it moves a session's Fréchet mean to one place and
 # scales the spread.
 #
@@ -185,7 +185,7 @@ unseen = manifolds.normalization.BatchNormState(mean=jnp.eye(CHANNELS), variance
 
 def normalised(params, covariances):
     spread = jnp.exp(params["log_spread"])
-    return manifolds.normalization.lie_batch_norm(
+    return manifolds.normalization.batch_norm(
         spd, covariances, unseen, params["mean"], spread, momentum=1.0, tol=1e-3
     )
 
@@ -254,7 +254,7 @@ plt.show()
 
 # %% [markdown]
 # A session may be too short for a batch, or come one trial at a time. The result carries running statistics for that;
-# `lie_batch_norm_eval` applies them. Here those of a session's first half serve its second:
+# `batch_norm_eval` applies them. Here those of a session's first half serve its second:
 
 # %%
 half = TRIALS // 2
@@ -267,7 +267,7 @@ def later(covariances):
     spread = jnp.exp(model["log_spread"])
     return without_norm(
         model,
-        manifolds.normalization.lie_batch_norm_eval(spd, covariances[half:], state, model["mean"], spread),
+        manifolds.normalization.batch_norm_eval(spd, covariances[half:], state, model["mean"], spread),
     )
 
 

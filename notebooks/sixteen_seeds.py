@@ -76,7 +76,7 @@ def fit(key):
 # %% [markdown]
 # ## One program
 #
-# `vmap` trains all seeds; `universe_matching` takes them as a list and gives one element for each; `vmap` again applies
+# `vmap` trains all seeds; `universe_matching` takes the stack and gives one element for each; `vmap` again applies
 # them. The average of the aligned networks is one network of the same size.
 
 
@@ -85,8 +85,7 @@ def fit(key):
 def experiment(key):
     train_key, match_key = jax.random.split(key)
     networks = jax.vmap(fit)(jax.random.split(train_key, SEEDS))
-    each = [jax.tree.map(lambda leaf, i=i: leaf[i], networks) for i in range(SEEDS)]
-    found = symmetry.universe_matching(spec, each, key=match_key)
+    found = symmetry.universe_matching(spec, networks, key=match_key)
     aligned = jax.vmap(functools.partial(symmetry.act, spec))(found.element, networks)
     even = jnp.full(SEEDS, 1 / SEEDS)
     return networks, aligned, merging.average(networks, even), merging.average(aligned, even), found.status

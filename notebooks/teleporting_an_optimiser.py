@@ -122,7 +122,7 @@ plt.show()
 # %%
 def train(start, rate, length, *, every=STEPS, objective=None):
     optimizer = symmetry.with_teleportation(
-        optax.sgd(rate), spec, every=every, objective=objective, step_size=length, max_steps=5
+        spec, optax.sgd(rate), every=every, objective=objective, step_size=length, max_steps=5
     )
 
     def step(carry, _):

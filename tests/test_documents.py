@@ -1,4 +1,7 @@
-"""What the README and the guides print runs as printed; the blocks of a page share their names."""
+"""The code in the README and the guides runs as printed; the blocks of a page share their names.
+
+The README and the first guide run always, the other guides in the whole run: each function has tests of its own.
+"""
 
 import re
 from pathlib import Path
@@ -9,9 +12,18 @@ ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 CODE = {page.name: re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL) for page in PAGES}
 
+ALWAYS = ("README.md", "start.md")
+
 
 @pytest.mark.x32
-@pytest.mark.parametrize("page", [name for name, blocks in CODE.items() if blocks])
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(name, marks=() if name in ALWAYS else pytest.mark.full)
+        for name, blocks in CODE.items()
+        if blocks
+    ],
+)
 def test_code_runs(page, capsys):
     names: dict = {}
     for block in CODE[page]:

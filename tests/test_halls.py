@@ -13,7 +13,7 @@ import geojax
 from geojax._core import halls
 
 PACKAGE = Path(geojax.__file__).parent
-HALLS = sorted(halls._tables())
+HALLS = sorted(halls.tables())
 
 
 def imported_for_editors(path: Path) -> dict[str, str]:

@@ -33,7 +33,26 @@ def test_a_key_without_an_entry_is_noticed(papers, monkeypatch):
 
 def test_an_entry_that_nothing_cites_is_noticed(papers, monkeypatch):
     monkeypatch.setattr(papers, "citations", dict)
-    with pytest.raises(ValueError, match=r"references\.bib has Higham2008, which nothing cites"):
+    with pytest.raises(ValueError, match=r"references\.bib has Higham2008, which nothing cites and no page"):
+        papers.page()
+
+
+def test_a_page_implements_its_paper(papers, monkeypatch):
+    rows = [line for line in papers.page().splitlines() if line.startswith("| **Wu2023**")]
+    assert rows[0].endswith(
+        "|  | [Wu2023.py](../examples/papers/Wu2023.py) | [test_claims.py](../tests/test_claims.py) |"
+    )
+    monkeypatch.setattr(papers, "pages", dict)
+    with pytest.raises(ValueError, match=r"references\.bib has Wu2023, which nothing cites and no page"):
+        papers.page()
+
+
+def test_a_page_without_an_entry_is_noticed(papers, monkeypatch):
+    pages = {**papers.pages(), "Nobody1900": "examples/papers/Nobody1900.py"}
+    monkeypatch.setattr(papers, "pages", lambda: pages)
+    with pytest.raises(
+        ValueError, match=r"Nobody1900\.py is about \[Nobody1900\], which references\.bib lacks"
+    ):
         papers.page()
 
 

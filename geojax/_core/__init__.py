@@ -1,1 +1,1 @@
-"""What every sub-package stands on; private."""
+"""What all packages are built on; private."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 _PACKAGE = Path(__file__).resolve().parent.parent
-# In a wheel the file lies inside the package; in a checkout (and an editable install) beside it.
+# In a wheel the file is inside the package; in a checkout (and in an editable install) it is beside the package.
 _PLACES = (_PACKAGE / "references.bib", _PACKAGE.parent / "references.bib")
 
 _KEY = re.compile(r"\[([A-Z][A-Za-z]+\d{4}[a-z]?)\]")
@@ -27,8 +27,8 @@ def entries() -> dict[str, str]:
 
 
 def parse(text: str) -> dict[str, str]:
-    """Split BibTeX text into entries by key; raise ValueError for what is malformed, repeated or incomplete."""
-    found: dict[str, str] = {}
+    """Split BibTeX text into entries by key; raise ValueError if an entry is malformed, repeated or incomplete."""
+    parsed: dict[str, str] = {}
     position = 0
     while (start := text.find("@", position)) >= 0:
         head = _HEAD.match(text, start)
@@ -39,7 +39,7 @@ def parse(text: str) -> dict[str, str]:
         key = head.group(2)
         end = _closing_brace(text, text.index("{", start), key)
         entry = text[start : end + 1]
-        if key in found:
+        if key in parsed:
             raise ValueError(f"references.bib: the key {key} appears twice; remove one of the entries.")
         if _KEY.fullmatch(f"[{key}]") is None:
             raise ValueError(
@@ -49,15 +49,15 @@ def parse(text: str) -> dict[str, str]:
         missing = [name for name in _REQUIRED if not re.search(rf"^\s*{name}\s*=", entry, re.MULTILINE)]
         if missing:
             raise ValueError(
-                f"references.bib: {key} has no {', '.join(missing)}; each on a line of its own, add it."
+                f"references.bib: {key} has no {', '.join(missing)}. Add each on a line of its own."
             )
-        found[key] = entry
+        parsed[key] = entry
         position = end + 1
-    return found
+    return parsed
 
 
 def field(entry: str, name: str) -> str:
-    """One field of an entry, without braces; '' if the entry lacks it."""
+    """One field of an entry, without braces; '' if the entry does not have it."""
     head = re.search(rf"^\s*{name}\s*=\s*", entry, re.MULTILINE)
     if head is None:
         return ""
@@ -70,7 +70,7 @@ def field(entry: str, name: str) -> str:
 
 
 def keys_in(text: str) -> list[str]:
-    """The keys cited anywhere in a text, in order and without repeats."""
+    """The keys that a text cites, in order and without repeats."""
     return list(dict.fromkeys(_KEY.findall(text)))
 
 
@@ -80,14 +80,14 @@ def cited_keys(doc: str) -> list[str]:
 
 
 def cite(work: Any) -> str:
-    """BibTeX of the work behind a function or class, or of a key of the bibliography.
+    """BibTeX entries of the papers behind a function or class, or of a key of the bibliography.
 
     Args:
         work: A public function, class or module whose docstring has a References section, or a key such as
             "Cuturi2013".
 
     Returns:
-        The BibTeX entries, one after another, ready to paste.
+        The BibTeX entries, one after another.
 
     Raises:
         KeyError: The key is not in the bibliography.
@@ -95,14 +95,14 @@ def cite(work: Any) -> str:
 
     Differentiation: none; text.
 
-    Complexity: reads the bibliography once a process.
+    Complexity: reads the bibliography once in a process.
 
     Example:
         >>> import geojax as gj
         >>> print(gj.cite("Higham2008").splitlines()[0])
         @book{Higham2008,
 
-    References: none; a reader of the others' references.
+    References: none; it prints those of other functions.
     """
     if isinstance(work, str):
         keys, who = [work], "key"

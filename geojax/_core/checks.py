@@ -1,9 +1,10 @@
-"""Checks at trace time: shapes, dtypes, trees and options, with messages that say how to mend the call.
+"""Checks at trace time: shapes, dtypes, trees and options, with messages that say how to correct the call.
 
-Every message names the function, the argument, what it got, what it expected and what to do. Values are never looked
-at, so the checks cost nothing in compiled code.
+Every message names the function and the argument, what was given, what is expected, and what to write. The checks do
+not read values of arrays, so they cost nothing in compiled code.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -17,10 +18,10 @@ from geojax.typing import PyTree
 
 
 def floats(where: str, **arrays: Any) -> tuple[Array, ...]:
-    """Convert arguments to arrays of one floating dtype, that of the widest.
+    """Convert arguments to arrays of one floating dtype, the widest among them.
 
-    Python numbers adapt to the arrays beside them; integers become the default float. The results are never weakly
-    typed. Raises TypeError for what is not a real number array.
+    A Python number takes the dtype of the arrays; integers alone become the default float. The results are never weakly
+    typed. Raises TypeError if an argument is not an array of real numbers.
     """
     for name, value in arrays.items():
         if not _is_array_like(value):
@@ -42,10 +43,10 @@ def floats(where: str, **arrays: Any) -> tuple[Array, ...]:
 
 
 def shapes(where: str, **arrays: tuple[Any, str]) -> dict[str, int]:
-    """Match arrays against shapes in words and return the size of each named axis.
+    """Compare arrays with shapes in words, and return the size of each named axis.
 
-    `shapes("sinkhorn", cost_matrix=(cost_matrix, "n m"), a=(a, "n"))` gives {"n": ..., "m": ...}. A word is a
-    name, which must have one size throughout, a number, or `_` for any size. Raises ValueError that names the argument.
+    `shapes("sinkhorn", cost_matrix=(cost_matrix, "n m"), a=(a, "n"))` returns {"n": ..., "m": ...}. A word is a name,
+    which must have the same size everywhere, a number, or `_` for any size. Raises ValueError that names the argument.
     """
     sizes: dict[str, int] = {}
     origin: dict[str, str] = {}
@@ -70,7 +71,7 @@ def shapes(where: str, **arrays: tuple[Any, str]) -> dict[str, int]:
 
 
 def count(where: str, name: str, value: Any, *, minimum: int = 0) -> int:
-    """Check a static number of steps, points or samples; returns it as an int."""
+    """Check a static number of steps, points or samples, and return it as an int."""
     if isinstance(value, Tracer) or not isinstance(value, int | np.integer) or isinstance(value, bool):
         got = "a traced value" if isinstance(value, Tracer) else f"{value!r} ({type(value).__name__})"
         raise TypeError(
@@ -83,12 +84,12 @@ def count(where: str, name: str, value: Any, *, minimum: int = 0) -> int:
 
 
 def typed_key(where: str, key: Any, *, name: str = "key") -> None:
-    """Check that a random key is one typed key, as `jax.random.key` makes it."""
-    if not isinstance(key, jax.Array) or not jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
-        got = f"{key.dtype}{_brackets(key.shape)}" if hasattr(key, "dtype") else type(key).__name__
+    """Check that an argument is one typed random key, as `jax.random.key` makes it."""
+    if not isinstance(key, jax.Array) or not tree.is_key(key):
+        got = f"{key.dtype}{_brackets(key.shape)}" if tree.is_array(key) else described(key)
         raise TypeError(
-            f"{where}: {name} is {got}; expected a typed random key. "
-            "Make one with jax.random.key(0); wrap an old one with jax.random.wrap_key_data."
+            f"{where}: {name} is {got}; expected a typed random key. Make one with jax.random.key(0); "
+            "wrap the numbers of jax.random.PRNGKey with jax.random.wrap_key_data."
         )
     if key.shape != ():
         raise ValueError(
@@ -116,6 +117,13 @@ def same_tree(
         )
     for key, leaf in got.items():
         other = wanted[key]
+        if not _is_number(leaf) or not _is_number(other):
+            if _is_number(leaf) or _is_number(other):
+                raise TypeError(
+                    f"{where}: leaf {key!r} of {name} is {described(leaf)}; expected {described(other)} as in "
+                    f"{expected_name}. Pass trees of one model."
+                )
+            continue
         if jnp.shape(leaf) != jnp.shape(other):
             raise ValueError(
                 f"{where}: leaf {key!r} of {name} has shape {_brackets(jnp.shape(leaf))}; expected "
@@ -126,6 +134,92 @@ def same_tree(
                 f"{where}: leaf {key!r} of {name} has dtype {jax.dtypes.result_type(leaf)}; expected "
                 f"{jax.dtypes.result_type(other)} as in {expected_name}. Cast it with .astype."
             )
+
+
+def arrays_only(where: str, name: str, value: PyTree) -> None:
+    """Check that every leaf of a tree is an array or a number; random keys, functions and strings are neither."""
+    for path, leaf in tree.leaf_pairs(value):
+        if not _is_number(leaf) or tree.is_key(leaf):
+            place = f"leaf {path!r} of {name}" if path else name
+            raise TypeError(
+                f"{where}: {place} is {described(leaf)}; expected arrays of numbers. "
+                "Take such leaves out first, as equinox.partition(tree, equinox.is_array) does."
+            )
+
+
+def prefix_tree(
+    where: str,
+    name: str,
+    prefix: PyTree,
+    is_place: Callable[[Any], bool],
+    kinds: str,
+    params: PyTree,
+    *,
+    params_name: str = "the parameters",
+) -> None:
+    """Check that a tree of values, such as manifolds, has the containers of the parameters down to those values.
+
+    `is_place` tells such a value; `kinds` says in the plural what it is.
+    """
+    for path, place in jax.tree_util.tree_flatten_with_path(prefix, is_leaf=is_place)[0]:
+        if not is_place(place):
+            at = f" at {tree.path_name(path)!r}" if path else ""
+            hint = f" Write {place.__name__}() for an instance." if isinstance(place, type) else ""
+            raise TypeError(f"{where}: {name} holds {described(place)}{at}; expected {kinds}.{hint}")
+    _same_containers(where, name, prefix, is_place, kinds, params, params_name, ())
+
+
+def _same_containers(
+    where: str,
+    name: str,
+    prefix: PyTree,
+    is_place: Callable[[Any], bool],
+    kinds: str,
+    params: PyTree,
+    params_name: str,
+    path: tuple[Any, ...],
+) -> None:
+    if is_place(prefix):
+        return
+    mine, theirs = _children(prefix), _children(params)
+    keys, others = ([tree.path_name(key) for key, _ in children] for children in (mine, theirs))
+    same_kind = type(prefix) is type(params)
+    if not same_kind or keys != others:
+        at = f" at {tree.path_name(path)!r}" if path else ""
+        has, expected = _container(prefix, keys), _container(params, others)
+        raise ValueError(
+            f"{where}: {name} has {has}{at}, where {params_name} have {expected}; expected the containers of "
+            f"{params_name} down to {kinds}, each of which stands for everything below it."
+        )
+    for (key, child), (_, other) in zip(mine, theirs, strict=True):
+        _same_containers(where, name, child, is_place, kinds, other, params_name, (*path, *key))
+
+
+def _children(value: PyTree) -> list[tuple[Any, Any]]:
+    """The parts of a container, by key; none for a leaf."""
+    pairs = jax.tree_util.tree_flatten_with_path(value, is_leaf=lambda part: part is not value)[0]
+    return [(path, part) for path, part in pairs if path]
+
+
+def _container(value: Any, keys: list[str]) -> str:
+    return f"a {type(value).__name__} with {_listed(keys)}" if keys else described(value)
+
+
+def described(value: Any) -> str:
+    """What a value is, in a few words for a message: its dtype and shape, the class, or the type and the value."""
+    if tree.is_array(value):
+        return f"{value.dtype}{_brackets(value.shape)}"
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
+    if callable(value):
+        return f"the function {getattr(value, '__name__', type(value).__name__)}"
+    if value is None or isinstance(value, bool | int | float | complex | str):
+        return f"{value!r:.60}"
+    return f"a {type(value).__name__}"
+
+
+def _is_number(leaf: Any) -> bool:
+    return _is_array_like(leaf) or tree.is_array(leaf)
 
 
 def _is_array_like(value: Any) -> bool:
@@ -147,3 +241,9 @@ def _rank_hint(excess: int) -> str:
     if excess > 0:
         return " One item goes in; use jax.vmap over leading batch axes."
     return " Add the missing axis with [None] or jax.numpy.expand_dims."
+
+
+def function(where: str, name: str, value: Any, mend: str) -> None:
+    """Check that an argument can be called; ``mend`` says what to write instead."""
+    if not callable(value):
+        raise TypeError(f"{where}: {name} is a {type(value).__name__}; expected a function. {mend}")

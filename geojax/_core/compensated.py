@@ -1,8 +1,8 @@
-"""Differences as if computed with twice the digits, by splitting products into parts without rounding [Dekker1971].
+"""Differences with the accuracy of twice the digits: products are split into parts that are exact [Dekker1971].
 
-Two long vectors that are almost parallel differ across their direction by less than an ulp of their length, and in
-hyperbolic space that is a long way. Every partial product here is exact, so it does not matter whether a compiler
-fuses it with an addition.
+Two long vectors that are almost parallel may differ, orthogonally to their direction, by less than an ulp of their
+length. In hyperbolic space such a difference is a large distance. Every partial product here is exact, so the result
+does not depend on whether the compiler fuses products with additions.
 """
 
 import jax
@@ -15,9 +15,9 @@ Numbers = Float[Array, "*#shape"]  # arguments broadcast against each other
 
 @jax.custom_jvp
 def minus_product(y: Numbers, a: Numbers, x: Numbers) -> Numbers:
-    """Y - a x elementwise, with an error of an ulp of the result where that is much smaller than y.
+    """Y - a x elementwise, with an error of an ulp of the result, even if the result is much smaller than y.
 
-    Products must not overflow, and must be larger than the smallest normal number over eps.
+    Products must not overflow, and must be larger than the smallest normal number divided by eps.
     """
     (a_high, a_low), (x_high, x_low) = _halves(a), _halves(x)
     total, lost = two_sum(y, -(a_high * x_high))
@@ -33,14 +33,14 @@ def _(primals: tuple[Array, ...], tangents: tuple[Array, ...]) -> tuple[Array, A
 
 
 def two_sum(a: Numbers, b: Numbers) -> tuple[Numbers, Numbers]:
-    """The rounded sum and what rounding took away."""
+    """The rounded sum, and its rounding error."""
     total = a + b
     part = total - a
     return total, (a - (total - part)) + (b - part)
 
 
 def across(x: Float[Array, " n"], y: Float[Array, " n"]) -> Float[Array, " n"]:
-    """What is left of y orthogonally to x != 0: y - (<x, y> / <x, x>) x, with an error of eps^2 |y|."""
+    """The part of y orthogonal to x != 0: y - (<x, y> / <x, x>) x, with an error of eps^2 |y|."""
     squared = jnp.vdot(x, x)
     rest = minus_product(y, jnp.vdot(x, y) / squared, x)
     rest = minus_product(rest, jnp.vdot(x, rest) / squared, x)
@@ -48,7 +48,7 @@ def across(x: Float[Array, " n"], y: Float[Array, " n"]) -> Float[Array, " n"]:
 
 
 def _halves(x: Array) -> tuple[Array, Array]:
-    """High and low half of the digits, with sum x; products of halves fit a number."""
+    """Two numbers with sum x, one with the high and one with the low digits; products of them are exact."""
     integers, kept = {
         jnp.dtype(jnp.float64): (jnp.uint64, 27),
         jnp.dtype(jnp.float32): (jnp.uint32, 12),

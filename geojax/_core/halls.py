@@ -16,12 +16,12 @@ def hall(package: str, defined_in: Mapping[str, str]) -> tuple[Callable[[str], A
 
     Args:
         package: `__name__` of the package.
-        defined_in: {public name: full name of its module}. A name that is itself a module of the package, such as a
-            hall below this one, stands for that module.
+        defined_in: {public name: full name of its module}. A name that is a module of the package itself, such as a
+            hall below this one, is that module.
 
     Returns:
-        The two functions. An unknown name raises AttributeError that names the nearest public one, here or in
-        another hall.
+        The two functions. For an unknown name `__getattr__` raises AttributeError with the nearest public name, of
+        this hall or of another.
     """
 
     def load(name: str) -> Any:
@@ -30,7 +30,7 @@ def hall(package: str, defined_in: Mapping[str, str]) -> tuple[Callable[[str], A
             raise AttributeError(_unknown(package, name, defined_in))
         loaded = importlib.import_module(module)
         value = loaded if module == f"{package}.{name}" else getattr(loaded, name)
-        setattr(sys.modules[package], name, value)  # found without this function from now on
+        setattr(sys.modules[package], name, value)  # the next use does not call this function
         return value
 
     def names() -> list[str]:
@@ -43,7 +43,7 @@ def _unknown(package: str, name: str, defined_in: Mapping[str, str]) -> str:
     message = f"module {package!r} has no attribute {name!r}"
     if name.startswith("_"):
         return message
-    elsewhere = [other for other, table in _tables().items() if name in table and other != package]
+    elsewhere = [other for other, table in tables().items() if name in table and other != package]
     if elsewhere:
         return f"{message}; it is {' and '.join(f'{other}.{name}' for other in elsewhere)}."
     near = difflib.get_close_matches(name, defined_in, n=1, cutoff=0.75)
@@ -51,7 +51,7 @@ def _unknown(package: str, name: str, defined_in: Mapping[str, str]) -> str:
         return f"{message}; did you mean {near[0]!r}?"
     far = [
         f"{other}.{match}"
-        for other, table in _tables().items()
+        for other, table in tables().items()
         for match in difflib.get_close_matches(name, table, n=1, cutoff=0.85)
     ]
     if far:
@@ -59,7 +59,7 @@ def _unknown(package: str, name: str, defined_in: Mapping[str, str]) -> str:
     return f"{message}; `dir({package})` lists what it has."
 
 
-def _tables() -> dict[str, Mapping[str, str]]:
+def tables() -> dict[str, Mapping[str, str]]:
     """The tables of all halls, from the root down."""
     tables: dict[str, Mapping[str, str]] = {}
     pending = ["geojax"]

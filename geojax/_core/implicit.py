@@ -19,9 +19,9 @@ LinearSolve = Callable[[Callable[[Any], Any], Any], Any]
 
 
 def dense(matvec: Callable[[Any], Any], rhs: PyTree) -> PyTree:
-    """Solve matvec(x) = rhs by LU of the matrix, which is built column by column.
+    """Solve matvec(x) = rhs by an LU factorisation of the matrix, which is built column by column.
 
-    O(n^2) memory and O(n^3) time for n numbers in rhs; exact, for small systems.
+    For small systems: O(n^2) memory and O(n^3) time for n numbers in rhs; exact.
     """
     flat, unravel = ravel_pytree(rhs)
     columns = vary_with(jnp.eye(flat.size, dtype=flat.dtype), flat)
@@ -30,9 +30,9 @@ def dense(matvec: Callable[[Any], Any], rhs: PyTree) -> PyTree:
 
 
 def krylov(matvec: Callable[[Any], Any], rhs: PyTree) -> PyTree:
-    """Solve matvec(x) = rhs by restarted GMRES, to rounding; matvec is never built as a matrix.
+    """Solve matvec(x) = rhs by restarted GMRES, up to rounding; no matrix is built.
 
-    O(20 n) memory; made for systems close to the identity, such as those of contractions.
+    O(20 n) memory. For systems close to the identity, such as those of contractions.
     """
     dtype = jnp.result_type(*jax.tree.leaves(rhs))
     tol = 10 * float(jnp.finfo(dtype).eps)
@@ -40,7 +40,7 @@ def krylov(matvec: Callable[[Any], Any], rhs: PyTree) -> PyTree:
     def solve(matvec: Callable[[Any], Any], rhs: PyTree) -> PyTree:
         return jax.scipy.sparse.linalg.gmres(matvec, rhs, tol=tol, restart=20, maxiter=50)[0]
 
-    # gmres declares its start linear in rhs and so cannot be transposed; this declaration can.
+    # gmres itself cannot be transposed, because its start depends on rhs; custom_linear_solve can.
     return jax.lax.custom_linear_solve(matvec, rhs, solve, transpose_solve=solve)
 
 
@@ -54,16 +54,16 @@ def root(
     """Solution of residual(x, theta) = 0, differentiable in theta.
 
     Args:
-        solve: theta -> (x, aux) by whatever means; it is not differentiated.
-        residual: (x, theta) -> a tree like x, zero at the solution, with an invertible derivative in x.
-        theta: Everything that the solution depends on and is to be differentiated by. Closures of `residual` over
-            other traced values are differentiated as well; closures of `solve` are not.
-        linear_solve: How to solve with the derivative of the residual.
+        solve: theta -> (x, aux), any program; it is not differentiated.
+        residual: (x, theta) -> a tree like x, zero at the solution, with an invertible derivative with respect to x.
+        theta: Everything that the solution depends on and that it shall be differentiated with respect to. Other traced
+            values that `residual` closes over are differentiated too; those that `solve` closes over are not.
+        linear_solve: How to solve linear systems with the derivative of the residual.
 
     Returns:
-        (x, aux), as `solve` gave them. The derivative of aux is zero.
+        (x, aux), as `solve` returned them. The derivative of aux is zero.
 
-    Where the solver stopped early, the derivative is that of an exact solution at the point it stopped.
+    If the solver stopped early, the derivative is computed as if the point where it stopped were an exact solution.
     """
     x, aux = jax.lax.stop_gradient(solve(jax.lax.stop_gradient(theta)))
     solution = jax.lax.custom_root(

@@ -1,4 +1,4 @@
-"""The one iteration driver: every solver's loop, and the only place that decides whether it converged."""
+"""The loop of every solver, and the only place that decides whether a solver converged."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,7 +15,7 @@ from geojax.typing import PyTree, Scalar
 
 @struct
 class Iteration:
-    """Where an iteration stopped; `state` is the last one computed, converged or not."""
+    """The end of an iteration; `state` is the last state, converged or not."""
 
     state: Any
     error: Float[Array, ""]
@@ -37,16 +37,16 @@ def iterate(
       CONVERGED  the error is finite and <= tol, and no number in the state is NaN;
       NONFINITE  the error is NaN or infinite, or the state holds a NaN;
       DIVERGED   the error is finite and > max_error;
-      MAX_STEPS  none of these after max_steps steps (a start that is good enough is not known to be so
-                 before its error is measured, so max_steps = 0 ends here).
+      MAX_STEPS  none of these after max_steps steps; always if max_steps = 0, because the error of the start is not
+                 known.
 
-    Under `vmap` an item that is finished keeps its state, error and count while the others go on.
+    Under `vmap` an item that has ended keeps its state, error and count while the others continue.
 
     Args:
-        step: Maps a state to (next state of the same shapes and dtypes, its error, a real scalar >= 0).
+        step: Maps a state to (next state of the same shapes and dtypes, its error). The error is a real scalar >= 0.
         state: The start; a pytree of arrays.
         tol: Largest error that counts as converged. Traced.
-        max_steps: Most steps to take; a Python integer.
+        max_steps: Largest number of steps; a Python integer.
         max_error: Errors above it end the iteration as DIVERGED. Traced.
 
     Returns:
@@ -58,7 +58,7 @@ def iterate(
 
     Differentiation: forward mode through the loop; use `implicit` for reverse mode.
 
-    Complexity: one state in memory; as many calls of `step` as the slowest item of a batch needs.
+    Complexity: one state in memory; `step` is called as often as the slowest item of a batch needs.
     """
     max_steps = checks.count("iterate", "max_steps", max_steps)
     state = jax.tree.map(_strong, state)
@@ -76,7 +76,7 @@ def iterate(
 
     def goes_on(carry: tuple[Any, Array, Array]) -> Array:
         _, error, num_steps = carry
-        # Before the first step the error is infinite without meaning anything.
+        # Before the first step the error is infinite because it has not been computed.
         undecided = jnp.isfinite(error) & (error > tol) & (error <= max_error)
         return (num_steps < max_steps) & (undecided | (num_steps == 0))
 
@@ -92,7 +92,7 @@ def iterate(
 
 
 def _status(state: PyTree, error: Array, num_steps: Array, tol: Array, max_error: Array) -> Array:
-    """Judge the end of an iteration; a comparison with NaN is false, so each verdict is asked for by itself."""
+    """The status at the end of an iteration. A comparison with NaN is false, so each case has a test of its own."""
     leaves = [leaf for leaf in jax.tree.leaves(state) if jnp.issubdtype(leaf.dtype, jnp.inexact)]
     has_nan = (
         jnp.any(jnp.stack([jnp.any(jnp.isnan(leaf)) for leaf in leaves])) if leaves else jnp.asarray(False)
@@ -100,13 +100,13 @@ def _status(state: PyTree, error: Array, num_steps: Array, tol: Array, max_error
     broken = has_nan | ((num_steps > 0) & ~jnp.isfinite(error))
     code = jnp.where(error <= tol, Status.CONVERGED, Status.MAX_STEPS)
     code = jnp.where(error > max_error, Status.DIVERGED, code)
-    # No step, no error: its infinity is no verdict, and an infinite tol does not make it one.
+    # Without a step the error is infinite because it was not computed, so it must not count even if tol is infinite.
     code = jnp.where(num_steps == 0, Status.MAX_STEPS, code)
     return jnp.where(broken, Status.NONFINITE, code).astype(jnp.int32)
 
 
 def _strong(value: Any) -> Array:
-    """The same array with a dtype of its own; a weak one would change type in the loop."""
+    """The same array with a strong dtype; a weakly typed array would change its dtype in the loop."""
     return (
         jax.lax.convert_element_type(value, jax.dtypes.result_type(value))
         if _weak(value)
@@ -121,20 +121,20 @@ def _weak(value: Any) -> bool:
 def vary_with(tree: PyTree, *others: PyTree) -> PyTree:
     """The same values, typed as varying along every mesh axis of `shard_map` along which `others` vary.
 
-    A loop's carry must come out with the type it went in with, so a constant start of a carry that meets sharded
-    values has to be declared varying. Outside `shard_map` nothing changes.
+    The carry of a loop must have the same type before and after a step. If a constant start is combined with sharded
+    values in the loop, it must be declared as varying first. Outside `shard_map` nothing changes.
     """
-    axes = frozenset().union(*(_varying(leaf) for leaf in jax.tree.leaves(others)))
+    axes = frozenset().union(*(_varying_axes(leaf) for leaf in jax.tree.leaves(others)))
 
     def cast(leaf: ArrayLike) -> ArrayLike:
-        missing = tuple(sorted(axes - _varying(leaf)))
+        missing = tuple(sorted(axes - _varying_axes(leaf)))
         return jax.lax.pcast(leaf, missing, to="varying") if missing else leaf
 
     return jax.tree.map(cast, tree)
 
 
-def _varying(value: Any) -> frozenset[str]:
-    """The mesh axes along which a value differs between devices, inside `shard_map`; none elsewhere."""
+def _varying_axes(value: Any) -> frozenset[str]:
+    """The mesh axes along which a value differs between devices inside `shard_map`; empty elsewhere."""
     kind = value if isinstance(value, jax.ShapeDtypeStruct) else jax.typeof(value)
     if hasattr(kind, "manual_axis_type"):
         return getattr(kind.manual_axis_type, "varying", frozenset())

@@ -1,9 +1,9 @@
-"""Elementary functions whose derivatives are finite and right where textbook formulas divide zero by zero.
+"""Elementary functions whose derivatives are finite and correct where textbook formulas divide zero by zero.
 
-Three families. Ratios such as sin(x)/x are analytic at 0: near it they are their Taylor polynomial, so derivatives of
-every order are right. Roots (sqrt, norm, arccos, acosh) have no derivative at the end of their domain: there it is
-defined as 0. Squared distances (arccos(1 - z)^2, acosh(1 + z)^2) are analytic in z although the distance is not.
-Outside its domain every function is NaN.
+There are three families. Ratios such as sin(x)/x are analytic at 0: near 0 they are computed by their Taylor
+polynomial, so derivatives of every order are correct. Roots (sqrt, norm, arccos, acosh) have no derivative at the end
+of their domain; it is defined as 0 there. Squared distances (arccos(1 - z)^2, acosh(1 + z)^2) are analytic in z
+although the distances are not. Outside of its domain every function is NaN.
 """
 
 import functools
@@ -31,7 +31,7 @@ def _spliced(
     outside: Callable[[Numbers], Numbers],
     away: float,
 ) -> Numbers:
-    """inside(x) where `near`, outside(x) elsewhere; each sees only arguments at which it is smooth.
+    """inside(x) where `near` holds, outside(x) elsewhere; each is evaluated only at arguments where it is smooth.
 
     `away` is any argument at which `outside` is smooth.
     """
@@ -81,7 +81,8 @@ def log1pc(x: Numbers) -> Numbers:
 
 # Even functions of x, as functions of s = x^2 >= 0 -------------------------------------------------------------------
 #
-# sinc(norm(u)) has the wrong second derivative at u = 0, since the norm has none there; sinc_sqrt(vdot(u, u)) is right.
+# sinc(norm(u)) has a wrong second derivative at u = 0, because the norm has none there; sinc_sqrt(vdot(u, u)) is
+# correct.
 
 
 def cos_sqrt(s: Numbers) -> Numbers:
@@ -141,7 +142,7 @@ def sqrt(x: Numbers) -> Numbers:
 
 
 def norm(x: Numbers) -> Float[Array, ""]:
-    """Euclidean norm of all entries, with derivative 0 at 0; neither overflows nor underflows on the way."""
+    """Euclidean norm of all entries, with derivative 0 at 0; intermediate results neither overflow nor underflow."""
     largest = lax.stop_gradient(jnp.max(jnp.abs(x), initial=0))
     scale = jnp.where((largest > 0) & jnp.isfinite(largest), largest, 1)
     scaled = x / scale
@@ -151,7 +152,7 @@ def norm(x: Numbers) -> Float[Array, ""]:
 def arccos(x: Numbers) -> Numbers:
     """Arccos for |x| <= 1, with derivative 0 at both ends.
 
-    A cosine computed from unit vectors overshoots 1 by rounding: up to 8 ulp beyond the ends counts as the end.
+    The cosine of two unit vectors may exceed 1 by rounding, so up to 8 ulp beyond an end count as the end.
     """
     end = _end(x, jnp.abs(x))
     return jnp.where(end, jnp.where(x > 0, 0, jnp.pi).astype(x.dtype), jnp.arccos(jnp.where(end, 0, x)))
@@ -193,7 +194,7 @@ def squared_arccos1m(z: Numbers) -> Numbers:
 def squared_angle(apart: Numbers, together: Numbers) -> Numbers:
     """Squared angle between unit vectors x and y from |x - y|^2 and |x + y|^2, accurate at both ends.
 
-    Analytic at x = y; at x = -y, where the angle has a cone, its derivative by `together` is 0.
+    Analytic at x = y. At x = -y the angle is not smooth, and the derivative with respect to `together` is 0.
     """
     near = apart < 0.5
     close, wide = jnp.where(near, apart, 0), jnp.where(near, 1, apart)
@@ -209,7 +210,7 @@ def squared_arccosh1p(z: Numbers) -> Numbers:
 
 
 def angle_over_sine1m(z: Numbers) -> Numbers:
-    """T over its sine, t / sin(t), with cos(t) = 1 - z for 0 <= z < 2, analytic at z = 0."""
+    """The ratio t / sin(t), with cos(t) = 1 - z for 0 <= z < 2, analytic at z = 0."""
     near = z < 0.25
     return _spliced(
         z,
@@ -221,7 +222,7 @@ def angle_over_sine1m(z: Numbers) -> Numbers:
 
 
 def length_over_sinh1p(z: Numbers) -> Numbers:
-    """T over its hyperbolic sine, t / sinh(t), with cosh(t) = 1 + z for z >= 0, analytic at z = 0."""
+    """The ratio t / sinh(t), with cosh(t) = 1 + z for z >= 0, analytic at z = 0."""
     return _spliced(
         z,
         z < 0.25,
@@ -232,7 +233,7 @@ def length_over_sinh1p(z: Numbers) -> Numbers:
 
 
 def _squared_angle(z: Numbers) -> Numbers:
-    # 2 arctan2(sqrt(z), sqrt(2 - z)) is accurate at both ends, unlike arccos(1 - z).
+    # Unlike arccos(1 - z), this form is accurate at both ends.
     return jnp.square(2 * jnp.arctan2(sqrt(z), sqrt(2 - z)))
 
 
@@ -252,6 +253,6 @@ def _tanh_series(terms: int) -> tuple[float, ...]:
 
 _TANHC = _tanh_series(20)
 
-# arccos(1 - z)^2 / z = sum_k 2^(k+1) (k!)^2 z^(k-1) / ((2k)! k^2) * ... written with central binomials:
-# arcsin(s)^2 = (1/2) sum_{k>=1} (2s)^(2k) / (k^2 C(2k, k)) and arccos(1 - z) = 2 arcsin(sqrt(z / 2)).
+# Coefficients of arccos(1 - z)^2 / z. They follow from arcsin(s)^2 = (1/2) sum_{k>=1} (2s)^(2k) / (k^2 C(2k, k)) and
+# arccos(1 - z) = 2 arcsin(sqrt(z / 2)).
 _ARCCOS = tuple(2.0 * 2.0**k / (k * k * math.comb(2 * k, k)) for k in range(1, 20))

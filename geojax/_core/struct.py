@@ -1,4 +1,4 @@
-"""Frozen dataclasses that are pytrees: the form of every structured value in the library."""
+"""Frozen dataclasses that are pytrees; every structured value in the library is one."""
 
 import dataclasses
 from collections.abc import Callable
@@ -12,13 +12,13 @@ from geojax.results import Status
 
 T = TypeVar("T")
 
-_WIDTH = 100  # columns a representation may take before it is broken into lines
+_WIDTH = 100  # longest representation on one line
 
 
 def static(**kwargs: Any) -> Any:
     """Declare a field that is part of the pytree's structure: hashable, compared by value, never traced.
 
-    Takes what `dataclasses.field` takes (`default`, `default_factory`, ...).
+    The arguments are those of `dataclasses.field` (`default`, `default_factory`, ...).
     """
     return dataclasses.field(metadata={**kwargs.pop("metadata", {}), "static": True}, **kwargs)
 
@@ -31,10 +31,10 @@ def struct(*, kw_only: bool = False) -> Callable[[type[T]], type[T]]: ...
 def struct(cls: Any = None, /, *, kw_only: bool = False) -> Any:
     """Make a class a frozen dataclass that is a pytree.
 
-    Every field is a child unless it is declared with `static()`. `dataclasses.replace` works as usual. Rebuilding
-    from leaves does not call `__init__`, so `__post_init__` may check what a person passed without ever seeing the
-    placeholders that JAX puts into pytrees. Equality and hashing are those of a dataclass: a value whose fields are
-    all hashable is hashable.
+    Every field is a child unless it is declared with `static()`. `dataclasses.replace` works as usual. When JAX
+    rebuilds a value from its leaves `__init__` is not called, so `__post_init__` may check what a user passed, and
+    never sees the placeholders that JAX puts into pytrees. Equality and hashing are those of a dataclass: a value is
+    hashable if all its fields are.
     """
     if cls is None:
         return lambda decorated: struct(decorated, kw_only=kw_only)  # type: ignore[call-overload]
@@ -63,7 +63,7 @@ def struct(cls: Any = None, /, *, kw_only: bool = False) -> Any:
 
 
 def summarize(value: Any) -> str:
-    """Write a value so that it fits a screen: arrays as dtype[shape], concrete numbers as themselves."""
+    """A short representation of a value: arrays as dtype[shape], concrete scalars as numbers."""
     return _summarize(value, 0)
 
 
@@ -97,7 +97,7 @@ def _field(value: Any, name: str, indent: int) -> str:
 
 
 def _enclose(left: str, parts: list[str], right: str, indent: int) -> str:
-    """Join parts on one line, or one a line where that would be too long."""
+    """Join parts on one line; if that is too long, put each part on a line of its own."""
     line = left + ", ".join(parts) + right
     if "\n" not in line and indent + len(line) <= _WIDTH:
         return line

@@ -5,29 +5,48 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array
 
 from geojax.typing import PyTree
 
 
-def path_name(path: Sequence[Any]) -> str:
-    """Write a key path as 'a/b/0': the dict keys, attribute names and positions joined by slashes."""
-    return "/".join(_key_name(key) for key in path)
+def path_name(path: Sequence[Any], separator: str = "/") -> str:
+    """Write a key path as 'a/b/0': the dict keys, attribute names and positions joined by the separator."""
+    return jax.tree_util.keystr(tuple(path), simple=True, separator=separator)
 
 
-def _key_name(key: Any) -> str:
-    for attribute in ("key", "name", "idx"):
-        if hasattr(key, attribute):
-            return str(getattr(key, attribute))
-    return str(key)
+def is_array(leaf: Any) -> bool:
+    """Whether a leaf has a shape and a dtype: an array of JAX or numpy, random keys, or a `jax.ShapeDtypeStruct`.
+
+    Python numbers, strings, functions and the like are not arrays.
+    """
+    return hasattr(leaf, "shape") and hasattr(leaf, "dtype") and not isinstance(leaf, type)
+
+
+def is_key(leaf: Any) -> bool:
+    """Whether a leaf holds typed random keys, as `jax.random.key` makes them."""
+    return is_array(leaf) and jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+
+
+def is_numeric(leaf: Any) -> bool:
+    """Whether a leaf is an array of numbers or booleans, or the shape of one. Random keys are not."""
+    return is_array(leaf) and any(jax.dtypes.issubdtype(leaf.dtype, kind) for kind in (np.number, np.bool_))
+
+
+def leaf_pairs(tree: PyTree, separator: str = "/") -> list[tuple[str, Any]]:
+    """List (name, leaf) for every leaf, in the order of `jax.tree.leaves`; names may repeat."""
+    return [
+        (path_name(path, separator), leaf) for path, leaf in jax.tree_util.tree_flatten_with_path(tree)[0]
+    ]
 
 
 def named_leaves(tree: PyTree) -> dict[str, Any]:
     """List the leaves by name, in the order of `jax.tree.leaves`; a tree that is one leaf has the name ''."""
-    pairs = jax.tree_util.tree_flatten_with_path(tree)[0]
-    named = {path_name(path): leaf for path, leaf in pairs}
+    pairs = leaf_pairs(tree)
+    named = dict(pairs)
     if len(named) != len(pairs):
-        names = [path_name(path) for path, _ in pairs]
+        names = [name for name, _ in pairs]
         twice = sorted({name for name in names if names.count(name) > 1})
         raise ValueError(
             f"tree: two leaves have the name {twice[0]!r}; expected distinct names. "

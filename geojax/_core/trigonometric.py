@@ -1,9 +1,9 @@
-"""Cosine and sine of the square root of a matrix, and the exponential of a skew one, without eigenvalues.
+"""Cosine and sine of the square root of a matrix, and the exponential of a skew matrix, without eigenvalues.
 
 With S = A^T A and A skew,  exp(A) = cos(S^(1/2)) + A sin(S^(1/2)) / S^(1/2).  Both functions are power series in S, so
-neither a square root nor an eigenvalue is needed: S is divided by 4^k until it is small, the series are summed, and
-then k times  cos 2t - 1 = 2 (cos t - 1)(cos t + 1)  and  sinc 2t = sinc t cos t.  Derivatives of every order are right,
-at zero and at repeated eigenvalues too, and all of it is products of matrices [Higham2008].
+neither square roots nor eigenvalues are needed. S is divided by 4^k until it is small, the series are summed, and then
+cos 2t - 1 = 2 (cos t - 1)(cos t + 1)  and  sinc 2t = sinc t cos t  are applied k times. Derivatives of every order are
+correct, also at zero and at repeated eigenvalues. Only products of matrices are computed [Higham2008].
 """
 
 import math
@@ -21,14 +21,14 @@ _SINC = tuple((-1.0) ** k / math.factorial(2 * k + 1) for k in range(_TERMS))
 
 
 def cos1m_sinc_sqrtm(s: Square) -> tuple[Square, Square]:
-    """Return cos(s^(1/2)) - 1 and sin(s^(1/2)) / s^(1/2) of a square matrix, each to rounding of its own size.
+    """cos(s^(1/2)) - 1 and sin(s^(1/2)) / s^(1/2) of a square matrix, each accurate relative to its own size.
 
-    Made for matrices whose eigenvalues are not negative, the largest at most 10^6: angles of a thousand radians.
-    NaN beyond.
+    The eigenvalues must be nonnegative and at most 10^6, which is an angle of a thousand radians; beyond that the
+    result is NaN.
     """
     eye = jnp.eye(s.shape[0], dtype=s.dtype)
     size = jnp.max(jnp.sum(jnp.abs(jax.lax.stop_gradient(s)), axis=-1), initial=0)
-    # The least k >= 0 with 4^-k size <= 1, counted, not computed by a logarithm: exact, and 0 for NaN.
+    # The smallest k >= 0 with 4^-k size <= 1. Counting is exact, unlike a logarithm, and gives 0 for NaN.
     powers = jnp.asarray([4.0**k for k in range(_DOUBLINGS)], size.dtype)
     doublings = jnp.sum(size > powers)
     small = s * (0.25 ** doublings.astype(size.dtype)).astype(s.dtype)
@@ -42,7 +42,7 @@ def cos1m_sinc_sqrtm(s: Square) -> tuple[Square, Square]:
     def double(carry, k):
         cosine, sinc = carry
         active = k < doublings
-        # What is not to be doubled is not multiplied either: it might overflow.
+        # A matrix that is not doubled is replaced by 0 first, because the products might overflow.
         low = jnp.where(active, cosine, 0)
         twice = 2 * low @ (low + 2 * eye), jnp.where(active, sinc, 0) @ (low + eye)
         return (jnp.where(active, twice[0], cosine), jnp.where(active, twice[1], sinc)), None
@@ -53,18 +53,18 @@ def cos1m_sinc_sqrtm(s: Square) -> tuple[Square, Square]:
 
 
 def exp1m_skew(a: Square) -> Square:
-    """exp(a) - 1 of a matrix that is skew, or similar to a skew one: rotations by up to a thousand radians."""
+    """exp(a) - 1 of a matrix that is skew or similar to a skew one, for rotations by up to a thousand radians."""
     cosine, sinc = cos1m_sinc_sqrtm(-(a @ a))
     return cosine + a @ sinc
 
 
 def exp_skew(a: Square) -> Square:
-    """Exponential of such a matrix."""
+    """exp(a) of a matrix that is skew or similar to a skew one."""
     return jnp.eye(a.shape[0], dtype=a.dtype) + exp1m_skew(a)
 
 
 def _series(coefficients: tuple[float, ...], eye: Array, s: Array, square: Array, cube: Array) -> Array:
-    """The polynomial of degree 10 in s: cubic pieces, joined by Horner's rule in s^3."""
+    """The polynomial of degree 10 in s, as pieces of degree 2 joined by Horner's rule in s^3."""
 
     def piece(k: int) -> Array:
         powers = (eye, s, square)

@@ -1,1 +1,1 @@
-"""Reading JAX programs: parameters of equations, the walk over them, arguments and activations."""
+"""Reading JAX programs: the parameters of equations, the walk over them, arguments, and observed arrays."""

@@ -1,4 +1,4 @@
-"""Reading jaxprs: the one file that knows how JAX lays out its programs, on every supported release."""
+"""Reading jaxprs: the one file that knows the form of JAX's programs, for every supported release."""
 
 import dataclasses
 import functools
@@ -55,7 +55,7 @@ class ShardMap:
 
 @dataclasses.dataclass(frozen=True)
 class Live:
-    """The part of a program that is used: its equations, each with which of its outputs are, and its inputs."""
+    """The part of a program that is used: equations, each with a flag for every output, and a flag for every input."""
 
     equations: list[tuple[Any, list[bool]]]
     inputs: list[bool]
@@ -94,7 +94,7 @@ def call(eqn: Any) -> Body | None:
 
 
 def live(program: Body, needed: Sequence[bool] | None = None) -> Live:
-    """What the needed outputs of a program use."""
+    """The equations and inputs from which the needed outputs of a program are computed."""
     outvars = program.jaxpr.outvars
     used = {
         v for v, use in zip(outvars, needed or [True] * len(outvars), strict=True) if use and _is_variable(v)
@@ -180,7 +180,7 @@ def _libraries() -> tuple[str, ...]:
 
 
 def source(eqn: Any) -> str:
-    """Where the user's program wrote an equation, as "file:line (function)"; empty where that is not known."""
+    """The line of the user's program that made an equation, as "file:line (function)"; empty if it is not known."""
     traceback = eqn.source_info.traceback
     frames = traceback.frames if traceback is not None else ()
     for frame in frames:

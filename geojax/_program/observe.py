@@ -1,4 +1,4 @@
-"""Running a program on arrays and keeping what its products read."""
+"""Running a program on arrays and keeping the arrays that certain equations read."""
 
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -8,54 +8,38 @@ from jaxtyping import Array
 
 from geojax._core.loops import vary_with
 from geojax._program import jaxprs
-
-Place = tuple[int, ...]
+from geojax._program.walk import Cursor, Place, walk
 
 
 def observe(
     program: jaxprs.Body, arguments: Sequence[Any], places: Collection[Place]
 ) -> dict[Place, list[Array]]:
-    """The inputs of the equations at ``places``; inside a scan they are stacked over its steps.
-
-    A place is the path of equations, by identity, that leads to an equation through calls and scans.
-    """
-    seen: dict[Place, list[Array]] = {}
-    _run(program, list(arguments), (), frozenset(places), seen, None)
-    return seen
+    """The inputs of the equations at ``places``; those of an equation inside a scan are stacked over its steps."""
+    kept: dict[Place, list[Array]] = {}
+    _run(program, arguments, frozenset(places), kept, Cursor())
+    return kept
 
 
 def _run(
     program: jaxprs.Body,
-    arguments: list[Any],
-    place: Place,
-    wanted: frozenset[Place],
-    seen: dict[Place, list[Array]],
-    needed: Sequence[bool] | None,
+    arguments: Sequence[Any],
+    places: frozenset[Place],
+    kept: dict[Place, list[Array]],
+    cursor: Cursor,
 ) -> list[Any]:
-    env: dict[Any, Any] = dict(zip(program.jaxpr.constvars, program.consts, strict=True))
-    env.update(zip(program.jaxpr.invars, arguments, strict=True))
+    def step(eqn: Any, values: list[Any]) -> list[Any]:
+        here = (*cursor.place, id(eqn))
+        if here in places:
+            kept[here] = values
+        if eqn.primitive.name == "scan" and any(place[: len(here)] == here for place in places):
+            return _scan(eqn, values, places, kept, here)
+        return jaxprs.evaluate(eqn, values)
 
-    def read(atom: Any) -> Any:
-        return atom.val if isinstance(atom, jaxprs.Literal) else env.get(atom)
-
-    for eqn, used in jaxprs.live(program, needed).equations:
-        values = [read(atom) for atom in eqn.invars]
-        here = (*place, id(eqn))
-        body = jaxprs.call(eqn)
-        if here in wanted:
-            seen[here] = values
-        if body is not None:
-            outputs = _run(body, values, here, wanted, seen, used)
-        elif eqn.primitive.name == "scan" and any(key[: len(here)] == here for key in wanted):
-            outputs = _scan(eqn, values, here, wanted, seen)
-        else:
-            outputs = jaxprs.evaluate(eqn, values)
-        env.update(zip(eqn.outvars, outputs, strict=True))
-    return [read(atom) for atom in program.jaxpr.outvars]
+    return walk(program, arguments, step, constant=lambda number: number, unused=None, cursor=cursor)
 
 
 def _scan(
-    eqn: Any, values: list[Any], place: Place, wanted: frozenset[Place], seen: dict[Place, list[Array]]
+    eqn: Any, values: list[Any], places: frozenset[Place], kept: dict[Place, list[Array]], here: Place
 ) -> list[Any]:
     parts = jaxprs.scan(eqn)
     split = parts.num_consts + parts.num_carry
@@ -65,12 +49,12 @@ def _scan(
     ) -> tuple[list[Any], tuple[list[Any], dict[Place, list[Array]]]]:
         inside: dict[Place, list[Array]] = {}
         arguments = [*values[: parts.num_consts], *carry, *rows]
-        outs = _run(parts.body, arguments, place, wanted, inside, None)
+        outs = _run(parts.body, arguments, places, inside, Cursor(here))
         return outs[: parts.num_carry], (outs[parts.num_carry :], inside)
 
     start = vary_with(values[parts.num_consts : split], values)
     final, (stacked, inside) = jax.lax.scan(
         step, start, values[split:], length=parts.length, reverse=parts.reverse
     )
-    seen.update(inside)
+    kept.update(inside)
     return [*final, *stacked]

@@ -6,6 +6,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from geojax._core.checks import described
 from geojax.architectures.models.bert import bert
 from geojax.architectures.models.gpt2 import gpt2
 from geojax.architectures.models.llama import llama
@@ -25,18 +26,20 @@ ARCHITECTURES: dict[str, Callable[[Mapping[str, Any]], Architecture]] = {
 def from_config(config: Mapping[str, Any] | str | PathLike[str]) -> Architecture:
     """The architecture that a Hugging Face config.json describes.
 
-    The family is read from ``model_type``, the class from ``architectures``: a body alone ("BertModel") ends in its
-    last hidden states, the class with the usual head in its scores; without that field it is the latter.
+    The field ``model_type`` says the family, the field ``architectures`` the class. The body alone ("BertModel")
+    returns its last hidden states, the class with the usual head ("BertForMaskedLM") returns scores. Without the second
+    field the model has the head.
 
     Args:
         config: The fields, the path of a config.json, or that of a folder that holds one.
 
     Returns:
-        The `Architecture`; its ``shapes()`` say which tensors a checkpoint must have.
+        The `Architecture`; its ``shapes()`` are those of the tensors that a checkpoint must have.
 
     Raises:
-        ValueError: For an unknown model type, a field that is missing or wrong, fields that contradict each other, or a
-            file that is not a JSON object.
+        ValueError: If the model type is unknown, a field is missing or wrong, fields contradict each other, or the file
+            is not a JSON object.
+        TypeError: If config is neither a dict nor a path.
         OSError: If the file cannot be read.
 
     Differentiation: none; reads a description.
@@ -50,6 +53,10 @@ def from_config(config: Mapping[str, Any] | str | PathLike[str]) -> Architecture
 
     References: [Wolf2020]
     """
+    if not isinstance(config, Mapping | str | PathLike):
+        raise TypeError(
+            f"from_config: config is {described(config)}; expected the fields of a config.json as a dict, or its path."
+        )
     fields = config if isinstance(config, Mapping) else _read(Path(config))
     kind = fields.get("model_type")
     if kind not in ARCHITECTURES:

@@ -1,4 +1,4 @@
-"""The command line: `geojax COMMAND ...`. Only click is imported before a command needs more."""
+"""The command line: `geojax COMMAND ...`. Everything but click is imported when a command needs it."""
 
 import sys
 from collections.abc import Sequence
@@ -10,10 +10,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command; the exit code is 0 for success, 1 for a failed check, 2 for wrong input, 130 if interrupted.
 
     Args:
-        arguments: What follows the program's name; what the shell gave, if None.
+        arguments: The command and its arguments; if None, those of the process.
 
     Raises:
-        SystemExit: With the same codes, where the arguments themselves are wrong or ask for help or the version.
+        SystemExit: With the same codes, if the arguments are wrong, or ask for help or the version.
     """
     try:
         from geojax.cli.application import run

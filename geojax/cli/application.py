@@ -2,22 +2,21 @@
 
 import errno
 import os
-import signal
 import sys
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import click
 
 import geojax
+from geojax._core.optional import missing_module
 from geojax.cli.commands.align import align
 from geojax.cli.commands.barrier import barrier
 from geojax.cli.commands.demo import demo
 from geojax.cli.commands.inspect import inspect
 from geojax.cli.commands.merge import merge
 from geojax.cli.commands.symmetries import symmetries
-from geojax.cli.screen.errors import EXTRAS, CheckError, InputError, missing_module
+from geojax.cli.screen.errors import EXTRAS, CheckError, InputError
+from geojax.cli.screen.signals import ended_by_signals
 
 DEFECT = 70
 BROKEN_PIPE = 128 + 13
@@ -37,8 +36,8 @@ Completion: put this in ~/.bashrc (for others zsh_source or fish_source):
 def application() -> None:
     """geojax: spaces, the groups that act on them, and distances modulo those groups, as JAX transforms.
 
-    The commands look into model files, find the symmetries of the functions that the models compute, bring models
-    into one frame, and merge them.
+    The commands inspect model files, find the symmetries of the functions that the models compute, align models, and
+    merge them.
     """
 
 
@@ -47,12 +46,12 @@ for command in (inspect, symmetries, align, merge, barrier, demo):
 
 
 def run(arguments: list[str]) -> int:
-    """Runs the command that the arguments name; the exit code."""
+    """Runs the command that the arguments name, and returns the exit code."""
     debug = "--debug" in arguments or bool(os.environ.get("GEOJAX_DEBUG"))
     if "_GEOJAX_COMPLETE" in os.environ:
         application.main(arguments, prog_name="geojax")
     try:
-        with _terminating(), application.make_context("geojax", arguments) as context:
+        with ended_by_signals(), application.make_context("geojax", arguments) as context:
             return application.invoke(context) or 0
     except click.exceptions.Exit as stop:
         raise SystemExit(stop.exit_code) from None
@@ -64,7 +63,7 @@ def run(arguments: list[str]) -> int:
         print("geojax: interrupted; nothing was written.", file=sys.stderr)
         return 130
     except BrokenPipeError:
-        # Whoever read the output has gone; the interpreter must not find out once more when it closes.
+        # The reader of the output has gone. Without this the interpreter would fail again when it closes stdout.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
     except Exception as error:
@@ -75,26 +74,8 @@ def run(arguments: list[str]) -> int:
         return code
 
 
-@contextmanager
-def _terminating() -> Iterator[None]:
-    """Lets a request to terminate unwind the program, so that temporary files are removed."""
-
-    def leave(number: int, frame: object) -> None:
-        sys.exit(128 + number)
-
-    try:
-        before = signal.signal(signal.SIGTERM, leave)
-    except ValueError:  # not in the main thread: the host program answers signals
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
 def _explain(error: Exception) -> tuple[str, int]:
-    """What to print for an error, and the exit code."""
+    """The message for an error, and the exit code."""
     if isinstance(error, CheckError):
         return str(error), 1
     if isinstance(error, InputError):
@@ -104,7 +85,7 @@ def _explain(error: Exception) -> tuple[str, int]:
     if isinstance(error, ModuleNotFoundError):
         missing = (error.name or "").partition(".")[0]
         if missing in EXTRAS:
-            return missing_module(missing, "this command", EXTRAS[missing]), 2
+            return missing_module("this command", missing, EXTRAS[missing]), 2
     return (
         f"{type(error).__name__}: {error}\n"
         "geojax: this should not happen. Please report it with what --debug prints."
@@ -112,7 +93,7 @@ def _explain(error: Exception) -> tuple[str, int]:
 
 
 def _system(error: OSError) -> str:
-    """An error of the operating system, with what to do where that is clear."""
+    """The message for an error of the operating system, with a remedy if there is an obvious one."""
     place = f"{error.filename}: " if error.filename else ""
     remedy = {
         errno.ENOENT: " Check the spelling; relative paths start at the current folder.",

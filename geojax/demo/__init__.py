@@ -1,1 +1,1 @@
-"""The main job: two networks that were trained apart become one."""
+"""The demonstration: two networks that were trained separately are merged into one."""

@@ -1,4 +1,4 @@
-"""The images of the demonstration: scikit-learn's digits, or a folder of idx files such as Fashion-MNIST."""
+"""The images of the demonstration: the digits of scikit-learn, or a folder of idx files such as Fashion-MNIST."""
 
 import dataclasses
 import gzip
@@ -30,7 +30,7 @@ class Data:
     """Grey images with their classes, divided for training and testing.
 
     Attributes:
-        name: What the data set is called in tables and results.
+        name: Name of the data set in tables and results.
         train_images: [n, height, width, 1], float32 from 0 to 1.
         train_labels: [n], int32 from 0.
         test_images: As train_images.
@@ -74,8 +74,8 @@ def idx_folder(folder: Path) -> Data:
     """Reads a data set from a folder with four idx files, plain or compressed with gzip.
 
     Raises:
-        DataError: If the folder or a file is missing, a file is cut short, is of another kind or holds other images
-            than it says, or images and labels differ in number.
+        DataError: If the folder or a file is missing, a file is truncated, has another format or contradicts its
+            header, or images and labels differ in number.
     """
     if not folder.exists():
         raise DataError(f"--data: {folder} does not exist. {MENDING}")

@@ -1,5 +1,5 @@
-"""What can go wrong that the person who started the demonstration can mend."""
+"""Errors that the person who started the demonstration can correct."""
 
 
 class DemoError(Exception):
-    """One line for the terminal: what is wrong, where, and how to mend it."""
+    """One line for the terminal: what is wrong, where, and how to correct it."""

@@ -1,4 +1,4 @@
-"""The experiment: train two networks, align the second with the first, merge them half-way, repair the result."""
+"""The experiment: train two networks, align the second with the first, average them, repair the average."""
 
 import dataclasses
 import functools
@@ -21,7 +21,7 @@ from geojax.typing import Key, Params
 ALIGNMENTS = ("weights", "activations", "both")
 VARIANTS = ("naive", *ALIGNMENTS, "repaired")
 SHOWN = 2
-"""Images that `infer` reads the program with; their number does not matter."""
+"""Number of images that `infer` traces the program with; any number gives the same spec."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,13 +29,13 @@ class Plan:
     """What is trained and how it is measured.
 
     Attributes:
-        widths: Hidden width of each multilayer perceptron; one pair is trained for each.
-        channels: Output channels of the convolutional pair's layers.
-        mlp_epochs: Passes over the data of the multilayer perceptrons.
+        widths: Hidden widths of the multilayer perceptrons; one pair is trained for each.
+        channels: Number of channels of each layer of the convolutional nets.
+        mlp_epochs: Passes over the data for the multilayer perceptrons.
         conv_epochs: The same for the convolutional nets.
-        batch: Images in a training step.
-        calibration: Training images whose activations are compared and repaired.
-        num: Points at which each path is looked at, odd so that the midpoint is one.
+        batch: Number of images in a training step.
+        calibration: Number of training images whose activations are compared and repaired.
+        num: Number of points on each path; odd, so that the midpoint is one of them.
     """
 
     widths: tuple[int, ...]
@@ -52,12 +52,12 @@ class Job:
     """One architecture.
 
     Attributes:
-        name: What it is called in tables and results.
-        model: What is trained.
+        name: Its name in tables and results.
+        model: The model to train.
         apply: The model's class scores, ``apply(params, images)``.
-        reference: The same function in the form that a textbook gives it, for `infer` and `collect` to read.
+        reference: The same function written as in a textbook, for `infer` and `collect` to trace.
         epochs: Passes over the data.
-        batch: Images in a training step.
+        batch: Number of images in a training step.
         rate: Learning rate at the beginning.
     """
 
@@ -72,7 +72,7 @@ class Job:
 
 @dataclasses.dataclass(frozen=True)
 class Path:
-    """What was measured between the two networks along one path, on the test images."""
+    """Measurements along one path between the two networks, on the test images."""
 
     times: np.ndarray
     curve: np.ndarray
@@ -83,15 +83,15 @@ class Path:
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """Everything that one architecture gave.
+    """All results for one architecture.
 
     Attributes:
         name: Its name in tables and results.
-        spec: The symmetry that `infer` found.
+        spec: The symmetry, from `infer`.
         losses: Test loss of the two networks.
         accuracies: Their test accuracy.
         paths: One `Path` for each of `VARIANTS`.
-        chosen: The alignment that was repaired: the one with the lowest midpoint loss on the calibration images.
+        chosen: The alignment that was repaired: the one whose midpoint has the lowest loss on the calibration images.
     """
 
     name: str
@@ -114,13 +114,13 @@ class Outcome:
 
 @dataclasses.dataclass(frozen=True)
 class Step:
-    """A piece of work is about to begin or has been finished.
+    """A report of progress.
 
     Attributes:
-        stage: What is being done, as a person would say it.
-        done: Pieces of the stage that are finished.
-        total: Pieces that the stage has.
-        note: A number worth showing beside it.
+        stage: Name of the stage.
+        done: Number of finished parts of the stage.
+        total: Number of parts of the stage.
+        note: A text to show beside it.
     """
 
     stage: str
@@ -141,12 +141,12 @@ def jobs(data: Data, plan: Plan) -> list[Job]:
 
 
 def scores(model: nn.Module) -> Callable[[Params, Images], Array]:
-    """The model as a function of its parameters and images alone."""
+    """The model as a function of its parameters and images."""
     return lambda params, images: jnp.asarray(model.apply(params, images))
 
 
 def run(job: Job, data: Data, plan: Plan, key: Key, report: Callable[[Step], None]) -> Outcome:
-    """Trains, aligns, merges and repairs one pair of networks; ``report`` hears of each step."""
+    """Trains, aligns, merges and repairs one pair of networks; ``report`` is called at each step."""
     train_key, choice_key, match_key = jax.random.split(key, 3)
     images, labels = jnp.asarray(data.train_images), jnp.asarray(data.train_labels)
     params_a, params_b = _train(job, images, labels, train_key, report)
@@ -176,7 +176,7 @@ def _train(job: Job, images, labels, key: Key, report) -> tuple[Params, Params]:
 def _align(job: Job, spec, params_a, params_b, shown, key: Key, report) -> dict[str, Params]:
     """The second network moved onto the first by each method."""
     weights_a, weights_b = (_without_statistics(params) for params in (params_a, params_b))
-    found: dict[str, Any] = {}
+    results: dict[str, Any] = {}
     for number, name in enumerate(ALIGNMENTS):
         report(Step("alignment", number, len(ALIGNMENTS), name))
         if name == "weights":
@@ -184,17 +184,17 @@ def _align(job: Job, spec, params_a, params_b, shown, key: Key, report) -> dict[
         elif name == "activations":
             result = symmetry.activation_matching(spec, job.reference, params_a, params_b, shown)
         else:
-            element = found["activations"].element
+            element = results["activations"].element
             start = {group: element[group] for group in element if spec.groups[group].kind == "permutation"}
             result = symmetry.weight_matching(spec, weights_a, weights_b, key=key, init=start)
-        found[name] = jax.block_until_ready(result)
+        results[name] = jax.block_until_ready(result)
     report(Step("alignment", len(ALIGNMENTS), len(ALIGNMENTS)))
     act = jax.jit(functools.partial(symmetry.act, spec))
-    return {name: act(result.element, params_b) for name, result in found.items()}
+    return {name: act(result.element, params_b) for name, result in results.items()}
 
 
 def _without_statistics(params: Params) -> Params:
-    """The parameters with running statistics at zero: they are activations, and no weights to be matched."""
+    """The parameters with zeros for running statistics, because these are activations and not weights to match."""
     return {
         name: part if name == "params" else jax.tree.map(jnp.zeros_like, part)
         for name, part in params.items()

@@ -34,13 +34,14 @@ class Mlp(nn.Module):
 class ConvNet(nn.Module):
     """Three convolutions with batch normalisation, flattened into a dense layer.
 
-    The first convolution looks at patches and brings images to about 4 x 4; the others halve that twice.
+    The first convolution reduces images to about 4 x 4; each of the others halves that.
 
     Attributes:
         channels: Output channels of each convolution.
         num_classes: Number of outputs.
-        convolution: What computes the convolutions: None is `jax.lax.conv_general_dilated`; `convolve_by_patches` has
-            the same values and is much faster on CPU under `jax.vmap` and inside compiled loops.
+        convolution: The function that computes convolutions; None means `jax.lax.conv_general_dilated`.
+            `convolve_by_patches` has the same values and is much faster on CPU under `jax.vmap` and inside compiled
+            loops.
     """
 
     channels: int
@@ -51,7 +52,7 @@ class ConvNet(nn.Module):
     def __call__(
         self, images: Float[Array, "batch height width 1"], train: bool = False
     ) -> Float[Array, "batch k"]:
-        """Class scores of each image; with ``train`` from the batch's own statistics."""
+        """Class scores of each image; with ``train`` the batch's own statistics are used."""
         x = images
         patch = min(images.shape[1:3]) // 4
         for side, stride in ((max(3, patch), patch), (2, 2), (2, 2)):
@@ -70,10 +71,9 @@ def convolve_by_patches(
     padding: str | Sequence[tuple[int, int]],
     **_: Any,
 ) -> Float[Array, "batch rows columns features"]:
-    """A plain convolution of images as one matrix product of their patches with the kernel.
+    """A plain convolution of images, as one matrix product of their patches with the kernel.
 
-    XLA on CPU has a fast matrix product in every place, but a fast convolution neither under `vmap` over kernels nor
-    inside loops.
+    On CPU XLA's matrix product is always fast, but its convolution is slow under `vmap` over kernels and inside loops.
     """
     if isinstance(padding, str):
         padding = jax.lax.padtype_to_pads(images.shape[1:3], kernel.shape[:2], window_strides, padding)

@@ -20,7 +20,7 @@ INK = "#222222"
 
 
 def picture(data_name: str, outcome: Outcome) -> bytes:
-    """A PNG: the test loss from one network to the other along every path, whole on the left, close up on the right."""
+    """A PNG of the test loss along every path between the networks; on the right a close-up of the aligned paths."""
     figure = Figure(figsize=(11, 4.6), dpi=150, layout="constrained")
     FigureCanvasAgg(figure)
     whole, close = figure.subplots(1, 2, width_ratios=(1, 1.15))

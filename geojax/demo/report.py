@@ -1,4 +1,4 @@
-"""The results of the demonstration: tables for the terminal, numbers for programs, files that are whole or absent."""
+"""The results of the demonstration: tables for the terminal, JSON, and files that are complete or absent."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from geojax.demo.experiment import VARIANTS, Outcome
 
 
 def results(data_name: str, outcomes: list[Outcome]) -> bytes:
-    """The test-set figures of all models as JSON."""
+    """The results of all models on the test images, as JSON."""
     models = {
         outcome.name: {
             "endpoints": {"loss": outcome.loss, "accuracy": outcome.accuracy},
@@ -32,7 +32,7 @@ def results(data_name: str, outcomes: list[Outcome]) -> bytes:
 
 
 def table(data_name: str, outcome: Outcome) -> Table:
-    """Loss barrier and midpoint of every variant, beside the networks themselves."""
+    """Loss barrier and midpoint of every variant, and the networks themselves."""
     shown = Table(
         title=f"{outcome.name} on {data_name}, test images", box=box.SIMPLE_HEAD, title_justify="left"
     )
@@ -70,12 +70,12 @@ class OutputError(DemoError):
 
 
 def label(outcome: Outcome, name: str) -> str:
-    """What a variant is called, with the alignment that was repaired."""
+    """Name of a variant; for the repaired one with its alignment."""
     return LABELS[name] + (f" ({outcome.chosen})" if name == "repaired" else "")
 
 
 def claim_folder(folder: Path) -> None:
-    """Makes the output folder and tries that files can be written there.
+    """Makes the output folder and checks that files can be written there.
 
     Raises:
         OutputError: If it cannot be made or written to.
@@ -92,10 +92,10 @@ def claim_folder(folder: Path) -> None:
 
 
 def write_all(folder: Path, files: dict[str, bytes]) -> None:
-    """Writes files that are whole or absent: each under a temporary name first, all renamed at the end.
+    """Writes files under temporary names first, and renames them when all are complete.
 
     Raises:
-        OutputError: If the disk refuses; the temporary files are removed.
+        OutputError: If a file cannot be written; the temporary files are removed.
     """
     waiting: list[tuple[str, Path]] = []
     try:

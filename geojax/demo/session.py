@@ -1,16 +1,14 @@
-"""One run of the demonstration: read, train and merge with progress on the terminal, print, write."""
+"""One run of the demonstration: reads, trains and merges with progress on the terminal, prints, writes."""
 
-import signal
-import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import jax
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from geojax.cli.screen.signals import ended_by_signals
 from geojax.demo.data import Data, digits, idx_folder
 from geojax.demo.errors import DemoError as DemoError
 from geojax.demo.experiment import Job, Outcome, Plan, Step, jobs
@@ -19,7 +17,7 @@ from geojax.demo.pictures import picture
 from geojax.demo.report import claim_folder, results, table, write_all
 
 SMALL = 10_000
-"""Training sets up to this size are passed over more often."""
+"""Training sets up to this size get more epochs."""
 
 
 def run(
@@ -49,7 +47,7 @@ def run(
         f"{data.num_classes} classes"
     )
     outcomes = []
-    with _terminating():
+    with ended_by_signals():
         for number, job in enumerate(jobs(data, plan)):
             key = jax.random.fold_in(jax.random.key(seed), number)
             outcome = _with_progress(job, data, plan, key, console)
@@ -95,21 +93,3 @@ def _print(outcome: Outcome, data: Data, console: Console) -> None:
     console.print(str(outcome.spec), highlight=False, markup=False, soft_wrap=True)
     console.print()
     console.print(table(data.name, outcome))
-
-
-@contextmanager
-def _terminating() -> Iterator[None]:
-    """Lets a request to terminate unwind the program, so that temporary files are removed."""
-
-    def leave(number: int, frame: object) -> None:
-        sys.exit(128 + number)
-
-    try:
-        before = signal.signal(signal.SIGTERM, leave)
-    except ValueError:  # not in the main thread: the host program answers signals
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

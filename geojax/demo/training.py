@@ -24,10 +24,10 @@ def cross_entropy(scores: Float[Array, "n k"], labels: Labels) -> Float[Array, "
 def train(
     model: nn.Module, images: Images, labels: Labels, keys: Key, *, epochs: int, batch: int, rate: float
 ) -> Iterator[tuple[Params, Float[Array, " models"]]]:
-    """Trains one network for each key with Adam, all in the same program, from different starts in different orders.
+    """Trains one network for each key with Adam, all in one program, with different starts and orders of the data.
 
-    Yields after each epoch the variables of all networks, with a leading axis over them, and each one's mean loss over
-    the epoch. The rate falls to zero along a half cosine.
+    After each epoch it yields the variables of all networks, with a leading axis over them, and the mean loss of each
+    over the epoch. The learning rate falls to zero along a half cosine.
     """
     batch = min(batch, len(images))
     steps = len(images) // batch
@@ -72,7 +72,7 @@ def measure(
     *,
     batch: int = 250,
 ) -> tuple[Float[Array, ""], Float[Array, ""]]:
-    """Mean cross entropy and accuracy of a model on images, batch after batch in one compiled loop."""
+    """Mean cross entropy and accuracy of a model on images, batch by batch in one compiled loop."""
 
     def sums(rows: tuple[Array, Array]) -> tuple[Array, Array]:
         some, classes = rows

@@ -1,6 +1,6 @@
-"""Files: parameters to and from safetensors, orbax and flax; merging and aligning files tensor by tensor.
+"""Files: reading and writing safetensors, orbax and flax; merging and aligning files tensor by tensor.
 
-What needs more than JAX and numpy is loaded when it is first used, so that looking into a file is quick.
+Modules that need more than JAX and numpy are loaded when they are first used, so that opening a file is quick.
 """
 
 from typing import TYPE_CHECKING

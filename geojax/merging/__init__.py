@@ -6,6 +6,7 @@ from geojax._core.halls import hall
 
 if TYPE_CHECKING:
     from geojax.merging.activations.repair import repair
+    from geojax.merging.aligned import WeightMatching
     from geojax.merging.averages.aggregation import (
         AggregationResult,
         aggregate,
@@ -50,6 +51,7 @@ __all__ = [
     "KarcherResult",
     "PlaneResult",
     "ReversibleMerge",
+    "WeightMatching",
     "WeightSubspace",
     "aggregate",
     "alignment_report",
@@ -105,6 +107,7 @@ _DEFINED_IN = {
     "PlaneResult": "geojax.merging.paths.plane",
     "ReversibleMerge": "geojax.merging.tasks.reversible",
     "DiverseSelectionResult": "geojax.merging.averages.diversity",
+    "WeightMatching": "geojax.merging.aligned",
     "WeightSubspace": "geojax.merging.averages.weight_subspace",
     "aggregate": "geojax.merging.averages.aggregation",
     "alignment_report": "geojax.merging.paths.alignment_report",

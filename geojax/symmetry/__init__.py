@@ -6,9 +6,11 @@ from geojax._core.halls import hall
 
 if TYPE_CHECKING:
     from geojax.symmetry import layers, rankings, units
-    from geojax.symmetry.action.elements import act, compose, identity, inverse, random_element
+    from geojax.symmetry.action.acting import act
+    from geojax.symmetry.action.elements import compose, identity, inverse, random_element
+    from geojax.symmetry.action.facts import VerifyResult
     from geojax.symmetry.action.groups import Group
-    from geojax.symmetry.action.spec import SymmetrySpec, VerifyResult
+    from geojax.symmetry.action.spec import SymmetrySpec
     from geojax.symmetry.inference.collect import collect
     from geojax.symmetry.inference.dimension import (
         functional_dimension,
@@ -32,13 +34,12 @@ if TYPE_CHECKING:
         automorphism_count,
     )
     from geojax.symmetry.orbits.canonical import (
-        RescalingResult,
         canonical_permutation,
         canonicalize,
         fold_scales,
-        min_norm_rescaling,
         permutation_count,
     )
+    from geojax.symmetry.orbits.rescaling import RescalingResult, min_norm_rescaling
     from geojax.symmetry.orbits.teleport import TeleportResult, teleport, with_teleportation
 
 __all__ = [
@@ -87,11 +88,11 @@ _DEFINED_IN = {
     "AsymmetricMask": "geojax.symmetry.orbits.asymmetry",
     "Group": "geojax.symmetry.action.groups",
     "MatchingResult": "geojax.symmetry.matching.by_weights",
-    "RescalingResult": "geojax.symmetry.orbits.canonical",
+    "RescalingResult": "geojax.symmetry.orbits.rescaling",
     "SymmetrySpec": "geojax.symmetry.action.spec",
     "TeleportResult": "geojax.symmetry.orbits.teleport",
-    "VerifyResult": "geojax.symmetry.action.spec",
-    "act": "geojax.symmetry.action.elements",
+    "VerifyResult": "geojax.symmetry.action.facts",
+    "act": "geojax.symmetry.action.acting",
     "activation_matching": "geojax.symmetry.matching.by_activations",
     "apply_asymmetric": "geojax.symmetry.orbits.asymmetry",
     "asymmetric_mask": "geojax.symmetry.orbits.asymmetry",
@@ -108,7 +109,7 @@ _DEFINED_IN = {
     "infer": "geojax.symmetry.inference.infer",
     "inverse": "geojax.symmetry.action.elements",
     "layers": "geojax.symmetry.layers",
-    "min_norm_rescaling": "geojax.symmetry.orbits.canonical",
+    "min_norm_rescaling": "geojax.symmetry.orbits.rescaling",
     "orbit_dimension": "geojax.symmetry.inference.dimension",
     "permutation_count": "geojax.symmetry.orbits.canonical",
     "random_element": "geojax.symmetry.action.elements",

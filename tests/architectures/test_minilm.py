@@ -40,11 +40,19 @@ class MiniLM:
         with gj.io.open_safetensors(FOLDER) as file:
             self.names = list(file)
             self.params = {name: jnp.array(leaf) for name, leaf in self.arch.select(file).items()}
-        self.spec = gj.symmetry.infer(self.arch.apply, self.arch.shapes(), *self.arch.inputs())
         self.compiled = jax.jit(functools.partial(embeddings, self.arch))
-        self.act = jax.jit(functools.partial(gj.symmetry.act, self.spec))
-        self.planted = gj.symmetry.random_element(self.spec, jax.random.key(0))
-        self.moved = self.act(self.planted, self.params)
+
+    @functools.cached_property
+    def spec(self):
+        return gj.symmetry.infer(self.arch.apply, self.arch.shapes(), *self.arch.inputs())
+
+    @functools.cached_property
+    def act(self):
+        return jax.jit(functools.partial(gj.symmetry.act, self.spec))
+
+    @functools.cached_property
+    def moved(self):
+        return self.act(gj.symmetry.random_element(self.spec, jax.random.key(0)), self.params)
 
     def embed(self, params):
         return np.asarray(self.compiled(params, TOKENS, PRESENT))
@@ -56,7 +64,7 @@ class MiniLM:
 
 
 def embeddings(arch, params, tokens, present):
-    """The mean of the last hidden states of the tokens that are there, of length one."""
+    """The mean of the last hidden states of the tokens that are present, normalised to length one."""
     states = arch.apply(params, tokens, present)
     mean = jnp.sum(states * present[..., None], axis=1) / jnp.sum(present, axis=1, keepdims=True)
     return mean / jnp.linalg.norm(mean, axis=1, keepdims=True)
@@ -87,11 +95,16 @@ def test_matches_published_cosines(minilm):
     np.testing.assert_allclose(vectors @ vectors.T, COSINES, atol=5.1e-5)
 
 
+# The symmetry of these layers, one layer at a time and small, is in test_symmetry.py; here it is at full size.
+
+
+@pytest.mark.full
 def test_group_is_that_of_six_layers(minilm):
     assert collections.Counter(found(minilm.spec)) == collections.Counter(LAYER * 6)
     assert minilm.spec.dimension == 6 * 2 * 12 * 32**2
 
 
+@pytest.mark.full
 def test_similarities_free_the_stream(minilm):
     """Cosines depend neither on the order nor on the signs of the units, nor on the scale of the last norm."""
 
@@ -104,6 +117,7 @@ def test_similarities_free_the_stream(minilm):
     assert more == collections.Counter([permutation(384), sign(384), scaling(1)])
 
 
+@pytest.mark.full
 def test_law_random_elements_leave_embeddings_unchanged(minilm):
     """The element mixes the bases of every head by matrices with condition numbers of some tens, in float32."""
     assert largest_difference(minilm.moved, minilm.params) > 0.5
@@ -115,11 +129,13 @@ def test_law_random_elements_leave_embeddings_unchanged(minilm):
     assert np.max(np.abs(minilm.embed(half) - minilm.embed(minilm.params))) > 1e-2
 
 
+@pytest.mark.full
 def test_planted_element_is_recovered_from_the_file(minilm):
     """Permutations, heads and bases: after alignment all 22 million parameters are where they were."""
     assert largest_difference(minilm.back, minilm.params) < 1e-5
 
 
+@pytest.mark.full
 def test_merging_with_the_scrambled_copy_returns_the_model(minilm):
     naive = gj.merging.interpolate(minilm.params, minilm.moved, 0.5)
     merged = gj.merging.interpolate(minilm.params, minilm.back, 0.5)

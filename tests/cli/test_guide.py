@@ -19,6 +19,7 @@ def comparable(text):
     return re.sub(r"[█─]", "", NUMBER.sub("#", SIZE.sub("# B", text))).split()
 
 
+@pytest.mark.full  # each command has its tests in commands/
 def test_the_guide_runs_as_printed(tmp_path, monkeypatch, run):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.path", sys.path[:])

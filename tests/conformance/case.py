@@ -18,7 +18,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from tests.conformance.leaves import is_floating, stacked
+from tests.conformance.programs import Programs
+
 BATCH = 4  # as many as there are virtual devices
+DERIVATIVES = (
+    "gradient_matches_differences",
+    "forward_equals_reverse",
+    "grad_vmap_equals_loop",
+    "gradient_finite_at_edges",
+)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -40,7 +49,13 @@ class Case:
         nan_arguments: Positions that are poisoned with NaN; by default every one that holds floating numbers.
         tolerance: Relative difference allowed between two ways to compute the same thing in float64. Compiled code may
             reorder sums, so it is a number of ulp, not zero; for iterative functions it is what `tol` promises.
+        surrogate: For a declared derivative that is not the true one (straight through, reversed): takes the same
+            arguments and returns a result of the same structure, whose difference quotients are those of the declared
+            derivative.
+        params: Positions of the arguments that are trees of parameters, which may hold leaves that are no arrays.
+            By default every argument that is a dict; say otherwise where a dict is something else.
         exemptions: {name of a check: why it does not apply}.
+        careful: Whether the core programs are compiled as those of other tests are; the harness sets it.
     """
 
     name: str
@@ -54,7 +69,10 @@ class Case:
     edges: Mapping[str, Callable[[Any], tuple[Any, ...]]] = dataclasses.field(default_factory=dict)
     nan_arguments: tuple[int, ...] | None = None
     tolerance: float = 1e-11
+    surrogate: Callable[..., Any] | None = None
+    params: tuple[int, ...] | None = None
     exemptions: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    careful: bool = False
 
     def __post_init__(self) -> None:
         for check, reason in self.exemptions.items():
@@ -70,7 +88,7 @@ class Case:
         """Call the public function with traced arguments."""
         return (self.call or self.function)(*arguments)
 
-    # What several checks need is computed once.
+    # What several checks need is computed once; the compiled programs are in programs.py.
 
     @functools.cached_property
     def items(self) -> list[tuple[Any, ...]]:
@@ -80,59 +98,64 @@ class Case:
     @functools.cached_property
     def batch(self) -> tuple[Any, ...]:
         """The same arguments, stacked."""
-        return jax.tree.map(lambda *leaves: jnp.stack(leaves), *self.items)
+        return stacked(self.items)
 
     @functools.cached_property
-    def _traces(self) -> list[None]:
-        """One entry for each time that `_counted` was traced."""
-        return []
+    def tangents(self) -> list[tuple[Any, ...]]:
+        """A direction for each of the items."""
+        return [self._tangents(item) for item in self.items]
 
-    def _counted(self, *arguments: Any) -> list[Any]:
-        """The leaves of a call's result, and a note that it was traced.
-
-        Both batched forms are made of this: the name is one, the names of a list's items are the same whichever way it
-        was batched, and so the compilation cache knows the second.
-        """
-        leaves, self._structure["result"] = jax.tree.flatten(self(*arguments))
-        self._traces.append(None)
-        return leaves
+    def _tangents(self, item: tuple[Any, ...]) -> tuple[Any, ...]:
+        if self.directions is not None:
+            return self.directions(jax.random.key(13), item)
+        rng = np.random.default_rng(13)
+        draw = lambda leaf: np.asarray(rng.normal(size=jnp.shape(leaf)), jnp.result_type(leaf))
+        return jax.tree.map(draw, self.chosen(item))
 
     @functools.cached_property
-    def _structure(self) -> dict[str, Any]:
-        """The structure of the result, once it has been traced."""
-        return {}
-
-    def _whole(self, function: Callable[..., list[Any]]) -> Callable[..., Any]:
-        """The result in place of its leaves."""
-
-        def whole(*arguments: Any) -> Any:
-            leaves = function(*arguments)
-            return jax.tree.unflatten(self._structure["result"], leaves)
-
-        return whole
+    def points(self) -> list[tuple[Any, ...]]:
+        """The edge points in float64, in their order."""
+        return [make(jnp.float64) for make in self.edges.values()]
 
     @functools.cached_property
-    def compiled(self) -> Callable[..., Any]:
-        """The function under jit."""
-        return self._whole(jax.jit(self._counted))
+    def programs(self) -> Programs:
+        """The compiled programs, and what they returned."""
+        return Programs(self)
 
     @functools.cached_property
-    def _results_and_traces(self) -> tuple[list[Any], int]:
-        before = len(self._traces)
-        results = [self.compiled(*item) for item in self.items]
-        return results, len(self._traces) - before
+    def with_care(self) -> "Case":
+        """The same case, whose core programs are compiled as those of other tests are."""
+        return dataclasses.replace(self, careful=True)
+
+    @functools.cached_property
+    def excused(self) -> dict[str, str]:
+        """The exemptions, and what follows from them: without a derivative there is none of a batch."""
+        excused = dict(self.exemptions)
+        if set(DERIVATIVES) - {"grad_vmap_equals_loop"} <= set(excused):
+            excused.setdefault("grad_vmap_equals_loop", excused["gradient_matches_differences"])
+        return excused
 
     @property
-    def results(self) -> list[Any]:
-        """Results under jit, item by item."""
-        return self._results_and_traces[0]
+    def left_out(self) -> bool:
+        """Whether the case is exempt as a whole, being no function of arrays or one of several that are alike."""
+        return len(self.exemptions) > len(DERIVATIVES) + 6
 
     @property
-    def traces_of_results(self) -> int:
-        """How often the function was traced for all of them."""
-        return self._results_and_traces[1]
+    def smooth(self) -> bool:
+        """Whether any check looks at a derivative."""
+        return bool(self.differentiable) and not set(DERIVATIVES) <= set(self.excused)
 
-    # Derivatives: one compiled program for each dtype, whatever the values.
+    @property
+    def trees(self) -> list[tuple[int, ...]]:
+        """Positions of the arguments that are trees of parameters; those with the same names are together."""
+        item = self.items[0]
+        positions = self.params
+        if positions is None:
+            positions = tuple(i for i, argument in enumerate(item) if isinstance(argument, dict))
+        together: dict[frozenset[str], list[int]] = {}
+        for position in positions:
+            together.setdefault(frozenset(item[position]), []).append(position)
+        return [tuple(group) for group in together.values()]
 
     def chosen(self, item: tuple[Any, ...]) -> tuple[Any, ...]:
         """The differentiable arguments."""
@@ -145,23 +168,12 @@ class Case:
             arguments[position] = value
         return tuple(arguments)
 
-    def combined(self, chosen: tuple[Any, ...], item: tuple[Any, ...]) -> Any:
-        """A fixed random combination of the differentiable outputs."""
-        result = self.output(self(*self.replaced(item, chosen)))
-        leaves = [leaf for leaf in jax.tree.leaves(result) if is_floating(leaf)]
+    def combined(self, result: Any) -> Any:
+        """A fixed random combination of the differentiable part of a result."""
+        leaves = [leaf for leaf in jax.tree.leaves(self.output(result)) if is_floating(leaf)]
         assert leaves, "no floating output to differentiate"
         rng = np.random.default_rng(11)
         return sum(jnp.sum(leaf * jnp.asarray(rng.normal(size=leaf.shape), leaf.dtype)) for leaf in leaves)
-
-    @functools.cached_property
-    def slope(self) -> Callable[[tuple[Any, ...]], tuple[Any, Any]]:
-        """Arguments -> the combination and its gradient by the differentiable ones, under jit."""
-        return jax.jit(lambda item: jax.value_and_grad(self.combined)(self.chosen(item), item))
-
-    @functools.cached_property
-    def batched_result(self) -> Any:
-        """The result under jit(vmap)."""
-        return self._whole(jax.jit(jax.vmap(self._counted)))(*self.batch)
 
 
 def exempt_all(reason: str, *, but: tuple[str, ...] = ("docstring",)) -> dict[str, str]:
@@ -169,15 +181,3 @@ def exempt_all(reason: str, *, but: tuple[str, ...] = ("docstring",)) -> dict[st
     from tests.conformance.checks import CHECKS
 
     return {check: reason for check in CHECKS if check not in but}
-
-
-def plain(leaf: Any) -> np.ndarray:
-    """A leaf as numbers: typed keys become their data."""
-    if isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
-        leaf = jax.random.key_data(leaf)
-    return np.asarray(leaf)
-
-
-def is_floating(leaf: Any) -> bool:
-    """Whether a leaf holds floating numbers."""
-    return jnp.issubdtype(jax.dtypes.result_type(leaf), jnp.floating)

@@ -1,4 +1,8 @@
-"""The checks that every public callable must pass. Each takes a Case and raises AssertionError that says what broke."""
+"""The checks that every public callable must pass. Each takes a Case and raises AssertionError that says what broke.
+
+CORE are those of `make test`: together they compile two programs a case (programs.py). FULL are those of
+`make test-all`, each with programs of its own; three names are in both, with a wider meaning in FULL.
+"""
 
 import inspect
 import re
@@ -13,7 +17,9 @@ from jax.sharding import AxisType, PartitionSpec
 from geojax._core import bib
 from geojax._core.tree import named_leaves
 from geojax.results import Status
-from tests.conformance.case import BATCH, Case, is_floating, plain
+from tests.conformance import trees
+from tests.conformance.case import BATCH, Case
+from tests.conformance.leaves import dot, is_floating, is_key, plain, stacked
 
 SECTIONS = ("Args:", "Returns:", "Differentiation:", "Complexity:", "Example:", "References:")
 
@@ -35,37 +41,31 @@ def agree(got: Any, want: Any, tolerance: float, what: str) -> None:
             np.testing.assert_array_equal(a, b, err_msg=f"{what}: leaf {name!r}")
 
 
-def stacked(results: list[Any]) -> Any:
-    """Results one by one, as `vmap` would return them."""
-    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *results)
-
-
 # Transformations -----------------------------------------------------------------------------------------------------
 
 
 def jit_equals_eager(case: Case) -> None:
     """jit(f)(x) = f(x)."""
-    agree(case.results[0], case(*case.items[0]), case.tolerance, "jit and eager")
+    agree(case.programs.results[0], case(*case.items[0]), case.tolerance, "jit and eager")
 
 
 def vmap_equals_loop(case: Case) -> None:
     """vmap(f)(xs)[i] = f(xs[i])."""
-    agree(case.batched_result, stacked(case.results), case.tolerance, "vmap and loop")
+    loop = jax.tree.map(plain, stacked(case.programs.results))
+    agree(case.programs.batched_result, loop, case.tolerance, "vmap and loop")
 
 
 def jit_vmap_commute(case: Case) -> None:
     """jit(vmap(f)) = vmap(jit(f))."""
-    agree(
-        case.batched_result, jax.vmap(case.compiled)(*case.batch), case.tolerance, "jit(vmap) and vmap(jit)"
-    )
+    agree(case.programs.jit_of_vmap, case.programs.vmap_of_jit, case.tolerance, "jit(vmap) and vmap(jit)")
 
 
 def eval_shape_works(case: Case) -> None:
     """Shapes and dtypes are known without computing."""
     item = case.items[0]  # made here: inside eval_shape it would leave tracers in the case
     shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), jax.eval_shape(lambda: item))
-    promised = jax.eval_shape(case.__call__, *shapes)
-    result = case.results[0]
+    promised = jax.eval_shape(case.programs.function, *shapes)
+    result = case.programs.results[0]
     assert jax.tree.structure(promised) == jax.tree.structure(result), "eval_shape gives another structure"
     for (name, a), b in zip(named_leaves(promised).items(), jax.tree.leaves(result)):
         assert (a.shape, a.dtype) == (b.shape, b.dtype), (
@@ -78,29 +78,29 @@ def shard_map_equals_vmap(case: Case) -> None:
     mesh = jax.make_mesh((BATCH,), ("batch",), axis_types=(AxisType.Auto,))
     spec = PartitionSpec("batch")
     sharded = jax.shard_map(jax.vmap(case.__call__), mesh=mesh, in_specs=spec, out_specs=spec)
-    agree(jax.jit(sharded)(*case.batch), case.batched_result, case.tolerance, "shard_map and vmap")
+    agree(jax.jit(sharded)(*case.batch), case.programs.jit_of_vmap, case.tolerance, "shard_map and vmap")
 
 
 def pmap_equals_vmap(case: Case) -> None:
     """The same with pmap."""
-    agree(jax.pmap(case.__call__)(*case.batch), case.batched_result, case.tolerance, "pmap and vmap")
+    agree(jax.pmap(case.__call__)(*case.batch), case.programs.jit_of_vmap, case.tolerance, "pmap and vmap")
 
 
 def one_trace(case: Case) -> None:
     """New values of the same shapes compile nothing: every numeric argument is traced."""
     try:
-        assert len(case.results) == BATCH
+        assert len(case.programs.results) == BATCH
     except jax.errors.ConcretizationTypeError as error:
         raise AssertionError(
             f"asks for the value of a traced argument, so each value compiles anew: {error}"
         ) from None
-    traces = case.traces_of_results  # none at all where another check had it traced before
+    traces = case.programs.traces_of_items  # none at all where another check had it traced before
     assert traces <= 1, f"traced {traces} times for {BATCH} values of the same shapes"
 
 
 def same_result(case: Case) -> None:
     """The same arguments, keys among them, give the same bits."""
-    first, second = case.results[0], case.compiled(*case.items[0])
+    first, second = case.programs.results[0], case.programs.at(case.items[0])["result"]
     for (name, a), b in zip(named_leaves(first).items(), jax.tree.leaves(second)):
         np.testing.assert_array_equal(
             plain(a), plain(b), err_msg=f"leaf {name!r} differs between two equal calls"
@@ -111,9 +111,7 @@ def inputs_unchanged(case: Case) -> None:
     """Arguments that could be changed, numpy arrays and containers, are not."""
 
     def writable(leaf: Any) -> Any:
-        if isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
-            return leaf
-        return np.array(leaf)
+        return leaf if is_key(leaf) else np.array(leaf)
 
     given = jax.tree.map(writable, case.items[0])
     kept = jax.tree.map(lambda leaf: plain(leaf).copy(), given)
@@ -134,7 +132,7 @@ def dtypes_kept(case: Case) -> None:
                 f"the case makes argument {name!r} {leaf.dtype}"
             )
         shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), shapes)
-        for name, leaf in named_leaves(jax.eval_shape(case.__call__, *shapes)).items():
+        for name, leaf in named_leaves(jax.eval_shape(case.programs.function, *shapes)).items():
             assert not is_floating(leaf) or leaf.dtype == dtype, (
                 f"leaf {name!r}: {dtype.__name__} in, {leaf.dtype} out"
             )
@@ -157,10 +155,10 @@ def nan_is_honest(case: Case) -> None:
             if not is_floating(leaf) or jnp.size(leaf) == 0:
                 continue
             tried += 1
-            array = jnp.asarray(leaf)
-            poisoned = array.ravel().at[array.size // 2].set(jnp.nan).reshape(array.shape)
+            poisoned = np.array(leaf)
+            poisoned.reshape(-1)[poisoned.size // 2] = np.nan
             changed = jax.tree.unflatten(structure, [*leaves[:index], poisoned, *leaves[index + 1 :]])
-            result = case.compiled(*item[:position], changed, *item[position + 1 :])
+            result = case.programs.at((*item[:position], changed, *item[position + 1 :]))["result"]
             where = f"NaN in leaf {index} of argument {position}"
             status = getattr(result, "status", None)
             if status is not None:
@@ -168,7 +166,7 @@ def nan_is_honest(case: Case) -> None:
             else:
                 numbers = [leaf for leaf in jax.tree.leaves(result) if is_floating(leaf)]
                 assert numbers, f"{where}: the result has neither a status nor floating numbers to say so"
-                assert any(not jnp.all(jnp.isfinite(leaf)) for leaf in numbers), (
+                assert any(not np.all(np.isfinite(plain(leaf))) for leaf in numbers), (
                     f"{where} gives a finite answer"
                 )
     assert tried, "no floating argument to poison; exempt the case, with the reason"
@@ -177,22 +175,8 @@ def nan_is_honest(case: Case) -> None:
 # Derivatives ---------------------------------------------------------------------------------------------------------
 
 
-def _tangents(case: Case, item: tuple[Any, ...]) -> tuple[Any, ...]:
-    if case.directions is not None:
-        return case.directions(jax.random.key(13), item)
-    rng = np.random.default_rng(13)
-    return jax.tree.map(
-        lambda leaf: jnp.asarray(rng.normal(size=jnp.shape(leaf)), jnp.result_type(leaf)), case.chosen(item)
-    )
-
-
-def _moved(case: Case, item: tuple[Any, ...], step: float, tangents: tuple[Any, ...]) -> tuple[Any, ...]:
-    chosen = jax.tree.map(lambda x, t: x + step * t, case.chosen(item), tangents)
-    return case.replaced(item, chosen)
-
-
-def _dot(x: Any, y: Any) -> Any:
-    return sum(jnp.vdot(a, b) for a, b in zip(jax.tree.leaves(x), jax.tree.leaves(y)))
+def _declared(case: Case) -> None:
+    assert case.differentiable, "no differentiable argument declared; exempt the case, with the reason"
 
 
 def gradient_matches_differences(case: Case) -> None:
@@ -200,47 +184,94 @@ def gradient_matches_differences(case: Case) -> None:
 
     Two steps, h and 2h, tell how good the quotient is: its truncation error is a third of their difference, its
     rounding error an ulp over h. A quotient that is not good to 1e-5 proves nothing and fails too: tighten the
-    solver's `tol`.
+    solver's `tol`. Where the case has a surrogate, the quotients are those of the surrogate.
     """
-    assert case.differentiable, "no differentiable argument declared; exempt the case, with the reason"
-    item = case.items[0]
-    tangents = _tangents(case, item)
-    value, gradients = case.slope(item)
-    got = float(_dot(gradients, tangents))
+    _declared(case)
+    item, tangents = case.items[0], case.tangents[0]
+    _, gradient = case.programs.reverse(0)
+    got, value = float(dot(gradient, tangents)), float(case.programs.number(item))
 
     def quotient(step: float) -> float:
-        ahead, back = (case.slope(_moved(case, item, s * step, tangents))[0] for s in (1, -1))
+        moved = [
+            jax.tree.map(
+                lambda x, t, s=s: np.asarray(x) + s * step * np.asarray(t), case.chosen(item), tangents
+            )
+            for s in (1, -1)
+        ]
+        ahead, back = (case.programs.number(case.replaced(item, chosen)) for chosen in moved)
         return float((ahead - back) / (2 * step))
 
     step = 1e-5
     near, far = quotient(step), quotient(2 * step)
-    slack = abs(near - far) + 1e3 * np.finfo(float).eps * (1 + abs(float(value))) / step
+    slack = abs(near - far) + 1e3 * np.finfo(float).eps * (1 + abs(value)) / step
     scale = max(abs(near), 1e-2)
     assert slack <= 1e-5 * scale + 1e-7, f"difference quotients {near} and {far} disagree: not smooth here"
     assert abs(got - near) <= slack, f"gradient {got}, finite differences {near} +- {slack:.1e}"
 
 
 def forward_equals_reverse(case: Case) -> None:
-    """jvp and vjp agree."""
-    assert case.differentiable, "no differentiable argument declared; exempt the case, with the reason"
-    item = case.items[0]
-    tangents = _tangents(case, item)
-    chosen = case.chosen(item)
-    forward = jax.jit(lambda item, t: jax.jvp(lambda c: case.combined(c, item), (chosen,), (t,))[1])
-    reverse = _dot(case.slope(item)[1], tangents)
-    agree(forward(item, tangents), reverse, 1e3 * case.tolerance, "jvp and vjp")
+    """Forward mode agrees with reverse mode, here that of the batch, along a direction."""
+    _declared(case)
+    forward, (_, gradient) = case.programs.along[0], case.programs.reverse(0)
+    agree(plain(forward), plain(dot(gradient, case.tangents[0])), 1e3 * case.tolerance, "jvp and vjp")
+
+
+def forward_equals_item_reverse(case: Case) -> None:
+    """Forward mode agrees with reverse mode, each without vmap."""
+    _declared(case)
+    reverse = dot(case.programs.slope(case.items[0])[1], case.tangents[0])
+    agree(plain(case.programs.along[0]), plain(reverse), 1e3 * case.tolerance, "jvp and vjp of an item")
+
+
+def grad_vmap_equals_loop(case: Case) -> None:
+    """grad(sum(vmap(f))) is at each item the derivative of f along a direction."""
+    _declared(case)
+    for index, (tangents, along) in enumerate(zip(case.tangents, case.programs.along)):
+        batched = dot(case.programs.reverse(index)[1], tangents)
+        what = f"grad(vmap) and the derivative of item {index}"
+        agree(plain(batched), plain(along), 1e3 * case.tolerance, what)
+
+
+def grad_vmap_equals_gradients(case: Case) -> None:
+    """grad(sum(vmap(f))) is at each item the gradient of f, in every component."""
+    _declared(case)
+    for index, item in enumerate(case.items):
+        what = f"grad(vmap) and the gradient of item {index}"
+        agree(
+            case.programs.reverse(index)[1],
+            jax.tree.map(plain, case.programs.slope(item)[1]),
+            1e3 * case.tolerance,
+            what,
+        )
+
+
+def _finite(where: str, value: Any, gradient: Any) -> None:
+    for name, leaf in {"value": value, **named_leaves(gradient)}.items():
+        assert np.all(np.isfinite(plain(leaf))), f"at {where}: {name or 'gradient'} is {leaf}"
 
 
 def gradient_finite_at_edges(case: Case) -> None:
-    """Values and gradients are finite at every declared edge point, in both precisions."""
+    """Values and gradients are finite at every declared edge point, under vmap, in float64."""
+    assert case.edges, "no edge point declared; exempt the case, with the reason"
+    for index, name in enumerate(case.edges):
+        _finite(name, *case.programs.reverse(len(case.items) + index))
+
+
+def gradient_finite_in_both_precisions(case: Case) -> None:
+    """Values and gradients are finite at every declared edge point, without vmap, in float32 and float64."""
     assert case.edges, "no edge point declared; exempt the case, with the reason"
     for name, make in case.edges.items():
         for dtype in (jnp.float32, jnp.float64):
-            value, gradients = case.slope(make(dtype))
-            for leaf_name, leaf in {"value": value, **named_leaves(gradients)}.items():
-                assert jnp.all(jnp.isfinite(leaf)), (
-                    f"at {name}, {dtype.__name__}: {leaf_name or 'gradient'} is {leaf}"
-                )
+            _finite(f"{name}, {dtype.__name__}", *case.programs.slope(make(dtype)))
+
+
+# Parameters ----------------------------------------------------------------------------------------------------------
+
+
+def non_array_leaves(case: Case) -> None:
+    """Leaves that are no arrays pass through a tree of parameters, or are refused by their path."""
+    for positions in case.trees:
+        trees.passes_or_refuses(case, positions)
 
 
 # Words ---------------------------------------------------------------------------------------------------------------
@@ -276,23 +307,46 @@ def docstring(case: Case) -> None:
     assert not unknown, f"References cites {unknown}, not in references.bib"
 
 
-CHECKS: dict[str, Callable[[Case], None]] = {
+Check = Callable[[Case], None]
+
+# Those of `make test`.
+CORE: dict[str, Check] = {
     check.__name__: check
     for check in (
-        jit_equals_eager,
         vmap_equals_loop,
-        jit_vmap_commute,
         eval_shape_works,
-        shard_map_equals_vmap,
-        pmap_equals_vmap,
         one_trace,
         same_result,
-        inputs_unchanged,
         dtypes_kept,
         nan_is_honest,
         gradient_matches_differences,
         forward_equals_reverse,
+        grad_vmap_equals_loop,
         gradient_finite_at_edges,
+        non_array_leaves,
         docstring,
     )
 }
+
+# Those that `make test-all` adds.
+FULL: dict[str, Check] = {
+    **{
+        check.__name__: check
+        for check in (
+            jit_equals_eager,
+            jit_vmap_commute,
+            shard_map_equals_vmap,
+            pmap_equals_vmap,
+            inputs_unchanged,
+        )
+    },
+    "forward_equals_reverse": forward_equals_item_reverse,
+    "grad_vmap_equals_loop": grad_vmap_equals_gradients,
+    "gradient_finite_at_edges": gradient_finite_in_both_precisions,
+}
+
+# Those that compile nothing, so that an exemption from them can be tried.
+TRACED = ("dtypes_kept", "non_array_leaves", "docstring")
+
+# What an exemption may name.
+CHECKS = tuple(dict.fromkeys((*CORE, *FULL)))

@@ -1,7 +1,11 @@
-"""Every public callable against every check; and every public name against the list of cases."""
+"""Every public callable against every check; and every public name against the list of cases.
+
+There is one test for each case and tier. It runs all its checks and lists those that fail.
+"""
 
 import importlib
 import inspect
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -10,7 +14,9 @@ import pytest
 
 import geojax
 from tests.conformance.case import Case
-from tests.conformance.checks import CHECKS
+from tests.conformance.checks import CHECKS, CORE, FULL, Check
+from tests.conformance.conform import failures
+from tests.conformance.known_faults import KNOWN_FAULTS
 
 HERE = Path(__file__).parent
 # What a user imports: the root, and each package, its halls included. The demo is a program, not a library.
@@ -73,20 +79,36 @@ def test_every_folder_of_cases_belongs_to_a_package():
     assert folders <= set(PUBLIC)
 
 
-# One worker does all checks of a case, as they share its compiled results.
+# One worker does both tiers of a case, as they share its compiled results.
 PARAMETERS = [
-    pytest.param(
-        package, case, id=f"{package}.{case.label}", marks=pytest.mark.xdist_group(f"{package}.{case.label}")
-    )
+    pytest.param(case, id=f"{package}.{case.label}", marks=pytest.mark.xdist_group(f"{package}.{case.label}"))
     for package, case in CASES
 ]
 
 
-@pytest.mark.parametrize("check", CHECKS)
-@pytest.mark.parametrize("package, case", PARAMETERS)
-def test_conforms(package: str, case: Case, check: str):
-    unknown = set(case.exemptions) - set(CHECKS)
-    assert not unknown, f"exemptions from unknown checks {sorted(unknown)}"
-    if check in case.exemptions:
-        pytest.skip(f"exempt: {case.exemptions[check]}")
-    CHECKS[check](case)
+def conform(case: Case, checks: Mapping[str, Check], record: Callable[[str, object], None]) -> None:
+    found = failures(case, checks, record)
+    if found:
+        pytest.fail(
+            f"{case.label} fails {len(found)} of {len(checks)} checks\n\n" + "\n\n".join(found), False
+        )
+
+
+def test_known_faults_are_of_known_cases_and_checks():
+    labels = {case.label for _, case in CASES}
+    for check, cases in KNOWN_FAULTS.items():
+        assert check in CHECKS
+        assert set(cases) <= labels, f"{check}: no case has the label {sorted(set(cases) - labels)}"
+
+
+@pytest.mark.parametrize("case", PARAMETERS)
+def test_conforms(case, record_property):
+    """The checks of `make test`."""
+    conform(case, CORE, record_property)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("case", PARAMETERS)
+def test_conforms_in_full(case, record_property):
+    """The checks that `make test-all` adds."""
+    conform(case, FULL, record_property)

@@ -87,7 +87,7 @@ def test_typed_key():
     )
     with pytest.raises(TypeError, match=r"f: key is uint32\[2\]; expected a typed random key.*wrap_key_data"):
         checks.typed_key("f", jax.random.PRNGKey(0))
-    with pytest.raises(TypeError, match="f: key is int;"):
+    with pytest.raises(TypeError, match="f: key is 0; expected a typed random key"):
         checks.typed_key("f", 0)
     with pytest.raises(ValueError, match=r"f: key has shape \[2\]; expected one key\. Use jax\.vmap"):
         checks.typed_key("f", jax.random.split(jax.random.key(0)))
@@ -115,3 +115,11 @@ def test_same_tree():
 def test_same_tree_lists_no_more_than_three():
     with pytest.raises(ValueError, match="lacks '0', '1', '2' and 7 more"):
         checks.same_tree("f", "x", [], "y", [1.0] * 10)
+
+
+def test_what_is_not_a_function_is_named_with_the_call_to_write():
+    checks.function("f", "loss", len, "Write f(loss, params).")
+    with pytest.raises(
+        TypeError, match=r"^f: loss is a dict; expected a function. Write f\(loss, params\)\.$"
+    ):
+        checks.function("f", "loss", {}, "Write f(loss, params).")

@@ -70,3 +70,33 @@ def test_unwrap_refuses_tracers_and_what_has_no_status():
         jax.jit(lambda code: unwrap(Result(0.0, 0, code)).error)(jnp.int32(0))
     with pytest.raises(TypeError, match="a tuple without a `status`"):
         unwrap((1, 2))
+
+
+def test_unwrap_names_the_function_and_options_that_it_has():
+    from geojax.manifolds import Sphere, frechet_mean
+    from geojax.merging import concrete_fit
+
+    points = jnp.eye(3)[:2]
+    mean = frechet_mean(Sphere(), points, max_steps=0)
+    with pytest.raises(
+        SolverError,
+        match=r"^(MeanResult \(of .*)?frechet_mean.*: did not converge: MAX_STEPS .*Raise `max_steps` or loosen `tol`",
+    ):
+        unwrap(mean)
+    fit = concrete_fit(jnp.sum, jnp.sum, jnp.zeros(1), jnp.ones((1, 1)), key=jax.random.key(0), num_steps=1)
+    with pytest.raises(SolverError) as caught:
+        unwrap(fit)
+    assert "concrete_fit: did not converge" in str(caught.value)
+    assert "Raise `num_steps`." in str(caught.value)
+    assert "`init`" not in str(caught.value)
+    assert "`tol`" not in str(caught.value)
+
+
+def test_a_result_of_several_functions_names_them_all():
+    from geojax.symmetry import MatchingResult, activation_matching, weight_matching
+
+    assert activation_matching is not weight_matching
+    failed = MatchingResult({}, jnp.zeros(()), jnp.zeros(()), jnp.int32(3), jnp.int32(Status.MAX_STEPS))
+    with pytest.raises(SolverError, match=r"^MatchingResult \(of .*weight_matching") as caught:
+        unwrap(failed)
+    assert "activation_matching" in str(caught.value)

@@ -98,7 +98,7 @@ def test_a_kill_in_the_middle_of_writing_leaves_no_half_file(tmp_path, number):
                 time.sleep(60)
 
         os.fsync = pause
-        with session._terminating():
+        with session.ended_by_signals():
             report.write_all(Path(sys.argv[1]), {"a.png": b"x" * 1000, "results.json": b"y" * 1000})
     """)
     (tmp_path / "results.json").write_bytes(b"old")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import jax
 import numpy as np
+import pytest
 
 from geojax.merging import interpolate
 from geojax.symmetry import act, weight_matching
@@ -22,6 +23,7 @@ def free_port() -> int:
         return listener.getsockname()[1]
 
 
+@pytest.mark.full  # what each process computes is tested in test_divided.py
 def test_two_processes_align_and_merge_what_neither_holds_whole(tmp_path):
     environment = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
     environment |= {"JAX_PLATFORMS": "cpu", "JAX_ENABLE_X64": "1", "PYTHONPATH": str(ROOT)}

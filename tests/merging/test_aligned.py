@@ -1,4 +1,4 @@
-"""Every rule that takes a spec aligns first: copies moved along the group merge to what the copies merge to."""
+"""Every rule with `align` aligns first: copies that a group element has moved merge to what the copies merge to."""
 
 import jax
 import jax.numpy as jnp
@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from geojax.merging import (
+    WeightMatching,
     aggregate,
     average,
     balanced_average,
@@ -89,13 +90,13 @@ def in_frame(stack):
 
 
 @pytest.mark.parametrize("name", TO_BASE | TO_FIRST)
-def test_a_rule_aligns_first_when_given_a_spec(name, spec):
+def test_a_rule_aligns_first_if_asked(name, spec):
     rule, stack = (TO_BASE | TO_FIRST)[name], moved(spec)[0]
     given = stack if name in TO_BASE else in_frame(stack)
-    assert gap(rule(given, spec=spec, key=KEY), rule(STACK)) < 1e-9
+    assert gap(rule(given, align=WeightMatching(spec, key=KEY)), rule(STACK)) < 1e-9
     assert gap(rule(given), rule(STACK)) > 1e-3
-    with pytest.raises(ValueError, match=f"{name}: key is None"):
-        rule(STACK, spec=spec)
+    with pytest.raises(TypeError, match=f"{name}: align is a SymmetrySpec; expected None or how to align"):
+        rule(STACK, align=spec)
 
 
 def test_weights_without_a_sign_move_along_with_permutations(spec):
@@ -108,11 +109,9 @@ def test_weights_without_a_sign_move_along_with_permutations(spec):
     carried = jax.vmap(lambda element, p: act(permutations, element, p))(elements, fishers)
     carried = jax.tree.map(lambda x, y: y.at[0].set(x[0]), fishers, carried)
     want = fisher_average(STACK, fishers)
-    # The whole spec is given: what is no permutation takes no part.
-    assert gap(fisher_average(given, carried, spec=spec, key=KEY), want) < 1e-9
+    # The spec has signs too, which take no part.
+    assert gap(fisher_average(given, carried, align=WeightMatching(spec, key=KEY)), want) < 1e-9
     assert gap(fisher_average(given, carried), want) > 1e-3
-    with pytest.raises(ValueError, match="fisher_average: key is None"):
-        fisher_average(given, carried, spec=spec)
 
 
 def test_gram_matrices_move_along_with_the_units_they_are_of(spec):
@@ -125,17 +124,40 @@ def test_gram_matrices_move_along_with_the_units_they_are_of(spec):
     (order,) = elements.values()
     carried = jnp.stack([inner[0], *(inner[i][order[i]][:, order[i]] for i in range(1, K))])
     want = regmean(STACK, {"b": None, "v": inner, "w": outer})
-    got = regmean(given, {"b": None, "v": carried, "w": outer}, spec=spec, key=KEY)
+    got = regmean(given, {"b": None, "v": carried, "w": outer}, align=WeightMatching(spec, key=KEY))
     assert gap(got, want) < 1e-9
     assert gap(regmean(given, {"b": None, "v": carried, "w": outer}), want) > 1e-3
 
 
-def test_rules_with_a_key_of_their_own_split_it(spec):
-    stack = moved(spec)[0]
-    got = dare(BASE, stack, ONES, drop=0.0, key=KEY, spec=spec)
+def test_rules_with_a_key_of_their_own_align_with_that_of_the_matching(spec):
+    stack, align = moved(spec)[0], WeightMatching(spec, key=jax.random.key(8))
+    got = dare(BASE, stack, ONES, density=1.0, key=KEY, align=align)
     assert gap(got, task_arithmetic(BASE, STACK, ONES)) < 1e-9
     kept = jax.tree.map(lambda leaf: jnp.full_like(leaf, jnp.inf), LOGITS)
-    got = concrete_merge(BASE, stack, kept, ONES, key=KEY, temperature=1.0, spec=spec)
+    got = concrete_merge(BASE, stack, kept, ONES, key=KEY, temperature=1.0, align=align)
     assert gap(got, task_arithmetic(BASE, STACK, ONES)) < 1e-9
-    rule = lambda s, key, **kw: concrete_fit(BASE, s, ONES, loss, loss, key=key, num_steps=2, **kw).losses
-    np.testing.assert_allclose(rule(stack, KEY, spec=spec), rule(STACK, jax.random.split(KEY)[1]), rtol=1e-9)
+    rule = lambda s, **kw: concrete_fit(loss, loss, BASE, s, key=KEY, num_steps=2, **kw).losses
+    np.testing.assert_allclose(rule(stack, align=align), rule(STACK), rtol=1e-9)
+
+
+def test_leaves_that_are_no_arrays_go_around_the_alignment(spec):
+    """An alignment of several models is vectorised, which takes arrays only."""
+    stack = in_frame(moved(spec)[0])
+    others = {"name": "mlp", "act": jnp.tanh, "steps": jnp.arange(K)}
+    whole = infer(lambda p, x: mlp(p, x), BASE | {"name": "mlp", "act": jnp.tanh, "steps": jnp.array(0)}, X)
+    got = average(stack | others, align=WeightMatching(whole, key=KEY))
+    assert got.pop("name") == "mlp"
+    assert got.pop("act") is jnp.tanh
+    assert got.pop("steps") == 0
+    assert gap(got, average(STACK)) < 1e-9
+
+
+def test_how_to_align_is_one_value_that_cannot_be_half_given(spec):
+    with pytest.raises(TypeError, match="key"):
+        WeightMatching(spec)
+    with pytest.raises(TypeError, match=r"WeightMatching: key is uint32\[2\]; expected a typed random key"):
+        WeightMatching(spec, key=jax.random.PRNGKey(0))
+    with pytest.raises(TypeError, match="WeightMatching: spec is the function mlp; expected a SymmetrySpec"):
+        WeightMatching(mlp, key=KEY)
+    average_of = jax.jit(lambda align: average(STACK, align=align))
+    assert gap(average_of(WeightMatching(spec, key=KEY)), average(STACK)) < 1e-6

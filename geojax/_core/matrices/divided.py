@@ -1,9 +1,9 @@
-"""Divided differences of first and second order that do not lose digits where their arguments nearly agree.
+"""Divided differences of first and second order that keep their digits when the arguments nearly agree.
 
 f[a, b] = (f(a) - f(b)) / (a - b) loses digits as b nears a; the integral of f' from b to a, f[a, b] = int_0^1
-f'(b + t (a - b)) dt, does not, and Gauss quadrature of it is exact to rounding while the interval is short on the
-scale on which f varies. That scale is not known, so it is measured: eight points are trusted where four agree with
-them to within the rounding error of the plain quotient.
+f'(b + t (a - b)) dt, does not, and Gauss quadrature of it is exact to rounding if the interval is short compared with
+the scale on which f varies. That scale is not known, so the error is estimated: the rule of eight points is used if
+that of four agrees with it to within the rounding error of the plain quotient.
 """
 
 from collections.abc import Callable
@@ -53,8 +53,8 @@ def first(f: Callable[[Array], Array], df: Callable[[Array], Array]) -> Differen
 def second(difference: Difference) -> Callable[[Array, Array, Array], Array]:
     """The function (a, b, c) -> f[a, b, c] = (f[a, b] - f[b, c]) / (a - c), from the first difference of f.
 
-    It is the first divided difference of f[., b], and symmetric, so the outermost two arguments take the place of a
-    and c: their gap is the largest.
+    It is the first divided difference of f[., b], and symmetric in all three: the least and the largest argument take
+    the places of a and c, as their gap is the largest.
     """
 
     def second_difference(a: Array, b: Array, c: Array) -> Array:
@@ -73,7 +73,8 @@ def second(difference: Difference) -> Callable[[Array, Array, Array], Array]:
 
 def log(a: Array, b: Array) -> Array:
     """Divided difference of the logarithm, (log a - log b) / (a - b): one over the logarithmic mean of a and b."""
-    # log a - log b = 2 arctanh((a - b) / (a + b)); where the quotient is far from 0, logarithms are exact enough.
+    # log a - log b = 2 arctanh((a - b) / (a + b)); if the quotient is far from 0, the difference of logarithms is
+    # exact enough.
     ratio = (a - b) / (a + b)
     near = jnp.abs(ratio) < 0.5
     apart = jnp.where(near, 1, a - b)

@@ -6,7 +6,7 @@ With A = V diag(l) V^T, f(A) = V diag(f(l)) V^T has the Daleckii-Krein derivativ
 
 and the second derivative has the second divided differences f[l_i, l_k, l_j] in the same place [Daleckii1965]. Neither
 divides by a difference of eigenvalues that is small: `divided.py` sees to that. Derivatives to second order are right
-at ties, in forward and reverse mode and their compositions; the third order is right where eigenvalues are distinct.
+at ties, in forward and reverse mode and their compositions; the third order is right if eigenvalues are distinct.
 Square roots, logarithms and the polar factor are those of [Higham2008].
 """
 
@@ -26,11 +26,11 @@ Elementwise = Callable[[Array], Array]
 def sym_fn(
     matrix: Matrix, f: Elementwise, df: Elementwise, *, difference: divided.Difference | None = None
 ) -> Matrix:
-    """F of a symmetric matrix: V diag(f(eigenvalues)) V^T.
+    """The function f of a symmetric matrix: V diag(f(eigenvalues)) V^T.
 
     Only the symmetric part of `matrix` is read, so gradients are symmetric. `f` and its derivative `df` act on
-    arrays elementwise and depend on nothing traced. `difference(a, b)` is the divided difference of f in closed form,
-    where there is one; without it, it is computed from f and df. O(n^3), the second derivative O(n^3) memory.
+    arrays elementwise and depend on nothing traced. `difference(a, b)` is the divided difference of f in closed form;
+    without it, it is computed from f and df. O(n^3), the second derivative O(n^3) memory.
     """
     difference = difference or divided.first(f, df)
 
@@ -47,7 +47,7 @@ def sym_fn(
 
 
 def _derivative(a: Matrix, direction: Matrix, difference: divided.Difference) -> Matrix:
-    """Df(a)[direction], as a linear map that keeps its own rule for being differentiated by `a`.
+    """Df(a)[direction], as a linear map that keeps its own rule for being differentiated with respect to `a`.
 
     L = Df(a) could be applied directly, but reverse mode would then look inside and differentiate `eigh`, which is
     wrong at ties. So it is applied as the solution of a linear system: (x, y) with  y = E,  x - L y = 0  has x = L E.
@@ -161,9 +161,9 @@ def lyapunov(p: Matrix, right: Matrix) -> Matrix:
 
 
 def lyapunov_least(p: Matrix, right: Matrix) -> Matrix:
-    """The least x that solves x p + p x = right as far as it can be solved, for any symmetric p.
+    """The least x that solves x p + p x = right as nearly as possible, for any symmetric p.
 
-    Sums of two eigenvalues within n ulp of the largest are taken as 0; `right` has no effect in their place.
+    Sums of two eigenvalues of less than n ulp of the largest are taken as 0, and the entries of `right` there as 0 too.
     """
 
     def quotient(right: Matrix, sums: Matrix) -> Matrix:
@@ -184,10 +184,11 @@ def _lyapunov(p: Matrix, right: Matrix, quotient: Callable[[Matrix, Matrix], Mat
 
 @jax.custom_jvp
 def triangular_inverse(lower: Matrix) -> Matrix:
-    """Inverse of a lower triangular matrix by products of matrices alone, doubling the blocks that are done.
+    """Inverse of a lower triangular matrix by products of matrices alone: diagonal blocks of doubling size are
+    inverted.
 
     The inverse of [[A, 0], [B, C]] has -C^-1 B A^-1 below its diagonal blocks. On CPU this is faster than a triangular
-    solve of a batch, by far where cores are busy.
+    solve of a batch, much faster if cores are busy.
     """
     n = lower.shape[0]
     places = jnp.arange(n)
@@ -213,7 +214,7 @@ def symmetric(matrix: Matrix) -> Matrix:
 
 
 def _clipped(f: Elementwise) -> Elementwise:
-    """F with eigenvalues that are negative by rounding alone taken as 0; a symmetric matrix has no others near 0."""
+    """The function f, with eigenvalues that are negative by rounding alone taken as 0."""
 
     def clipped(values: Array) -> Array:
         slack = values.shape[-1] * jnp.finfo(values.dtype).eps * jnp.max(jnp.abs(values), initial=0)
@@ -232,9 +233,9 @@ def _sqrt_difference(a: Array, b: Array) -> Array:
 def inverses(matrices: Float[Array, "*batch n n"]) -> Float[Array, "*batch n n"]:
     """Inverses of matrices, one after the other.
 
-    On CPU a batch of factorisations asks for threads of the pool on which it runs itself. Where a program holds many
-    batches that do not depend on each other, all of them can wait for a thread at once, for ever; one at a time needs
-    none.
+    On CPU a batch of factorisations asks for threads of the pool on which it runs itself. If a program holds many
+    batches that do not depend on each other, all of them can wait for a thread at once, for ever. One factorisation at
+    a time needs no further thread.
     """
     n = matrices.shape[-1]
     return jax.lax.map(jnp.linalg.inv, matrices.reshape(-1, n, n)).reshape(matrices.shape)

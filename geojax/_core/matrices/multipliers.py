@@ -1,12 +1,13 @@
 """Multipliers in the eigenbasis of a symmetric matrix, with derivatives that are right at repeated eigenvalues.
 
 For A = V diag(l) V^T and a symmetric kernel k the multiplier is  T(A) P = V (K * (V^T P V)) V^T,  K_ij = k(l_i, l_j),
-which does not depend on the choice of V. Its derivative by A along E has the divided differences of the kernel,
+which does not depend on the choice of V. Its derivative with respect to A along E has the divided differences of the
+kernel,
 
     D T(A)[E] P = V (sum_c k[l_i, l_c; l_j] E_ic P_cj + k[l_c, l_j; l_i] P_ic E_cj) V^T,    E and P in the eigenbasis,
 
-where k[a, b; c] = (k(a, c) - k(b, c)) / (a - b) and the slope by a on ties [Daleckii1965]. The first derivative is
-right at ties; the second where eigenvalues are distinct.
+where k[a, b; c] = (k(a, c) - k(b, c)) / (a - b) and the derivative with respect to a on ties [Daleckii1965]. The first
+derivative is right at ties; the second if eigenvalues are distinct.
 """
 
 from collections.abc import Callable
@@ -28,7 +29,7 @@ def multiply(matrix: Matrix, direction: Matrix, kernel: Kernel) -> Matrix:
 
 
 def as_tree(kernel: Kernel) -> Kernel:
-    """The kernel as a pytree: itself if it is one, else a tree without leaves."""
+    """The kernel as a pytree: itself if it is one, else wrapped as a tree without leaves."""
     return jax.tree_util.Partial(kernel) if jax.tree_util.all_leaves([kernel]) else kernel
 
 

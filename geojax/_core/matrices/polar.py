@@ -2,7 +2,7 @@
 
 Q = A (A^T A)^(-1/2), with the root by the coupled Newton-Schulz iteration  Y <- Y T, Z <- T Z, T = (3 - Z Y) / 2
 [Higham2008]. The Gram matrix squares the condition number, so this is for well-conditioned A, such as a frame plus a
-tangent vector; `linalg.polar` is for any.
+tangent vector; `linalg.polar` is for any A.
 """
 
 import jax
@@ -21,7 +21,7 @@ def polar_frame(a: Frame) -> Frame:
     eye = jnp.eye(a.shape[1], dtype=a.dtype)
     root = _inverse_root(a.T @ a, eye)
     q = a @ root
-    # What the Gram matrix has lost in digits, one step on the frame itself brings back.
+    # One more step, on the frame itself, restores the digits that the Gram matrix lost.
     return q + q @ (eye - q.T @ q) / 2
 
 
@@ -38,7 +38,7 @@ def _(primals: tuple[Frame], tangents: tuple[Frame]) -> tuple[Frame, Frame]:
 
 def _inverse_root(gram: Array, eye: Array) -> Array:
     """Inverse square root of a symmetric positive matrix that is not singular."""
-    # Half of the largest row sum would centre the eigenvalues about 1 if they reached down to 0; this is safe.
+    # If the eigenvalues reached down to 0, half of the largest row sum would centre them about 1; this is larger.
     scale = (1 + jnp.max(jnp.sum(jnp.abs(gram), axis=1))) / 2
     limit = 4 * gram.shape[0] * float(jnp.finfo(gram.dtype).eps)
 
@@ -49,5 +49,5 @@ def _inverse_root(gram: Array, eye: Array) -> Array:
         return (y @ turn, turn @ z), jnp.max(jnp.abs(gap))
 
     # A gap g becomes 3/4 g^2: once it is below the root of the rounding error, the step just taken was the last.
-    found = iterate(step, (gram / scale, eye), tol=limit**0.5, max_steps=60)
-    return found.state[1] / jnp.sqrt(scale)
+    end = iterate(step, (gram / scale, eye), tol=limit**0.5, max_steps=60)
+    return end.state[1] / jnp.sqrt(scale)

@@ -1,1 +1,1 @@
-"""The architectures, one a file: configuration, apply function and names of tensors."""
+"""The architectures, one in each file: configuration, apply function and names of tensors."""

@@ -1,4 +1,4 @@
-"""BERT and its distilled kin: encoders of text with a norm after each residual sum."""
+"""BERT and distilled models like it: encoders of text with a norm after each residual sum."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -6,7 +6,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float, Int
 
 from geojax.architectures.parts.architecture import Architecture, Shapes
@@ -17,6 +16,7 @@ from geojax.architectures.parts.layers import (
     Params,
     check_tokens,
     embed,
+    example_tokens,
     layer_norm,
     linear,
     linear_shapes,
@@ -35,12 +35,12 @@ class BertConfig:
         num_attention_heads: Heads of a layer.
         intermediate_size: Units between the two linear maps of a layer.
         max_position_embeddings: Longest sequence.
-        type_vocab_size: Kinds of segment.
+        type_vocab_size: Number of kinds of segment.
         hidden_act: Name of the activation function.
         layer_norm_eps: Added to the variance in norms.
-        head: Whether `bert` ends in the scores of masked tokens (BertForMaskedLM) or in the last hidden states
+        head: Whether `bert` returns the scores of masked tokens (BertForMaskedLM) or the last hidden states
             (BertModel).
-        tie_word_embeddings: Whether those scores are read out with the embedding.
+        tie_word_embeddings: Whether the output layer is the transposed embedding.
     """
 
     vocab_size: int
@@ -57,14 +57,15 @@ class BertConfig:
 
 
 def bert(config: Mapping[str, Any]) -> Architecture:
-    """An encoder of text: BERT, MiniLM and what else has their layout.
+    """An encoder of text: BERT, MiniLM and other models with the same layout.
 
-    Inputs are token numbers [batch, length], and where given a mask of the tokens that are there [batch, length] and
-    the segment of each [batch, length]. Outputs are the last hidden states [batch, length, hidden_size], or with the
-    head for masked tokens their scores [batch, length, vocab_size]. The pooler is not read.
+    Inputs are token numbers [batch, length], and optionally a mask of the tokens that are
+    present [batch, length] and the segment of each token [batch, length]. Outputs are the last hidden states [batch,
+    length, hidden_size], or with the head for masked tokens their scores [batch, length, vocab_size]. The pooler is not
+    read.
 
     Args:
-        config: The fields of a config.json, or as many as have no default there.
+        config: The fields of a config.json; those with a default may be left out.
 
     Returns:
         The `Architecture`.
@@ -73,7 +74,7 @@ def bert(config: Mapping[str, Any]) -> Architecture:
         ValueError: If a field is missing, wrong or contradicts another.
 
     Differentiation: the model is differentiable in its parameters.
-    Complexity: O(length hidden^2 + length^2 hidden) a layer and sequence.
+    Complexity: O(length hidden^2 + length^2 hidden) for each layer and sequence.
 
     Example:
         >>> import jax
@@ -141,7 +142,7 @@ def _shapes(config: BertConfig) -> Shapes:
 
 
 def _inputs(config: BertConfig) -> tuple[jax.ShapeDtypeStruct, ...]:
-    return (jax.ShapeDtypeStruct((2, min(5, config.max_position_embeddings)), np.dtype(np.int32)),)
+    return example_tokens(config.max_position_embeddings)
 
 
 def _forward(

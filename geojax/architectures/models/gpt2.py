@@ -6,7 +6,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float, Int
 
 from geojax.architectures.parts.architecture import Architecture, Shapes
@@ -17,6 +16,7 @@ from geojax.architectures.parts.layers import (
     Params,
     check_tokens,
     embed,
+    example_tokens,
     layer_norm,
     norm_shapes,
 )
@@ -36,10 +36,10 @@ class Gpt2Config:
         activation_function: Name of the activation function.
         layer_norm_epsilon: Added to the variance in norms.
         scale_attn_weights: Whether scores are divided by the root of a head's width.
-        scale_attn_by_inverse_layer_idx: Whether they are divided by the layer's number, from 1, too.
-        head: Whether `gpt2` ends in the scores of the next token (GPT2LMHeadModel) or in the last hidden states
+        scale_attn_by_inverse_layer_idx: Whether scores are also divided by the number of the layer, counted from 1.
+        head: Whether `gpt2` returns the scores of the next token (GPT2LMHeadModel) or the last hidden states
             (GPT2Model).
-        tie_word_embeddings: Whether those scores are read out with the embedding.
+        tie_word_embeddings: Whether the output layer is the transposed embedding.
     """
 
     vocab_size: int
@@ -57,14 +57,15 @@ class Gpt2Config:
 
 
 def gpt2(config: Mapping[str, Any]) -> Architecture:
-    """A decoder of text with learned positions: GPT-2 and what else has its layout.
+    """A decoder of text with learned positions: GPT-2 and other models with the same layout.
 
-    Inputs are token numbers [batch, length], and where given a mask of the tokens that are there [batch, length].
+    Inputs are token numbers [batch, length], and optionally a mask of the tokens that are
+    present [batch, length].
     Outputs are the scores of the next token [batch, length, vocab_size], or without the head the last hidden states
     [batch, length, n_embd].
 
     Args:
-        config: The fields of a config.json, or as many as have no default there.
+        config: The fields of a config.json; those with a default may be left out.
 
     Returns:
         The `Architecture`.
@@ -73,7 +74,7 @@ def gpt2(config: Mapping[str, Any]) -> Architecture:
         ValueError: If a field is missing, wrong or contradicts another.
 
     Differentiation: the model is differentiable in its parameters.
-    Complexity: O(length n_embd^2 + length^2 n_embd) a layer and sequence.
+    Complexity: O(length n_embd^2 + length^2 n_embd) for each layer and sequence.
 
     Example:
         >>> import geojax as gj
@@ -125,7 +126,7 @@ def _shapes(config: Gpt2Config) -> Shapes:
 
 
 def _inputs(config: Gpt2Config) -> tuple[jax.ShapeDtypeStruct, ...]:
-    return (jax.ShapeDtypeStruct((2, min(5, config.n_positions)), np.dtype(np.int32)),)
+    return example_tokens(config.n_positions)
 
 
 def _forward(
@@ -140,19 +141,19 @@ def _forward(
     allowed = causal_mask(length, mask)
     x = embed(params["wte.weight"], tokens) + embed(params["wpe.weight"], jnp.arange(length))
     for i in range(config.n_layer):
-        y = _map(params, f"h.{i}.attn.c_attn", layer_norm(params, f"h.{i}.ln_1", x, epsilon))
+        y = _linear(params, f"h.{i}.attn.c_attn", layer_norm(params, f"h.{i}.ln_1", x, epsilon))
         query, key, value = (split_heads(part, config.n_head) for part in jnp.split(y, 3, axis=-1))
         scale = (config.n_embd // config.n_head) ** -0.5 if config.scale_attn_weights else 1.0
         scale = scale / (i + 1) if config.scale_attn_by_inverse_layer_idx else scale
         y = attention(query, key, value, mask=allowed, scale=scale)
-        x = x + _map(params, f"h.{i}.attn.c_proj", y)
-        y = activation(_map(params, f"h.{i}.mlp.c_fc", layer_norm(params, f"h.{i}.ln_2", x, epsilon)))
-        x = x + _map(params, f"h.{i}.mlp.c_proj", y)
+        x = x + _linear(params, f"h.{i}.attn.c_proj", y)
+        y = activation(_linear(params, f"h.{i}.mlp.c_fc", layer_norm(params, f"h.{i}.ln_2", x, epsilon)))
+        x = x + _linear(params, f"h.{i}.mlp.c_proj", y)
     x = layer_norm(params, "ln_f", x, epsilon)
     if not config.head:
         return x
     return x @ params["wte.weight" if config.tie_word_embeddings else "lm_head.weight"].T
 
 
-def _map(params: Params, name: str, x: Float[Array, "b t n"]) -> Float[Array, "b t m"]:
+def _linear(params: Params, name: str, x: Float[Array, "b t n"]) -> Float[Array, "b t m"]:
     return x @ params[f"{name}.weight"] + params[f"{name}.bias"]

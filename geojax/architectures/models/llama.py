@@ -17,6 +17,7 @@ from geojax.architectures.parts.layers import (
     Params,
     check_tokens,
     embed,
+    example_tokens,
     linear,
     linear_shapes,
     rms_norm,
@@ -33,17 +34,17 @@ class LlamaConfig:
         intermediate_size: Gated units of a layer.
         num_hidden_layers: Number of layers.
         num_attention_heads: Query heads of a layer.
-        num_key_value_heads: Key heads of a layer, each for equally many query heads.
+        num_key_value_heads: Key heads of a layer; each serves the same number of query heads.
         head_dim: Width of a head.
         hidden_act: Name of the activation function of the gate.
-        max_position_embeddings: Longest sequence that the model was made for.
+        max_position_embeddings: Longest sequence that the model was trained for.
         rms_norm_eps: Added to the mean square in norms.
-        frequencies: Angle of each pair of a head's dimensions from one position to the next.
+        frequencies: Angle by which each pair of a head's dimensions turns from one position to the next.
         attention_bias: Whether the four linear maps of attention have biases.
-        mlp_bias: Whether those around the gated units have.
-        head: Whether `llama` ends in the scores of the next token (LlamaForCausalLM) or in the last hidden states
+        mlp_bias: Whether the linear maps around the gated units have biases.
+        head: Whether `llama` returns the scores of the next token (LlamaForCausalLM) or the last hidden states
             (LlamaModel).
-        tie_word_embeddings: Whether those scores are read out with the embedding.
+        tie_word_embeddings: Whether the output layer is the transposed embedding.
     """
 
     vocab_size: int
@@ -64,14 +65,15 @@ class LlamaConfig:
 
 
 def llama(config: Mapping[str, Any]) -> Architecture:
-    """A decoder of text with rotary positions and grouped queries: Llama and what else has its layout.
+    """A decoder of text with rotary positions and grouped queries: Llama and other models with the same layout.
 
-    Inputs are token numbers [batch, length], and where given a mask of the tokens that are there [batch, length].
+    Inputs are token numbers [batch, length], and optionally a mask of the tokens that are
+    present [batch, length].
     Outputs are the scores of the next token [batch, length, vocab_size], or without the head the last hidden states
     [batch, length, hidden_size]. Rotary frequencies may be scaled linearly or as Llama 3.1 does.
 
     Args:
-        config: The fields of a config.json, or as many as have no default there.
+        config: The fields of a config.json; those with a default may be left out.
 
     Returns:
         The `Architecture`.
@@ -80,7 +82,7 @@ def llama(config: Mapping[str, Any]) -> Architecture:
         ValueError: If a field is missing, wrong or contradicts another.
 
     Differentiation: the model is differentiable in its parameters.
-    Complexity: O(length hidden (hidden + intermediate) + length^2 hidden) a layer and sequence.
+    Complexity: O(length hidden (hidden + intermediate) + length^2 hidden) for each layer and sequence.
 
     Example:
         >>> import geojax as gj
@@ -121,7 +123,7 @@ def llama(config: Mapping[str, Any]) -> Architecture:
 
 
 def _frequencies(fields: Fields, width: int) -> tuple[float, ...]:
-    """Rotary frequencies from the fields that old and new configurations have for them."""
+    """Rotary frequencies, from the fields of old or of new configurations."""
     given = fields.values.get("rope_parameters") or fields.values.get("rope_scaling") or {}
     if not isinstance(given, Mapping):
         raise fields.error(f"rope_scaling is {given!r}; expected a mapping")
@@ -166,7 +168,7 @@ def _shapes(config: LlamaConfig) -> Shapes:
 
 
 def _inputs(config: LlamaConfig) -> tuple[jax.ShapeDtypeStruct, ...]:
-    return (jax.ShapeDtypeStruct((2, min(5, config.max_position_embeddings)), np.dtype(np.int32)),)
+    return example_tokens(config.max_position_embeddings)
 
 
 def _forward(

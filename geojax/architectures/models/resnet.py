@@ -1,4 +1,4 @@
-"""ResNet: convolutions with batch normalisation and residual sums, in basic or bottleneck blocks."""
+"""ResNet: convolutions with batch normalisation in residual blocks, basic or bottleneck."""
 
 import dataclasses
 from collections.abc import Iterator, Mapping
@@ -31,14 +31,14 @@ class ResnetConfig:
         num_channels: Channels of an image.
         embedding_size: Channels after the stem.
         hidden_sizes: Channels of each stage.
-        depths: Blocks of each stage.
-        layer_type: "basic" (two 3x3 convolutions a block) or "bottleneck" (1x1, 3x3, 1x1, a quarter of the channels
-            between them).
-        hidden_act: Name of the activation function of the stem and at the end of blocks; inside blocks it is relu.
+        depths: Number of residual blocks of each stage.
+        layer_type: Kind of a residual block: "basic" (two 3x3 convolutions) or "bottleneck" (1x1, 3x3 and 1x1, with a
+            quarter of the channels between them).
+        hidden_act: Name of the activation function after the stem and after residual blocks; inside them it is relu.
         downsample_in_first_stage: Whether the first stage halves rows and columns, as the others do.
         downsample_in_bottleneck: Whether a bottleneck halves them in its first convolution or its second.
         num_labels: Number of classes.
-        head: Whether `resnet` ends in the scores of the classes (ResNetForImageClassification) or in the last hidden
+        head: Whether `resnet` returns the scores of the classes (ResNetForImageClassification) or the last hidden
             states (ResNetModel).
     """
 
@@ -70,10 +70,10 @@ def resnet(config: Mapping[str, Any]) -> Architecture:
 
     Inputs are images [batch, num_channels, rows, columns] of any size. Outputs are the scores of the classes [batch,
     num_labels], or without the head the last hidden states [batch, channels, rows, columns]. The counters of batches
-    that a checkpoint has are not read.
+    in a checkpoint are not read.
 
     Args:
-        config: The fields of a config.json, or as many as have no default there.
+        config: The fields of a config.json; those with a default may be left out.
 
     Returns:
         The `Architecture`.
@@ -118,7 +118,7 @@ def resnet(config: Mapping[str, Any]) -> Architecture:
 
 
 def _blocks(config: ResnetConfig) -> Iterator[tuple[_Convolution | None, list[_Convolution]]]:
-    """The shortcut, where there is one, and the convolutions of each block."""
+    """The shortcut, which may be None, and the convolutions of each residual block."""
     width = config.embedding_size
     for s, (outputs, depth) in enumerate(zip(config.hidden_sizes, config.depths, strict=True)):
         for b in range(depth):
@@ -182,7 +182,7 @@ def _convolve(params: Params, c: _Convolution, x: Float[Array, "b c h w"]) -> Fl
 
 
 def _pool(x: Float[Array, "b c h w"]) -> Float[Array, "b c i j"]:
-    """The greatest of each 3 x 3 window, in steps of 2."""
+    """The maximum of each 3 x 3 window, in steps of 2."""
     return jax.lax.reduce_window(
         x, -jnp.inf, jax.lax.max, (1, 1, 3, 3), (1, 1, 2, 2), [(0, 0), (0, 0), (1, 1), (1, 1)]
     )

@@ -40,7 +40,7 @@ class VitConfig:
         hidden_act: Name of the activation function.
         layer_norm_eps: Added to the variance in norms.
         qkv_bias: Whether query, key and value maps have biases.
-        head: Whether `vit` ends in the scores of the classes (ViTForImageClassification) or in the last hidden states
+        head: Whether `vit` returns the scores of the classes (ViTForImageClassification) or the last hidden states
             (ViTModel).
     """
 
@@ -65,7 +65,7 @@ def vit(config: Mapping[str, Any]) -> Architecture:
     num_labels], or without the head the last hidden states [batch, 1 + patches, hidden_size]. The pooler is not read.
 
     Args:
-        config: The fields of a config.json, or as many as have no default there.
+        config: The fields of a config.json; those with a default may be left out.
 
     Returns:
         The `Architecture`.
@@ -74,7 +74,7 @@ def vit(config: Mapping[str, Any]) -> Architecture:
         ValueError: If a field is missing, wrong or contradicts another.
 
     Differentiation: the model is differentiable in its parameters.
-    Complexity: O(p hidden^2 + p^2 hidden) a layer and image of p patches.
+    Complexity: O(p hidden^2 + p^2 hidden) for each layer and image of p patches.
 
     Example:
         >>> import jax

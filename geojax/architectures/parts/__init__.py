@@ -1,1 +1,1 @@
-"""What the architectures are made of: fields of configurations, layers, attention, and the value they return."""
+"""Parts of the architectures: fields of configurations, layers, attention, and the value that they return."""

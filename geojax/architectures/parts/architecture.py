@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike
 
-from geojax._core import checks
+from geojax._core import checks, tree
 from geojax.typing import Key
 
 Shapes = dict[str, tuple[int, ...]]
@@ -18,14 +18,14 @@ Shapes = dict[str, tuple[int, ...]]
 
 @dataclasses.dataclass(frozen=True)
 class TensorNames:
-    """Which tensor of a checkpoint is which of an architecture's.
+    """How the names of tensors in a checkpoint correspond to those of an architecture.
 
     Attributes:
         read: {architecture's name: checkpoint's name} for every tensor that the architecture reads.
-        copies: {checkpoint's name: architecture's name} for tensors that repeat one that is read, as a tied output
-            layer does. Whoever moves the one must write the other too.
-        unread: Tensors of the checkpoint that the function does not read: poolers, other heads, counters. They stay as
-            they are, so what somebody else computes from them is not protected when the rest is moved.
+        copies: {checkpoint's name: architecture's name} for tensors that repeat one that is read, such as a tied output
+            layer. If the tensor is moved, its copy must be written again too.
+        unread: Tensors of the checkpoint that the function does not read: poolers, other heads, counters. They are not
+            moved with the others, so a function that reads them may change.
     """
 
     read: Mapping[str, str]
@@ -35,19 +35,19 @@ class TensorNames:
 
 @dataclasses.dataclass(frozen=True)
 class Architecture:
-    """A model family at given sizes: ``apply(params, *inputs)`` and the tensors that it takes.
+    """A model family at given sizes: ``apply(params, *inputs)`` and the tensors that it reads.
 
-    ``params`` is a flat dict {tensor name: array}, with the names and layouts of the checkpoints that Hugging Face's
+    ``params`` is a flat dict {tensor name: array}. Names and layouts are those of checkpoints that Hugging Face's
     transformers library writes, without the prefix of the model's body: ``embeddings.word_embeddings.weight``, not
-    ``bert.embeddings.word_embeddings.weight``. `match` finds them in a checkpoint with or without it. The functions
-    compute what that library computes at inference, without dropout. They are plain JAX: `geojax.symmetry.infer` reads
-    their symmetry, and what is inferred is what the weights of that shape have.
+    ``bert.embeddings.word_embeddings.weight``. `match` finds the tensors in a checkpoint with or without the prefix.
+    The functions compute what that library computes at inference, without dropout. They are plain JAX functions, so
+    `geojax.symmetry.infer` can read their symmetry.
 
     Attributes:
         name: The family, ``model_type`` in a config.json.
         config: The family's configuration, a frozen dataclass.
-        prefix: What a checkpoint may put before the names of the model's body, as "bert.".
-        copies: Pairs (name, name it repeats) of tensors that a checkpoint may carry twice.
+        prefix: The prefix of the names of the model's body in a checkpoint, such as "bert.".
+        copies: Pairs (name, name it repeats) of tensors that a checkpoint may hold twice.
         forward: (config, params, *inputs) -> outputs.
         table: config -> {tensor name: shape}.
         example: config -> the shapes of small inputs: ``jax.ShapeDtypeStruct`` of floats, and of integers.
@@ -73,7 +73,7 @@ class Architecture:
     example: Callable[[Any], tuple[jax.ShapeDtypeStruct, ...]] = dataclasses.field(repr=False)
 
     def apply(self, params: Mapping[str, ArrayLike], *inputs: ArrayLike) -> Array:
-        """The model's outputs on a batch of inputs; raises ValueError for tensors that are missing or misshapen."""
+        """The model's outputs on a batch of inputs; raises ValueError if a tensor is missing or does not fit."""
         return self.forward(self.config, self._checked(params), *map(jnp.asarray, inputs))
 
     def shapes(self) -> dict[str, jax.ShapeDtypeStruct]:
@@ -84,14 +84,16 @@ class Architecture:
         }
 
     def init(self, key: Key) -> dict[str, Array]:
-        """Random parameters: norms at one and zero, biases zero, the rest normal with deviation 0.02."""
+        """Random parameters: norms are one, biases are zero, the rest is normal with standard deviation 0.02."""
         checks.typed_key("Architecture.init", key)
         shapes = self.shapes()
         keys = jax.random.split(key, len(shapes))
         return {name: _initial(name, k, shape) for k, (name, shape) in zip(keys, shapes.items(), strict=True)}
 
     def inputs(self, key: Key | None = None) -> tuple[Array, ...]:
-        """A small batch to trace `apply` with; the same one each time, unless a key draws another."""
+        """A small batch to trace `apply` with: always the same one without a key, a random one with a key."""
+        if key is not None:
+            checks.typed_key("Architecture.inputs", key)
         entropy = () if key is None else np.asarray(jax.random.key_data(key)).ravel()
         generator = np.random.default_rng([int(number) for number in entropy])
         return tuple(_drawn(generator, shape, self.config) for shape in self.example(self.config))
@@ -99,8 +101,8 @@ class Architecture:
     def match(self, names: Iterable[str]) -> TensorNames:
         """Finds the architecture's tensors among the names of a checkpoint.
 
-        A checkpoint's name is the architecture's, with or without the prefix of the body; ``gamma`` and ``beta`` of
-        early checkpoints stand for ``weight`` and ``bias``.
+        A checkpoint has the architecture's names, with or without the prefix of the body. In early checkpoints norms
+        have ``gamma`` and ``beta`` for ``weight`` and ``bias``.
 
         Args:
             names: The names in the checkpoint, or the checkpoint itself.
@@ -109,7 +111,7 @@ class Architecture:
             A `TensorNames`.
 
         Raises:
-            ValueError: Naming tensors that are missing or there twice under different names.
+            ValueError: If tensors are missing, or there twice under different names; the message names them.
         """
         ours, copies = self.table(self.config), dict(self.copies)
         read: dict[str, str] = {}
@@ -137,16 +139,16 @@ class Architecture:
         return TensorNames({name: read[name] for name in ours}, repeated, tuple(unread))
 
     def select(self, tensors: Mapping[str, Any]) -> dict[str, Any]:
-        """The parameters from a checkpoint of any naming that `match` knows, checked against `shapes`.
+        """The parameters in a checkpoint whose names `match` knows, checked against `shapes`.
 
         Args:
-            tensors: {name: array}; only the arrays that are read are touched.
+            tensors: {name: array}; arrays that the architecture does not read are not touched.
 
         Returns:
-            {architecture's name: array}, the arrays as they are in the checkpoint.
+            {architecture's name: array}; the arrays are those of the checkpoint.
 
         Raises:
-            ValueError: As `match`, and naming the tensors of another shape.
+            ValueError: As `match`, and if tensors have another shape; the message names them.
         """
         params = {name: tensors[own] for name, own in self.match(tensors).read.items()}
         self._compare(params)
@@ -162,9 +164,9 @@ class Architecture:
             f"  {name} is missing, expected {shape}" for name, shape in expected.items() if name not in params
         ]
         wrong += [
-            f"  {name} has shape {tuple(np.shape(params[name]))}, expected {shape}"
+            f"  {name} is {checks.described(params[name])}, expected an array of shape {shape}"
             for name, shape in expected.items()
-            if name in params and tuple(np.shape(params[name])) != shape
+            if name in params and not _fits(params[name], shape)
         ]
         if wrong:
             more = f"\n  and {len(wrong) - 8} more" if len(wrong) > 8 else ""
@@ -173,6 +175,10 @@ class Architecture:
                 + "\n".join(wrong[:8])
                 + f"{more}\nCheck that the config is this checkpoint's; `select` finds tensors under a prefix."
             )
+
+
+def _fits(leaf: Any, shape: tuple[int, ...]) -> bool:
+    return tree.is_array(leaf) and not tree.is_key(leaf) and tuple(leaf.shape) == shape
 
 
 def strip_prefix(name: str, prefix: str) -> str:

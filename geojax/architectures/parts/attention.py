@@ -1,4 +1,4 @@
-"""Scaled dot-product attention, with several query heads to a key head or with one, and rotary positions."""
+"""Scaled dot-product attention, with one or several query heads for each key head, and rotary positions."""
 
 import math
 
@@ -11,7 +11,7 @@ from geojax.architectures.parts.layers import wide
 
 
 def split_heads(x: Float[Array, "b t n"], heads: int) -> Float[Array, "b t h d"]:
-    """The last axis as heads times what each has."""
+    """The last axis split into heads."""
     return x.reshape(*x.shape[:-1], heads, -1)
 
 
@@ -23,9 +23,9 @@ def attention(
     mask: Bool[Array, "b t s"] | Bool[Array, "t s"] | None = None,
     scale: float | None = None,
 ) -> Float[Array, "b t he"]:
-    """softmax(scale <q, k>) v in each head, heads side by side; h/g consecutive query heads share a key head.
+    """softmax(scale <q, k>) v in each head, joined over heads; h/g consecutive query heads share a key head.
 
-    Where the mask is False the score is the least number of its dtype. The scale is 1/sqrt(d) unless given.
+    Scores at which the mask is False are set to the smallest number of their dtype. The default scale is 1/sqrt(d).
     """
     batch, length, heads, width = query.shape
     groups = key.shape[2]
@@ -41,7 +41,7 @@ def attention(
 
 
 def causal_mask(length: int, present: Int[Array, "b s"] | None) -> Bool[Array, "b t s"] | Bool[Array, "t s"]:
-    """Each token sees itself and those before it, of those that are present."""
+    """Which tokens each token attends to: itself and the earlier ones, if they are present."""
     before = jnp.asarray(np.tril(np.ones((length, length), bool)))
     return before if present is None else before & (present[:, None, :] > 0)
 
@@ -52,7 +52,7 @@ def rotary_angles(length: int, frequencies: np.ndarray) -> np.ndarray:
 
 
 def rotate(x: Float[Array, "b t h d"], angles: np.ndarray) -> Float[Array, "b t h d"]:
-    """Turns the pairs (x_i, x_{i + d/2}) by the angles of their position."""
+    """Rotates each pair (x_i, x_{i + d/2}) by the angle of its position and frequency."""
     cos, sin = (jnp.asarray(f(angles), x.dtype)[:, None, :] for f in (np.cos, np.sin))
     real, imaginary = jnp.split(x, 2, axis=-1)
     return jnp.concatenate([real * cos - imaginary * sin, imaginary * cos + real * sin], axis=-1)

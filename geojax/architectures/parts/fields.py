@@ -4,20 +4,25 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from geojax._core.checks import described
 from geojax.architectures.parts.layers import ACTIVATIONS
 
 _ABSENT = object()
 
 
 class Fields:
-    """A configuration that says which field is missing or wrong, and what was expected.
+    """A configuration whose readers raise an error that says which field is wrong, and what is expected.
 
     Attributes:
-        where: What is being read, for the messages.
+        where: Name of the configuration, for the messages.
         values: The configuration.
     """
 
     def __init__(self, where: str, values: Mapping[str, Any]):
+        if not isinstance(values, Mapping):
+            raise TypeError(
+                f"{where} is {described(values)}; expected the fields of a config.json as a dict."
+            )
         self.where, self.values = where, values
 
     def size(self, name: str, default: int | None = None) -> int:
@@ -62,7 +67,7 @@ class Fields:
         return self.choice(name, tuple(ACTIVATIONS), default)
 
     def head(self, headed: str, plain: str) -> bool:
-        """Whether the class that the configuration names is the one with a head; without ``architectures``, yes."""
+        """Whether the class that ``architectures`` names has a head; true if the field is absent."""
         value = self._get("architectures", [headed])
         if not isinstance(value, list | tuple) or len(value) != 1 or value[0] not in (headed, plain):
             raise self.error(
@@ -84,7 +89,7 @@ class Fields:
     def divides(self, name: str, parts: int, of: str, whole: int) -> None:
         """Checks that one size is a multiple of another."""
         if whole % parts:
-            raise self.error(f"{of} is {whole}, which is no multiple of {name} = {parts}")
+            raise self.error(f"{of} is {whole}, which is not a multiple of {name} = {parts}")
 
     def error(self, text: str) -> ValueError:
         """The exception for a wrong configuration."""

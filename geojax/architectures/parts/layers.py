@@ -1,4 +1,4 @@
-"""The layers that the architectures share, in the layouts that torch stores: weights [out, in], images [c, h, w]."""
+"""Layers that the architectures share, in the layouts of torch: weights are [out, in], images are [c, h, w]."""
 
 import functools
 import math
@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int
 
 from geojax._core import checks
@@ -26,12 +27,12 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
 
 
 def wide(x: Array) -> Array:
-    """The array in float32 if it is narrower: what means, variances and softmaxes are computed in."""
+    """The array in at least float32, in which means, variances and softmaxes are computed."""
     return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 
 def linear(params: Params, name: str, x: Float[Array, "... n"]) -> Float[Array, "... m"]:
-    """W x + b, with the bias where there is one."""
+    """W x + b; the bias is optional."""
     y = x @ params[f"{name}.weight"].T
     bias = params.get(f"{name}.bias")
     return y if bias is None else y + bias
@@ -63,7 +64,7 @@ def rms_norm(params: Params, name: str, x: Float[Array, "... n"], epsilon: float
 
 
 def batch_norm(params: Params, name: str, x: Float[Array, "b c h w"]) -> Float[Array, "b c h w"]:
-    """Each channel by its running statistics, then scaled and shifted."""
+    """Each channel normalised by its running statistics, then scaled and shifted."""
     mean, variance, weight, bias = (
         params[f"{name}.{part}"][:, None, None] for part in ("running_mean", "running_var", "weight", "bias")
     )
@@ -73,7 +74,7 @@ def batch_norm(params: Params, name: str, x: Float[Array, "b c h w"]) -> Float[A
 def convolution(
     weight: Float[Array, "m c kh kw"], x: Float[Array, "b c h w"], *, stride: int, padding: int
 ) -> Float[Array, "b m i j"]:
-    """Cross-correlation of images with a kernel, zeros around them, in the kernel's dtype."""
+    """Cross-correlation of images with a kernel, padded with zeros, in the kernel's dtype."""
     return jax.lax.conv_general_dilated(
         x.astype(weight.dtype),
         weight,
@@ -84,7 +85,7 @@ def convolution(
 
 
 def check_tokens(where: str, tokens: Array, longest: int | None = None, **others: Array | None) -> None:
-    """Checks that token numbers [batch, length] and what goes with them have one shape, and are not too many."""
+    """Checks that token numbers and the arrays beside them are integers [batch, length], and not too long."""
     given = {"tokens": tokens, **{name: value for name, value in others.items() if value is not None}}
     for name, value in given.items():
         if not jnp.issubdtype(value.dtype, jnp.integer):
@@ -98,6 +99,11 @@ def check_tokens(where: str, tokens: Array, longest: int | None = None, **others
         )
 
 
+def example_tokens(longest: int) -> tuple[jax.ShapeDtypeStruct, ...]:
+    """Shape of a small batch of token numbers, at most `longest` long."""
+    return (jax.ShapeDtypeStruct((2, min(5, longest)), np.dtype(np.int32)),)
+
+
 def embed(weight: Float[Array, "v n"], index: Int[Array, "..."]) -> Float[Array, "... n"]:
-    """Rows of a table; NaN for an index that it does not have."""
+    """Rows of a table; an index out of range gives NaN."""
     return weight.at[index].get(mode="fill", fill_value=math.nan, wrap_negative_indices=False)

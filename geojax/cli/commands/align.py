@@ -17,7 +17,7 @@ from geojax.cli.screen.options import PATH, Command, everywhere, seed
 from geojax.cli.screen.patterns import pattern, shared_stem, title
 
 LONG = 32
-"""Names of groups beyond this length are written without what all of them begin with."""
+"""If names of groups are longer than this, the beginning that they share is written only once."""
 
 
 @click.command(
@@ -25,7 +25,7 @@ LONG = 32
     short_help="Move one model onto another through its symmetries.",
     epilog=f"""\b
 methods:
-  weights      bring the numbers of B as close to A's as they can be; streams
+  weights      bring the weights of B as close to A's as possible; streams
   activations  put units that respond alike in the same place
   both         weights, started from activations
 
@@ -78,24 +78,24 @@ def align(
 ) -> int:
     """Write B2: the same function as B, with its parameters moved as close to A's as its symmetries allow.
 
-    Hidden units, heads and channels are permuted, rescaled, rotated or mixed: whatever the function of MODEL does not
-    notice. The files are safetensors; B2 has the names and dtypes of B. By weights, one group of tensors at a time is
-    in memory; by activations, both models are.
+    Hidden units, heads and channels are permuted, rescaled, rotated or mixed in ways that do not change the function of
+    MODEL. The files are safetensors; B2 has the names and dtypes of B. Matching by weights holds one group of tensors
+    in memory at a time; matching by activations holds both models.
 
-    The report says for each kind of group how many moved and how far: the share of units that are elsewhere, or for
-    scalings and matrices the largest deviation from one.
+    The report says for each kind of group how many moved and how far: the share of units that changed their place, or
+    for scalings and matrices the largest deviation from one.
     """
     if inputs is not None and method == "weights":
         raise click.UsageError("--inputs: --method weights looks at no inputs; activations and both do.")
     screen = Screen(quiet)
     check_output(out, [a, b])
-    found = models.resolve(model)
+    resolved = models.resolve(model)
     if method != "weights":
-        models.apply_of(found, f"--method {method}")
-    given = models.inputs_of(found, inputs, seed)
-    with screen.busy(f"reading the program of {found.name}"):
-        spec = models.checked_spec(found)
-    pair = pair_up(found, spec, a, b, keep_unread=keep_unread, screen=screen)
+        models.apply_of(resolved, f"--method {method}")
+    given = models.inputs_of(resolved, inputs, seed)
+    with screen.busy(f"reading the program of {resolved.name}"):
+        spec = models.checked_spec(resolved)
+    pair = pair_up(resolved, spec, a, b, keep_unread=keep_unread, screen=screen)
     size = _size_of(b, out)
     if dry_run:
         screen.show(*_plan(pair, out, method, size))
@@ -108,12 +108,14 @@ def align(
     else:
         screen.show(*_report(pair, out, done, size, seconds))
     if not done.converged:
-        screen.note(f"The matching still improved after {done.num_sweeps} sweeps; B2 is as far as it came.")
+        screen.note(
+            f"The matching was still improving after {done.num_sweeps} sweeps; B2 holds its last state."
+        )
     return 0
 
 
 def _size_of(b: Path, out: Path) -> int:
-    """Size of B2, once it is clear that it can be written."""
+    """Size of B2; raises InputError if it cannot be written."""
     from geojax.io import SafetensorsWriter
 
     with open_lazily(b) as checkpoint, broken_files(out):
@@ -123,7 +125,7 @@ def _size_of(b: Path, out: Path) -> int:
 
 
 def _plan(pair: Pair, out: Path, method: str, size: int) -> list[str]:
-    """What would happen, a line each."""
+    """What a run would do, as lines of text."""
     a, b = pair.paths
     lines = [
         f"would move {b} onto {a} by {method}, through {len(pair.spec.members)} groups of {pair.model.name}",
@@ -136,7 +138,7 @@ def _plan(pair: Pair, out: Path, method: str, size: int) -> list[str]:
 
 
 def _report(pair: Pair, out: Path, done: Alignment, size: int, seconds: float) -> list[Any]:
-    """The parts of the printed answer, one below the other."""
+    """The parts of the printed report, from top to bottom."""
     from rich.text import Text
 
     a, b = pair.paths

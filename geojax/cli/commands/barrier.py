@@ -60,9 +60,9 @@ def barrier(
 ) -> int:
     """Measure the loss on the straight line from model A to model B, and how far it rises above the chord.
 
-    The loss is the one of --data. Without it the model is probed: the loss is half the mean squared difference of its
-    outputs from A's and from B's on random inputs, in units of the mean square of both. It is 0 all along where A and B
-    are the same function and so are all models between; a barrier says that models between compute something else.
+    The loss is that of --data. Without --data the model is probed on random inputs: the loss is half the mean squared
+    difference between its outputs and those of A and of B, in units of the mean square of both. If A, B and all models
+    between them compute the same function, it is 0; a barrier says that models between them compute something else.
     """
     if model is None and data is None:
         raise click.UsageError(
@@ -71,17 +71,17 @@ def barrier(
     screen = Screen(quiet)
     if plot is not None:
         check_output(plot, [a, b], option="--plot")
-        with needing("demo", "--plot", "matplotlib"):
+        with needing("plot", "--plot", "matplotlib"):
             import matplotlib  # noqa: F401
-    found = models.resolve(model) if model is not None else None
-    ends = [_params(path, found) for path in (a, b)]
-    if found is None:
+    resolved = models.resolve(model) if model is not None else None
+    ends = [_params(path, resolved) for path in (a, b)]
+    if resolved is None:
         same_tensors(a, ends[0], b, ends[1])
     if data is not None:
         loss, what = find_named(data, "--data"), f"{data}"
     else:
-        assert found is not None
-        loss, what = _probe(found, ends[0], ends[1], seed), "difference of outputs"
+        assert resolved is not None
+        loss, what = _probe(resolved, ends[0], ends[1], seed), "difference of outputs"
     times, curve, value = _measure(loss, ends[0], ends[1], num, data or "the probe")
     if as_json:
         screen.json(
@@ -112,7 +112,7 @@ def _params(path: Path, model: Model | None) -> Any:
 
 
 def _probe(model: Model, params_a: Any, params_b: Any, seed: int) -> Callable[[Any], Any]:
-    """Half the mean squared difference of the outputs from A's and from B's, in units of their mean square."""
+    """Half the mean squared difference between the outputs and those of A and of B, in units of their mean square."""
     import jax
     import jax.numpy as jnp
 
@@ -137,14 +137,14 @@ def _probe(model: Model, params_a: Any, params_b: Any, seed: int) -> Callable[[A
 def _measure(
     loss: Callable[[Any], Any], params_a: Any, params_b: Any, num: int, what: str
 ) -> tuple[list[float], list[float], float]:
-    """Times, the loss there, and the barrier."""
+    """Times, the loss at these times, and the barrier."""
     import jax
 
     from geojax import merging
 
     with users_code(what):
-        found = jax.jit(lambda a, b: merging.barrier(loss, a, b, num=num))(params_a, params_b)
-    return found.times.tolist(), found.curve.tolist(), float(found.value)
+        result = jax.jit(lambda a, b: merging.barrier(loss, a, b, num=num))(params_a, params_b)
+    return result.times.tolist(), result.curve.tolist(), float(result.value)
 
 
 def _report(

@@ -49,19 +49,19 @@ examples:
     default=0,
     show_default=True,
     metavar="N",
-    help="What every random choice follows from.",
+    help="Seed of all random choices.",
 )
-@click.option("--quick", is_flag=True, help="Few images and narrow networks: it runs, it does not impress.")
+@click.option("--quick", is_flag=True, help="Few images and narrow networks: a quick test that it runs.")
 @click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of an error as well.")
 def demo(
     data: Path | None, width: tuple[int, ...], channels: int | None, out: Path, seed: int, quick: bool
 ) -> int:
     """Train pairs of networks from different seeds, and make each pair one network.
 
-    Two networks that learnt the same task do not average well: their hidden units come in a different order. geojax
-    reads the symmetries off the network's own program, moves the second network onto the first, averages them half-way
-    and repairs the statistics of the average. Three alignments are compared (weights; activations; weights started from
-    activations), beside the plain average.
+    Two networks that learnt the same task do not average well, because their hidden units are in different orders.
+    geojax reads the symmetries from the network's own program, moves the second network onto the first, averages them
+    and repairs the statistics of the average. Three alignments are compared (by weights; by activations; by weights,
+    started from activations), beside the plain average.
 
     It trains multilayer perceptrons and convolutional nets with batch normalisation, on scikit-learn's digits or on the
     images given with --data. Everything is written to the folder given with --out: a picture of the loss between the

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 PIECE = 1 << 22
-"""Numbers looked at together by --check."""
+"""Number of entries that --check reads at once."""
 
 SIGNATURES = {
     "BERT": r"encoder\.layer\.0\.attention\.self\.query\.weight$",
@@ -69,7 +69,7 @@ def inspect(file: Path, check: bool, every: bool, as_json: bool, quiet: bool) ->
 
 
 def guess(names: Iterable[str]) -> str | None:
-    """The architecture whose tensors have such names, or None."""
+    """The architecture whose tensors have names like these, or None."""
     return next(
         (
             known
@@ -81,15 +81,15 @@ def guess(names: Iterable[str]) -> str | None:
 
 
 def shape_text(shape: tuple[int, ...]) -> str:
-    """A shape as people write it: 30522 x 384."""
+    """A shape for people to read: 30522 x 384."""
     return " x ".join(map(str, shape)) if shape else "scalar"
 
 
 def _nonfinite(contents: Contents, screen: Screen) -> dict[str, tuple[int, int]]:
-    """For each tensor that holds any: how many NaN and infinities."""
+    """Numbers of NaN and of infinities, for each tensor that holds any."""
     import numpy as np
 
-    found = {}
+    counts_of = {}
     total = num_bytes(contents.shapes.values())
     done = 0
     with screen.progress("checking") as report:
@@ -98,10 +98,10 @@ def _nonfinite(contents: Contents, screen: Screen) -> dict[str, tuple[int, int]]
                 counts = _count(np.asarray(contents.tensors[name]).reshape(-1))
                 contents.release(name)
                 if any(counts):
-                    found[name] = counts
+                    counts_of[name] = counts
             done += num_bytes([like])
             report(done, total)
-    return found
+    return counts_of
 
 
 def _count(numbers: "np.ndarray") -> tuple[int, int]:
@@ -112,7 +112,7 @@ def _count(numbers: "np.ndarray") -> tuple[int, int]:
 
 
 def _record(file: Path, contents: Contents, bad: Mapping[str, tuple[int, int]] | None) -> dict[str, Any]:
-    """The contents for programs to read."""
+    """The contents as JSON values."""
     tensors = []
     for name, like in contents.shapes.items():
         entry = {
@@ -137,7 +137,7 @@ def _record(file: Path, contents: Contents, bad: Mapping[str, tuple[int, int]] |
 
 
 def _report(file: Path, contents: Contents, bad: Mapping[str, tuple[int, int]], every: bool) -> list[Any]:
-    """The parts of the printed answer, one below the other."""
+    """The parts of the printed report, from top to bottom."""
     from rich.text import Text
 
     shapes = contents.shapes

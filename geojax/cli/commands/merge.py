@@ -1,4 +1,4 @@
-"""`geojax merge`: several files made one."""
+"""`geojax merge`: several files merged into one."""
 
 import contextlib
 import dataclasses
@@ -23,7 +23,7 @@ HINTS = {
     "Pass allow_nonfinite=True": "Give --allow-nonfinite",
     "Pass integers_from_first=True": "Give --integers-from-first",
 }
-"""What the library advises, and how one says it here."""
+"""{advice in an error of the library: the same for the command line}."""
 
 
 def _listed(base: bool) -> str:
@@ -40,8 +40,8 @@ methods that need --base:
 {_listed(True)}
 
 \b
-Where --align is given every model is first moved onto the first (or the base)
-by the symmetries of MODEL, as `geojax align` does.
+With --align every model is first moved onto the first (or the base) by the
+symmetries of MODEL, as `geojax align` does.
 
 {models.HELP}
 
@@ -61,7 +61,11 @@ examples:
 )  # fmt: skip
 @click.option("--base", type=PATH, metavar="BASE", help="The model that A B ... were fine-tuned from.")
 @click.option(
-    "--weight", type=Real(), multiple=True, metavar="W ...", help="One number a model.  [default: 1 each]"
+    "--weight",
+    type=Real(),
+    multiple=True,
+    metavar="W ...",
+    help="One number for each model.  [default: 1 each]",
 )
 @click.option("--t", type=Real(), metavar="T", help="Where between A (0) and B (1).  [default: 0.5]")
 @click.option(
@@ -70,11 +74,11 @@ examples:
     metavar="D",
     help="Share of the differences to keep.  [default: 0.2 for ties, 0.1 for dare]",
 )
-@click.option("--seed", type=SEED, metavar="N", help="What random choices follow from.  [default: 0]")
+@click.option("--seed", type=SEED, metavar="N", help="Seed of the random choices.  [default: 0]")
 @click.option("--model", metavar="MODEL", help="With --align: the function whose symmetries are used.")
 @click.option("--align", is_flag=True, help="Align the models before they are merged.")
 @click.option(
-    "--keep-unread", is_flag=True, help="With --align: leave tensors that MODEL does not know as they are."
+    "--keep-unread", is_flag=True, help="With --align: do not change tensors that MODEL does not know."
 )
 @click.option(
     "--dtype",
@@ -110,10 +114,10 @@ def merge(
 ) -> int:
     """Merge models that have tensors of the same names and shapes, tensor by tensor, into one safetensors file.
 
-    Files are read and written in pieces, so that they may be larger than memory. Half precision is merged in float32
-    and rounded once. OUT appears when it is whole; files with NaN, other tensors or other integers are refused.
+    Files are read and written in pieces, so they may be larger than memory. Half precision is merged in float32 and
+    rounded once. OUT appears when it is complete; files with NaN, other tensors or other integers are refused.
     """
-    # An alignment follows from the seed as well.
+    # With --align the seed is used for the alignment too, so methods without random choices accept it.
     choice = Choice(weight or None, t, density, None if align and method != "dare" else seed)
     chosen = check(method, len(files), base is not None, choice)
     if align != (model is not None):
@@ -151,15 +155,15 @@ def merge(
 
 @dataclasses.dataclass(frozen=True)
 class _Plan:
-    """What is to be written.
+    """What merging will write.
 
     Attributes:
         out: The file.
-        dtype: Of the merged tensors; None to keep theirs.
-        num_tensors: How many.
-        num_bytes: Size of the file, its header included.
-        free: What the disk has left.
-        replaced: Size of the file that is there now; None if there is none.
+        dtype: The dtype of the merged tensors; None if each keeps its own.
+        num_tensors: Number of tensors.
+        num_bytes: Size of the file, with its header.
+        free: Free bytes on the disk.
+        replaced: Size of the existing file at `out`; None if there is none.
     """
 
     out: Path
@@ -204,7 +208,7 @@ def _plan(sources: Sequence[Path], out: Path, dtype: str | None) -> _Plan:
 def _report(
     sources: Sequence[Path], method: str, choice: Choice, plan: _Plan, model: str | None
 ) -> list[str]:
-    """What would happen, a line each."""
+    """What a run would do, as lines of text."""
     said = ", ".join(
         f"{key} {value}" for key, value in dataclasses.asdict(choice).items() if value is not None
     )
@@ -230,13 +234,13 @@ def _size(path: Path) -> int:
 def _aligned(
     sources: Sequence[Path], model: str, folder: Path, seed: int, keep_unread: bool, screen: Screen
 ) -> list[Path]:
-    """The files, each but the first replaced by a temporary one in the frame of the first."""
-    found = models.resolve(model)
-    with screen.busy(f"reading the program of {found.name}"):
-        spec = models.checked_spec(found)
+    """The first file, and temporary files with the other models moved onto the first."""
+    resolved = models.resolve(model)
+    with screen.busy(f"reading the program of {resolved.name}"):
+        spec = models.checked_spec(resolved)
     moved = [sources[0]]
     for number, path in enumerate(sources[1:]):
-        pair = pair_up(found, spec, sources[0], path, keep_unread=keep_unread, screen=screen)
+        pair = pair_up(resolved, spec, sources[0], path, keep_unread=keep_unread, screen=screen)
         moved.append(folder / f"{number}.safetensors")
         done = align_file(
             pair, moved[-1], method="weights", inputs=None, seed=seed, screen=screen, at_rest=False

@@ -36,8 +36,8 @@ examples:
 @click.option(
     "--save", type=PATH, metavar="SPEC.json", help="Write the spec, which other commands take as MODEL."
 )
-@click.option("--pins", is_flag=True, help="Also list the axes that are held, and what holds them.")
-@click.option("--leaves", is_flag=True, help="List every leaf a group moves, not the first few.")
+@click.option("--pins", is_flag=True, help="Also list the axes that may not move, and why.")
+@click.option("--leaves", is_flag=True, help="List every leaf that a group moves, not only the first few.")
 @click.option(
     "--verify/--no-verify",
     default=None,
@@ -50,25 +50,25 @@ def symmetries(
 ) -> int:
     """Find the symmetries of a model's function, and check them.
 
-    The group is read off the program of apply(params, *inputs): what may be permuted, rescaled, rotated or mixed in the
-    parameters without changing any output. It is then checked numerically on random parameters; the exit code is 1 if
-    a group changes the outputs.
+    The group is read from the program of apply(params, *inputs): it permutes, rescales, rotates or mixes parameters
+    without changing any output. It is then checked numerically on random parameters; the exit code is 1 if a group
+    changes the outputs.
     """
     screen = Screen(quiet)
     if save is not None:
         check_output(save, [Path(model)], option="--save")
-    found = models.resolve(model)
-    with screen.busy(f"reading the program of {found.name}"):
-        spec = models.spec_of(found, verify=verify)
+    resolved = models.resolve(model)
+    with screen.busy(f"reading the program of {resolved.name}"):
+        spec = models.spec_of(resolved, verify=verify)
     if as_json:
         screen.json(record(spec))
     else:
-        screen.show(*_report(found.name, spec, pins, math.inf if leaves else SHOWN))
+        screen.show(*_report(resolved.name, spec, pins, math.inf if leaves else SHOWN))
     check = spec.verification
     if check is not None and not check.passed:
         groups = f": {', '.join(check.failed)} changed the outputs" if check.failed else ""
         raise CheckError(
-            f"{found.name}: the symmetries did not pass the numerical check{groups}. "
+            f"{resolved.name}: the symmetries did not pass the numerical check{groups}. "
             "Nothing was saved. Give example inputs for which all outputs are finite."
         )
     if save is not None:
@@ -78,7 +78,7 @@ def symmetries(
 
 
 def record(spec: "SymmetrySpec") -> dict[str, Any]:
-    """A spec for programs to read."""
+    """A spec as JSON values."""
     check = spec.verification
     return {
         "groups": [
@@ -126,7 +126,7 @@ def record(spec: "SymmetrySpec") -> dict[str, Any]:
 
 
 def _report(name: str, spec: "SymmetrySpec", pins: bool, shown: float) -> list[Any]:
-    """The parts of the printed answer, one below the other."""
+    """The parts of the printed report, from top to bottom."""
     from rich.text import Text
 
     discrete = sum(group.log10_order for _, group in spec.members if group.dimension == 0)
@@ -191,11 +191,11 @@ def _groups(spec: "SymmetrySpec", shown: float) -> Any:
 
 def _moved(spec: "SymmetrySpec") -> dict[str, list[str]]:
     """For each group the leaves that it moves, with the axis."""
-    found: dict[str, dict[str, None]] = {name: {} for name, _ in spec.members}
-    for name in found:
+    axes_of: dict[str, dict[str, None]] = {name: {} for name, _ in spec.members}
+    for name in axes_of:
         for leaf, _, part in spec.occurrences(name):
-            found[name][f"{leaf.path}[{part.axis}]"] = None
-    return {name: list(axes) for name, axes in found.items()}
+            axes_of[name][f"{leaf.path}[{part.axis}]"] = None
+    return {name: list(axes) for name, axes in axes_of.items()}
 
 
 def _pins(spec: "SymmetrySpec", shown: float) -> Any:
@@ -223,7 +223,7 @@ def _size(group: "Group") -> str:
 
 
 def _listed(names: list[str], shown: float) -> str:
-    """Names in a row without the beginning that they share, which is said once."""
+    """Names on one line; the beginning that they share is written once."""
     stem = shared_stem(names)
     kept = names[: int(min(shown, len(names)))]
     row = "  ".join(name.removeprefix(stem) for name in kept)

@@ -1,1 +1,1 @@
-"""What the commands read and write: checkpoints, user code, tensors."""
+"""Files that the commands read and write: checkpoints, user code, outputs."""

@@ -1,4 +1,4 @@
-"""Moving the model in one file onto the model in another: what `geojax align` and `geojax merge --align` do."""
+"""Moving the model in one file onto the model in another, for `geojax align` and `geojax merge --align`."""
 
 import dataclasses
 import tempfile
@@ -19,23 +19,24 @@ if TYPE_CHECKING:
 
 METHODS = ("weights", "activations", "both")
 PIECE = 1 << 22
-"""Numbers of a tensor looked at together."""
+"""Number of entries of a tensor that are read at once."""
 
 STILL = 1e-4
-"""Scalings and matrices nearer to one than this have not moved."""
+"""Scalings and matrices that differ from one by less than this count as not moved."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Alignment:
-    """What an alignment did.
+    """The result of an alignment.
 
     Attributes:
         method: One of METHODS.
-        objective: What was maximised: before, where known, and after.
+        objective: The objective before, or None if it was not computed, and after.
         distance: |a - b| / |a| over all leaves, before and after.
-        moved: {group: share of its units that are elsewhere, or how far its scalings or matrices are from one}.
-        num_sweeps: Passes over the groups.
-        converged: Whether the last one moved nothing.
+        moved: {group: share of its units that changed their place, or largest deviation of its scalings or matrices
+            from one}.
+        num_sweeps: Number of sweeps over the groups.
+        converged: Whether the last sweep moved nothing.
     """
 
     method: str
@@ -51,10 +52,10 @@ class Pair:
     """Two files and the model whose parameters they hold.
 
     Attributes:
-        model: The function.
+        model: The model.
         spec: Its symmetry.
         paths: The file to match and the file to move.
-        names: {tensor: leaf} of each.
+        names: {tensor: leaf} for each of the files.
     """
 
     model: Model
@@ -69,17 +70,17 @@ def pair_up(
     """Finds the leaves of the spec in two files.
 
     Raises:
-        InputError: If a leaf is missing or has another shape, or b holds tensors of numbers that the model does not
-            know, which might have to move too.
+        InputError: If a leaf is missing or has another shape, or b holds real or complex tensors that the model does
+            not know, because they might have to be moved too.
     """
     import jax.numpy as jnp
 
     shapes = {leaf.path: tuple(leaf.shape) for leaf in spec.leaves}
-    found = []
+    named = []
     for path in (a, b):
         with open_lazily(path) as checkpoint:
             names, others = find_leaves(model, spec, path, checkpoint)
-            found.append(names)
+            named.append(names)
             for tensor, leaf in names.items():
                 got = tuple(checkpoint.shapes[tensor].shape)
                 if got != shapes[leaf]:
@@ -96,7 +97,7 @@ def pair_up(
                 "Give the config.json as MODEL, or --keep-unread if nothing hidden is read with them."
             )
         screen.note(f"{b}: not read by {model.name}, so left as they are: {shown}.")
-    return Pair(model, spec, (a, b), (found[0], found[1]))
+    return Pair(model, spec, (a, b), (named[0], named[1]))
 
 
 def align_file(
@@ -109,7 +110,7 @@ def align_file(
     screen: Screen,
     at_rest: bool = True,
 ) -> Alignment:
-    """Writes the second file, moved onto the first by its symmetries; ``at_rest`` asks for the objective before.
+    """Writes the second file, moved onto the first by its symmetries; ``at_rest`` asks for the objective before that.
 
     Raises:
         InputError: If a file does not fit, holds NaN, or cannot be written.
@@ -160,28 +161,28 @@ def distance(pair: Pair, b: Path) -> float:
 
 
 def shares(spec: "SymmetrySpec", element: Mapping[str, Any]) -> dict[str, float]:
-    """How far each group of an element is from doing nothing: a share of units, or the largest deviation from one."""
+    """How far each group of an element moves: the share of moved units, or the largest deviation from one."""
     import numpy as np
 
-    found = {}
+    moved = {}
     for name, group in spec.members:
         if name not in element:
-            found[name] = 0.0
+            moved[name] = 0.0
             continue
         array = np.asarray(element[name])
         if group.kind == "permutation":
-            found[name] = float(np.mean(array != np.arange(group.size)))
+            moved[name] = float(np.mean(array != np.arange(group.size)))
         elif group.kind == "sign":
-            found[name] = float(np.mean(array < 0))
+            moved[name] = float(np.mean(array < 0))
         else:
             one = np.ones(group.size) if group.kind == "scaling" else np.eye(group.size)
-            found[name] = float(np.max(np.abs(array - one), initial=0))
-            found[name] = found[name] if found[name] > STILL else 0.0
-    return found
+            deviation = float(np.max(np.abs(array - one), initial=0))
+            moved[name] = deviation if deviation > STILL else 0.0
+    return moved
 
 
 def _by_activations(pair: Pair, inputs: Sequence[Any] | None) -> tuple[float, Any]:
-    """Correlation at rest, and what `activation_matching` finds."""
+    """Correlation of the activations before the models are moved, and the result of `activation_matching`."""
     import jax
     import jax.numpy as jnp
 
@@ -200,15 +201,15 @@ def _by_activations(pair: Pair, inputs: Sequence[Any] | None) -> tuple[float, An
         except ValueError as error:
             raise InputError(f"{path}: {error}") from error
     with users_code(pair.model.name):
-        start, found = (
-            activation_matching(pair.spec, apply, *params, *(inputs or pair.model.inputs), max_sweeps=sweeps)
+        start, result = (
+            activation_matching(pair.spec, apply, *params, *(inputs or pair.model.inputs), max_steps=sweeps)
             for sweeps in (0, 100)
         )
-    return float(start.objective), jax.device_get(found)
+    return float(start.objective), jax.device_get(result)
 
 
 def _objective_at_rest(pair: Pair, out: Path, key: Any) -> float | None:
-    """What weight matching maximises, before anything has moved; None where the file is so large that it matters."""
+    """The objective of weight matching before anything is moved; None for a file so large that it would take long."""
     from geojax.io import stream_align
 
     with open_lazily(pair.paths[1]) as checkpoint:
@@ -218,12 +219,12 @@ def _objective_at_rest(pair: Pair, out: Path, key: Any) -> float | None:
         a, b = pair.paths
         names_a, names_b = pair.names
         target = Path(folder) / out.name
-        found = stream_align(pair.spec, a, b, target, key=key, max_sweeps=0, names_a=names_a, names_b=names_b)
-        return float(found.objective)
+        result = stream_align(pair.spec, a, b, target, key=key, max_steps=0, names_a=names_a, names_b=names_b)
+        return float(result.objective)
 
 
 def _pieces(file_a: Any, name_a: str, file_b: Any, name_b: str) -> Iterator[tuple[Any, Any]]:
-    """Two tensors in pieces, as numbers of 64 bits."""
+    """Pieces of two tensors, in 64-bit precision."""
     import jax.numpy as jnp
     import numpy as np
 

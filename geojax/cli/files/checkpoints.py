@@ -1,7 +1,6 @@
-"""Checkpoints of any format: which one a path holds, what is in it, and its tensors one at a time."""
+"""Checkpoints of any format: the format of a path, the contents, and the tensors one at a time."""
 
 import dataclasses
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,10 +20,11 @@ class Contents:
 
     Attributes:
         format: "safetensors", "orbax" or "flax".
-        shapes: {name: what has a shape and a dtype}.
-        metadata: Words that the file has about itself.
-        files: The files that hold it, for their sizes.
-        tensors: {name: array}; safetensors files are read when asked, the others were read as a whole.
+        shapes: {name: value with a shape and a dtype}.
+        metadata: Texts in the file about itself.
+        files: The files that the checkpoint consists of.
+        tensors: {name: array}. Of safetensors files a tensor is read when it is used; other formats are read as a
+            whole.
     """
 
     format: str
@@ -34,16 +34,16 @@ class Contents:
     tensors: Mapping[str, Any]
 
     def release(self, name: str) -> None:
-        """Lets go of the memory of a tensor that has been looked at."""
+        """Allows the memory of a tensor to be dropped after use."""
         if hasattr(self.tensors, "release"):
             self.tensors.release(name)  # type: ignore[attr-defined]
 
 
 def format_of(path: Path) -> str:
-    """What format a path holds, by its name and its first bytes.
+    """The format of a checkpoint, from its name and the files in its folder.
 
     Raises:
-        InputError: If there is nothing, or nothing known.
+        InputError: If there is no such file or folder.
     """
     if path.is_dir():
         if any((path / mark).exists() for mark in ORBAX_MARKS):
@@ -62,10 +62,10 @@ def opened(path: Path, *, values: bool = True) -> Iterator[Contents]:
 
     Args:
         path: A safetensors file, index or folder; an orbax folder; a flax msgpack file.
-        values: Whether tensors will be asked for; otherwise orbax folders are not read.
+        values: Whether tensors will be read; if not, only the metadata of an orbax folder is read.
 
     Raises:
-        InputError: If it is not there, broken or of no known format.
+        InputError: If it does not exist, is broken, or has an unknown format.
     """
     form = format_of(path)
     with broken_files(path):
@@ -81,10 +81,10 @@ def opened(path: Path, *, values: bool = True) -> Iterator[Contents]:
 
 @contextmanager
 def open_lazily(path: Path) -> "Iterator[Checkpoint]":
-    """Opens a safetensors file, index or folder; other formats are refused with what to do.
+    """Opens a safetensors file, index or folder; for another format the error says how to convert it.
 
     Raises:
-        InputError: If it is another format, not there or broken.
+        InputError: If it does not exist, is broken, or has another format.
     """
     form = format_of(path)
     if form != "safetensors":
@@ -100,7 +100,7 @@ def open_lazily(path: Path) -> "Iterator[Checkpoint]":
 
 @contextmanager
 def broken_files(path: Path) -> Iterator[None]:
-    """Turns what `geojax.io` says of a file into a line for the terminal."""
+    """Turns errors of `geojax.io` into errors for the terminal."""
     from geojax.io import CheckpointError
 
     try:
@@ -115,16 +115,16 @@ def load(path: Path) -> dict[str, Any]:
     """All tensors of a checkpoint of any format as JAX arrays, by name.
 
     Raises:
-        InputError: If it is not there, broken or of no known format.
+        InputError: If it does not exist, is broken, or has an unknown format.
     """
     import jax.numpy as jnp
 
     with opened(path) as contents:
-        found = {}
+        loaded = {}
         for name in contents.shapes:
-            found[name] = jnp.array(contents.tensors[name])
+            loaded[name] = jnp.array(contents.tensors[name])
             contents.release(name)
-        return found
+        return loaded
 
 
 def same_tensors(
@@ -133,7 +133,7 @@ def same_tensors(
     """Checks that two checkpoints hold tensors of the same names, shapes and dtypes.
 
     Raises:
-        InputError: Naming the first that differs; the hint says what helps if only dtypes differ.
+        InputError: If they do not; the message names the first difference, and adds the hint if only dtypes differ.
     """
     from geojax.io.formats.names import mismatches
 
@@ -152,14 +152,6 @@ def _flax(path: Path) -> dict[str, Any]:
 
 def _orbax(path: Path, values: bool) -> dict[str, Any]:
     from geojax.io import flatten, load_orbax
+    from geojax.io.formats.orbax import saved_shapes
 
-    if values:
-        return flatten(load_orbax(path))
-    import jax
-    import numpy as np
-    import orbax.checkpoint as ocp
-
-    found: Any = ocp.StandardCheckpointer().metadata(os.path.abspath(path)).item_metadata
-    tree = found.tree
-    shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, np.dtype(leaf.dtype)), tree)
-    return flatten(shapes)
+    return flatten(load_orbax(path) if values else saved_shapes(path))

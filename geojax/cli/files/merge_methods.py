@@ -1,4 +1,4 @@
-"""The ways to merge files that `geojax merge` offers: those that need the tensors and nothing else."""
+"""The methods of `geojax merge`: the merging rules that need only the tensors."""
 
 import dataclasses
 from collections.abc import Callable
@@ -9,13 +9,13 @@ import click
 
 @dataclasses.dataclass(frozen=True)
 class Choice:
-    """What the user chose beside the files; None where nothing was said.
+    """The options that the user gave; None for those that were not given.
 
     Attributes:
-        weights: One number a model.
-        t: Where on the way from the first model to the second.
-        density: Share of the entries of a task vector to keep.
-        seed: What random masks follow from.
+        weights: One number for each model.
+        t: Time on the way from the first model (0) to the second (1).
+        density: Fraction of the entries of a task vector to keep.
+        seed: Seed of random masks.
     """
 
     weights: tuple[float, ...] | None = None
@@ -26,17 +26,17 @@ class Choice:
 
 @dataclasses.dataclass(frozen=True)
 class Method:
-    """One way to merge.
+    """A method of merging.
 
     Attributes:
-        about: What it does, for the help.
-        make: (choice, number of models) -> merge(*arrays), with one array a file, the base first if there is one; with
-            ``key=`` where `Choice.seed` is read.
+        about: A description for the help.
+        make: (choice, number of models) -> merge(*arrays). The function gets one array from each file, the base first
+            if there is one, and ``key=`` if it reads `Choice.seed`.
         base: Whether it merges differences from a base model.
         options: The fields of `Choice` that it reads.
-        least: Fewest models, the base not counted.
-        most: Most models.
-        elementwise: Whether each number depends on the same number of each model alone.
+        least: Smallest number of models, without the base.
+        most: Largest number of models; None if there is no limit.
+        elementwise: Whether each entry of the result depends only on the same entry of each model.
     """
 
     about: str
@@ -49,10 +49,10 @@ class Method:
 
 
 def check(name: str, count: int, base: bool, choice: Choice) -> Method:
-    """The method of that name, if it goes with the files and options.
+    """The method of that name.
 
     Raises:
-        click.UsageError: If it does not, with the reason.
+        click.UsageError: If it cannot be used with these files and options; the message says why.
     """
     method = METHODS[name]
     if method.base and not base:
@@ -88,12 +88,11 @@ def _weights(choice: Choice, count: int) -> Any:
 
 
 def _average(choice: Choice, count: int) -> Callable[..., Any]:
-    import jax.numpy as jnp
 
     from geojax.merging import average
 
     weights = _weights(choice, count)
-    return lambda *models: average(jnp.stack(models), weights)
+    return lambda *models: average(models, weights)
 
 
 def _interpolate(choice: Choice, count: int) -> Callable[..., Any]:
@@ -117,46 +116,42 @@ def _karcher(choice: Choice, count: int) -> Callable[..., Any]:
     weights = _weights(choice, count)
 
     def merge(*models: Any) -> Any:
-        result = karcher(jnp.stack(models), weights)
-        # NaN, which is refused, where the mean was not found.
+        result = karcher(models, weights)
+        # If the mean did not converge the result is NaN, and is refused.
         return jnp.where(result.status == Status.CONVERGED, result.params, jnp.nan)
 
     return merge
 
 
 def _task_arithmetic(choice: Choice, count: int) -> Callable[..., Any]:
-    import jax.numpy as jnp
 
     from geojax.merging import task_arithmetic
 
     weights = _weights(choice, count)
-    return lambda base, *models: task_arithmetic(base, jnp.stack(models), weights)
+    return lambda base, *models: task_arithmetic(base, models, weights)
 
 
 def _ties(choice: Choice, count: int) -> Callable[..., Any]:
-    import jax.numpy as jnp
 
     from geojax.merging import ties
 
     weights, density = _weights(choice, count), 0.2 if choice.density is None else choice.density
-    return lambda base, *models: ties(base, jnp.stack(models), weights, density=density)
+    return lambda base, *models: ties(base, models, weights, density=density)
 
 
 def _dare(choice: Choice, count: int) -> Callable[..., Any]:
-    import jax.numpy as jnp
 
     from geojax.merging import dare
 
-    weights, drop = _weights(choice, count), 1 - (0.1 if choice.density is None else choice.density)
-    return lambda base, *models, key: dare(base, jnp.stack(models), weights, drop=drop, key=key)
+    weights, density = _weights(choice, count), 0.1 if choice.density is None else choice.density
+    return lambda base, *models, key: dare(base, models, weights, density=density, key=key)
 
 
 def _model_stock(choice: Choice, count: int) -> Callable[..., Any]:
-    import jax.numpy as jnp
 
     from geojax.merging import model_stock
 
-    return lambda base, *models: model_stock(base, jnp.stack(models))
+    return lambda base, *models: model_stock(base, models)
 
 
 METHODS = {

@@ -1,4 +1,4 @@
-"""MODEL, as commands take it: a known architecture's config, module:function, or a saved spec."""
+"""The argument MODEL of commands: the config of a known architecture, module:function, or a saved spec."""
 
 import dataclasses
 import json
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from geojax.symmetry import SymmetrySpec
 
 LARGE = 1 << 30
-"""Bytes of parameters up to which a known architecture's symmetry is verified unasked."""
+"""Largest size of the parameters in bytes for which the symmetry of a known architecture is verified by default."""
 
 DRAWS = 32
-"""Small batches that make one of random inputs of a known architecture."""
+"""Number of small batches that are joined to one batch of random inputs of a known architecture."""
 
 HELP = """\b
 MODEL is one of
@@ -29,15 +29,15 @@ MODEL is one of
 
 @dataclasses.dataclass(frozen=True)
 class Model:
-    """A function of parameters, or as much as is known of one.
+    """A function of parameters, or its saved symmetry.
 
     Attributes:
-        name: What it is called in tables.
-        spec: The saved symmetry; None where it is to be inferred.
+        name: Its name in tables.
+        spec: The saved symmetry; None if it has to be inferred.
         apply: ``apply(params, *inputs)``; None for a saved spec.
-        params: Example parameters; only shapes for a known architecture.
+        params: Example parameters; for a known architecture only their shapes.
         inputs: Example inputs.
-        architecture: The `geojax.architectures.Architecture` that it is, if it is one.
+        architecture: The `geojax.architectures.Architecture`; None if it is not a known one.
     """
 
     name: str
@@ -52,7 +52,7 @@ def resolve(text: str) -> Model:
     """The model that a MODEL argument names.
 
     Raises:
-        InputError: If there is none, or it cannot be read.
+        InputError: If there is no such model, or it cannot be read.
     """
     path = Path(text)
     if path.is_dir():
@@ -77,14 +77,14 @@ def resolve(text: str) -> Model:
 
 
 def spec_of(model: Model, *, verify: bool | None = None) -> "SymmetrySpec":
-    """The symmetry of a model: the saved one, or what `infer` finds.
+    """The symmetry of a model: the saved one, or the result of `infer`.
 
     Args:
         model: The model.
-        verify: Whether to check it numerically; if None, where the parameters take LARGE bytes at most.
+        verify: Whether to check it numerically; if None, it is checked if the parameters take at most LARGE bytes.
 
     Raises:
-        InputError: If the function does not trace.
+        InputError: If the function cannot be traced.
     """
     if model.spec is not None:
         return model.spec
@@ -97,7 +97,7 @@ def spec_of(model: Model, *, verify: bool | None = None) -> "SymmetrySpec":
         shapes = model.architecture.shapes()
         small = num_bytes(shapes.values()) <= LARGE
         verify = small if verify is None else verify
-        # Without numbers, rotations under rotary positions are not looked for.
+        # From shapes alone, without numbers, `infer` does not find the rotations under rotary positions.
         params = model.architecture.init(jax.random.key(0)) if verify or small else shapes
     try:
         return infer(_function(model), params, *model.inputs, verify=verify is not False)
@@ -106,12 +106,12 @@ def spec_of(model: Model, *, verify: bool | None = None) -> "SymmetrySpec":
 
 
 def checked_spec(model: Model) -> "SymmetrySpec":
-    """The symmetry of a model to act with, if it has passed its check.
+    """The symmetry of a model, to act with.
 
-    A known architecture's is not checked at its full size each time; `geojax symmetries` does that.
+    For a known architecture it is not checked again at full size; `geojax symmetries` does that.
 
     Raises:
-        InputError: If the function does not trace.
+        InputError: If the function cannot be traced.
         CheckError: If a group changes the outputs.
     """
     spec = spec_of(model, verify=None if model.architecture is None else False)
@@ -123,7 +123,7 @@ def checked_spec(model: Model) -> "SymmetrySpec":
 
 
 def inputs_of(model: Model, text: str | None, seed: int) -> tuple[Any, ...]:
-    """The inputs that module:function returns; otherwise random ones of a known architecture, or the model's own."""
+    """The inputs that module:function returns; without it, random ones of a known architecture or the model's own."""
     if text is not None:
         build = find_named(text, "--inputs")
         with users_code(text):
@@ -139,7 +139,7 @@ def inputs_of(model: Model, text: str | None, seed: int) -> tuple[Any, ...]:
 
 
 def apply_of(model: Model, what: str) -> Callable[..., Any]:
-    """The model's function, which a saved spec has not.
+    """The model's function; a saved spec has none.
 
     Raises:
         InputError: If MODEL is a saved spec.
@@ -153,14 +153,15 @@ def apply_of(model: Model, what: str) -> Callable[..., Any]:
 
 
 def params_of(model: Model, tensors: Mapping[str, Any]) -> Any:
-    """A checkpoint's tensors, in their own dtypes, as the model takes them.
+    """The parameters of the model, made of the tensors of a checkpoint in their own dtypes.
 
     Raises:
-        ValueError: If they are not this model's.
+        ValueError: If the tensors do not belong to this model.
     """
     import jax
     import jax.numpy as jnp
 
+    from geojax._core.tree import is_array, path_name
     from geojax.io import flatten, unflatten
 
     if model.architecture is not None:
@@ -172,8 +173,8 @@ def params_of(model: Model, tensors: Mapping[str, Any]) -> Any:
     separator = max("/.", key=lambda mark: len(names(mark) & set(tensors)))
 
     def like(path: Any, leaf: Any) -> Any:
-        name = jax.tree_util.keystr(path, simple=True, separator=separator)
-        if not hasattr(leaf, "dtype") or name not in tensors:
+        name = path_name(path, separator)
+        if not is_array(leaf) or name not in tensors:
             return leaf
         both = all(jnp.issubdtype(value.dtype, jnp.inexact) for value in (leaf, tensors[name]))
         return jax.ShapeDtypeStruct(leaf.shape, tensors[name].dtype if both else leaf.dtype)
@@ -215,15 +216,15 @@ def _known(path: Path, config: dict[str, Any]) -> Model:
     from geojax.architectures import from_config
 
     try:
-        found = from_config(config)
+        architecture = from_config(config)
     except (ValueError, TypeError, KeyError) as error:
         raise InputError(f"{path}: {error}") from error
     return Model(
-        f"{found.name} ({path})",
-        apply=found.apply,
-        params=found.shapes(),
-        inputs=tuple(found.inputs(jax.random.key(1))),
-        architecture=found,
+        f"{architecture.name} ({path})",
+        apply=architecture.apply,
+        params=architecture.shapes(),
+        inputs=tuple(architecture.inputs(jax.random.key(1))),
+        architecture=architecture,
     )
 
 

@@ -1,4 +1,4 @@
-"""Output files: checked before work begins, whole or absent afterwards."""
+"""Output files: checked before the work begins, and complete or absent after it."""
 
 import os
 import shutil
@@ -11,14 +11,14 @@ from geojax.cli.screen.console import size_text
 from geojax.cli.screen.errors import InputError
 
 HEADROOM = 1 << 20
-"""Bytes to leave free: headers, and what others write meanwhile."""
+"""Bytes to leave free on the disk for headers and for other programs."""
 
 
 def check_output(path: Path, inputs: Sequence[Path], *, option: str = "--out") -> None:
-    """Checks that a file can be written under this name without harm to an input.
+    """Checks that a file can be written under this name, and is not an input.
 
     Raises:
-        InputError: If it is one of the inputs, a folder, or in a folder that is not there or not to be written to.
+        InputError: If it is an input or a folder, or its folder does not exist or cannot be written to.
     """
     for source in inputs:
         files = [source, *source.iterdir()] if source.is_dir() else [source]
@@ -41,10 +41,10 @@ def check_output(path: Path, inputs: Sequence[Path], *, option: str = "--out") -
 
 
 def check_space(path: Path, num_bytes: int, *, option: str = "--out") -> None:
-    """Checks that the disk has room for so many bytes more.
+    """Checks that the disk has this many free bytes.
 
     Raises:
-        InputError: If it has not.
+        InputError: If it does not.
     """
     free = free_bytes(path)
     if num_bytes + HEADROOM > free:
@@ -55,15 +55,15 @@ def check_space(path: Path, num_bytes: int, *, option: str = "--out") -> None:
 
 
 def free_bytes(path: Path) -> int:
-    """What the disk that holds a file's folder has left."""
+    """Free bytes on the disk that holds the folder of a file."""
     return shutil.disk_usage(path.parent).free
 
 
 def write_small(path: Path, content: bytes) -> None:
-    """Writes a file that is whole or absent.
+    """Writes a file, which appears only when it is complete.
 
     Raises:
-        InputError: If the disk refuses; nothing is left behind.
+        InputError: If it cannot be written; no partial file stays.
     """
     from geojax.io.formats.whole import write_whole
 

@@ -1,4 +1,4 @@
-"""Which tensors of a file are which leaves of a spec."""
+"""The correspondence between tensors of a file and leaves of a spec."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -14,22 +14,22 @@ if TYPE_CHECKING:
 def find_leaves(
     model: Model, spec: "SymmetrySpec", path: Path, names: Iterable[str]
 ) -> tuple[dict[str, str], list[str]]:
-    """{tensor: leaf} for the tensors of a file that the spec moves or holds, and the names of the others.
+    """{tensor: leaf} for the tensors of a file that are leaves of the spec, and the names of the other tensors.
 
-    A known architecture finds its tensors itself, copies of tied ones too. Otherwise a tensor is called as its leaf is,
-    with slashes or dots, and all of them may have one prefix in common (``model.``).
+    A known architecture finds its tensors itself, and copies of tied ones too. Otherwise a tensor has the path of its
+    leaf as its name, with slashes or dots, and all names may have a common prefix (``model.``).
 
     Raises:
-        InputError: If a leaf has no tensor.
+        InputError: If the file has no tensor for a leaf.
     """
     names = list(names)
     if model.architecture is not None:
         try:
-            found = model.architecture.match(names)
+            matched = model.architecture.match(names)
         except ValueError as error:
             raise InputError(f"{path}: {error}") from error
-        own = {tensor: leaf for leaf, tensor in found.read.items()} | dict(found.copies)
-        return own, list(found.unread)
+        own = {tensor: leaf for leaf, tensor in matched.read.items()} | dict(matched.copies)
+        return own, list(matched.unread)
     leaves = [leaf.path for leaf in spec.leaves]
     for spelled in (_as_is(leaves), _dotted(leaves)):
         for prefix in _prefixes(spelled, names):
@@ -53,6 +53,6 @@ def _dotted(leaves: Iterable[str]) -> Mapping[str, str]:
 
 
 def _prefixes(spelled: Mapping[str, str], names: Iterable[str]) -> list[str]:
-    """No prefix, and those with which the first leaf is the name of a tensor."""
+    """The empty prefix, and every prefix with which the first leaf is the name of a tensor."""
     first = next(iter(spelled), "")
     return ["", *(name.removesuffix(first) for name in names if name.endswith((f".{first}", f"/{first}")))]

@@ -1,4 +1,4 @@
-"""Code that the user names as module:function: found, called, and its errors told in one line."""
+"""User code named as module:function: importing it, and reporting its errors in one line."""
 
 import importlib
 import os
@@ -13,7 +13,7 @@ from geojax.cli.screen.errors import InputError
 
 
 def find_named(text: str, what: str) -> Any:
-    """The object that module:function names; from here on modules in the current folder can be imported.
+    """The object that module:function names; adds the current folder to the import path.
 
     Raises:
         InputError: If there is no such module or name.
@@ -26,7 +26,7 @@ def find_named(text: str, what: str) -> Any:
         sys.path.insert(0, here)
     with users_code(text):
         try:
-            found = importlib.import_module(module)
+            value = importlib.import_module(module)
         except ModuleNotFoundError as error:
             if error.name is None or not (module + ".").startswith(error.name + "."):
                 raise
@@ -34,16 +34,16 @@ def find_named(text: str, what: str) -> Any:
                 f"{text}: no module named {error.name!r} in {here} or among the installed ones."
             ) from error
     for name in function.split("."):
-        if not hasattr(found, name):
-            public = ", ".join(sorted(key for key in vars(found) if not key.startswith("_"))[:8])
+        if not hasattr(value, name):
+            public = ", ".join(sorted(key for key in vars(value) if not key.startswith("_"))[:8])
             raise InputError(f"{text}: {module} has no {function!r}; it has {public or 'no names'}.")
-        found = getattr(found, name)
-    return found
+        value = getattr(value, name)
+    return value
 
 
 @contextmanager
 def users_code(where: str) -> Iterator[None]:
-    """Turns an exception of code that the user gave into one line, with the place in that code."""
+    """Turns an exception in user code into one line, with the place in that code."""
     try:
         yield
     except (InputError, KeyboardInterrupt):
@@ -59,6 +59,6 @@ def users_code(where: str) -> Iterator[None]:
 
 
 def _is_users(file: str) -> bool:
-    """Whether a source file is neither installed, nor of geojax, nor made up by the interpreter."""
+    """Whether a source file exists, and is neither installed nor part of geojax."""
     ours = str(Path(__file__).parents[2])
     return os.path.isfile(file) and not file.startswith((ours, sys.prefix, sys.base_prefix))

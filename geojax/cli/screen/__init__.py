@@ -1,1 +1,1 @@
-"""What the commands show: tables, options, errors."""
+"""The terminal side of the commands: tables, options, errors."""

@@ -1,4 +1,4 @@
-"""Where results and remarks go: results to stdout, remarks and progress to stderr, nothing but errors if quiet."""
+"""Printing: results to stdout, remarks and progress to stderr, and only errors if quiet."""
 
 import json
 import math
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Screen:
-    """What a command prints with; colours, widths and encodings are rich's business."""
+    """Prints for a command; rich handles colours, widths and encodings."""
 
     def __init__(self, quiet: bool = False):
         from rich.console import Console
@@ -22,28 +22,28 @@ class Screen:
         self.err = Console(highlight=False, stderr=True)
 
     def show(self, *items: "RenderableType") -> None:
-        """Prints results, one below the other."""
+        """Prints results, one after another."""
         for item in items if not self.quiet else ():
             self.out.print(item)
 
     def note(self, text: str) -> None:
-        """Prints a remark that is no result."""
+        """Prints a remark, to stderr."""
         if not self.quiet:
             self.err.print(text, markup=False, soft_wrap=True)
 
     def json(self, value: Any) -> None:
-        """Prints a value for programs: one JSON document, NaN and infinities as null."""
+        """Prints a value as one JSON document, with NaN and infinities as null."""
         if not self.quiet:
             print(json.dumps(_finite(value), indent=2))
 
     def busy(self, what: str) -> AbstractContextManager[Any]:
-        """Says on stderr that something takes its time, if that is a terminal."""
+        """Shows on stderr, if it is a terminal, what is being done."""
         hidden = self.quiet or not self.err.is_terminal
         return nullcontext() if hidden else self.err.status(what)
 
     @contextmanager
     def progress(self, what: str) -> Iterator[Callable[[int, int], None]]:
-        """A progress bar in bytes on stderr, if that is a terminal; call it with the bytes done and their total."""
+        """Shows a progress bar on stderr, if it is a terminal. Call the function with the bytes done and the total."""
         from rich.progress import (
             BarColumn,
             DownloadColumn,
@@ -67,19 +67,19 @@ class Screen:
 
 
 def num_bytes(shapes: Iterable[Any]) -> int:
-    """Bytes of arrays with these shapes and dtypes."""
+    """Total size in bytes of arrays with these shapes and dtypes."""
     return sum(math.prod(like.shape) * like.dtype.itemsize for like in shapes)
 
 
 def size_text(num_bytes: int) -> str:
-    """Bytes as people read them: 91 MB."""
+    """A size for people to read: 91 MB."""
     from rich.filesize import decimal
 
     return decimal(num_bytes)
 
 
 def columns(*heads: str, right: tuple[int, ...] = ()) -> "Table":
-    """An empty table in the style of all commands; the columns numbered in `right` hold numbers."""
+    """An empty table in the style of all commands; `right` are the positions of columns of numbers."""
     from rich import box
     from rich.table import Table
 

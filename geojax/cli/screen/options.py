@@ -1,4 +1,4 @@
-"""What the commands' options share: numbers in a row, and the options that every command has."""
+"""Types and options that the commands share."""
 
 import math
 from collections.abc import Callable
@@ -11,7 +11,7 @@ PATH = click.Path(path_type=Path)
 
 
 class Whole(click.ParamType):
-    """Whole numbers in a range, which the help does not spell out."""
+    """Whole numbers in a range; the help does not show the range."""
 
     name = "number"
 
@@ -27,7 +27,7 @@ class Whole(click.ParamType):
 
 
 class Real(click.ParamType):
-    """Numbers in an interval, finite and without NaN."""
+    """Finite numbers in an interval."""
 
     name = "number"
 
@@ -49,10 +49,10 @@ SEED = Whole(0, 2**32 - 1)
 
 
 class Command(click.Command):
-    """A command whose repeatable options of numbers take several at once: ``--width 128 256``."""
+    """A command whose repeatable options take several numbers at once: ``--width 128 256``."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Repeats the option's name before each further number, which is the form that click reads."""
+        """Repeats the name of the option before each further number, because click reads that form."""
         names = {name for option in self.params if getattr(option, "multiple", False) for name in option.opts}
         spread: list[str] = []
         current = ""
@@ -90,5 +90,5 @@ def everywhere(command: Callable[..., Any]) -> Callable[..., Any]:
 def seed(what: str) -> Callable[..., Any]:
     """The option --seed."""
     return click.option(
-        "--seed", type=SEED, default=0, show_default=True, metavar="N", help=f"What {what} follow from."
+        "--seed", type=SEED, default=0, show_default=True, metavar="N", help=f"Seed of {what}."
     )

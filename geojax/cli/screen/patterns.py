@@ -1,4 +1,4 @@
-"""Names of tensors that differ in the numbers of their layers alone, written once."""
+"""Patterns for names of tensors that differ only in the numbers of their layers."""
 
 import re
 from collections.abc import Iterable
@@ -7,21 +7,21 @@ _NUMBER = re.compile(r"(?:(?<=[./])|^)\d+(?=[./:\[]|$)|(?<=_)\d+(?=[./:\[]|$)")
 
 
 def pattern(name: str) -> str:
-    """The name with a star for each component that is a number: ``layers.3.weight`` is ``layers.*.weight``.
+    """The name with a star for each number of a layer: ``layers.3.weight`` becomes ``layers.*.weight``.
 
-    A number counts if it is a whole component, or the end of one after an underscore (``Dense_0``).
+    A number is replaced if it is a whole component, or the end of one after an underscore (``Dense_0``).
     """
     return _NUMBER.sub("*", name)
 
 
 def title(names: Iterable[str]) -> str:
-    """The pattern that names share, or the name itself where there is but one."""
-    found = list(dict.fromkeys(names))
-    return found[0] if len(found) == 1 else pattern(found[0])
+    """The pattern that the names share; a single name itself."""
+    distinct = list(dict.fromkeys(names))
+    return distinct[0] if len(distinct) == 1 else pattern(distinct[0])
 
 
 def collapse(names: Iterable[str]) -> list[str]:
-    """The names, those with one pattern written once."""
+    """The names, with one entry for all names that share a pattern."""
     together: dict[str, list[str]] = {}
     for name in names:
         together.setdefault(pattern(name), []).append(name)
@@ -29,10 +29,10 @@ def collapse(names: Iterable[str]) -> list[str]:
 
 
 def shared_stem(names: Iterable[str]) -> str:
-    """The longest beginning that all names share, cut after a dot or a slash; empty if there is none."""
-    found = list(names)
-    if len(found) < 2:
+    """The longest beginning that all names share, cut after a dot or a slash; may be empty."""
+    listed = list(names)
+    if len(listed) < 2:
         return ""
-    low, high = min(found), max(found)
+    low, high = min(listed), max(listed)
     length = next((i for i, (a, b) in enumerate(zip(low, high, strict=False)) if a != b), len(low))
     return low[: 1 + max(low[:length].rfind("."), low[:length].rfind("/"))]

@@ -1,4 +1,4 @@
-"""The error of every file that is not what it claims to be, or that cannot be written."""
+"""The error for a file that cannot be read, merged or written."""
 
 import functools
 import os
@@ -13,8 +13,8 @@ class CheckpointError(ValueError):
     Attributes:
         path: The file.
         reason: What is wrong, without the place.
-        tensor: Name of the tensor in question; None where it is the file as a whole.
-        extent: The bytes [start, stop) of the file in question; None where it is none in particular.
+        tensor: Name of the tensor that the error is about; None if it is about the whole file.
+        extent: The bytes [start, stop) of the file that the error is about; None if there are no such bytes.
     """
 
     def __init__(
@@ -34,18 +34,18 @@ class CheckpointError(ValueError):
         super().__init__(f"{self.path}{where}: {reason}")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # From its parts, so that it can come from another process.
+        # The error is rebuilt from its parts, so that it can be sent from one process to another.
         return functools.partial(
             type(self), self.path, self.reason, tensor=self.tensor, extent=self.extent
         ), ()
 
 
 def shown(name: str) -> str:
-    """A name as it may stand in a message: quoted, and no longer than a line."""
+    """A name for a message: quoted, and cut to a line."""
     return repr(name if len(name) <= 120 else name[:117] + "...")
 
 
 def listed(items: list[str], most: int = 8) -> str:
-    """Lines of a message, with a count of those that would be too many."""
+    """The first items as lines of a message, with the number of the rest."""
     more = [f"... and {len(items) - most} more"] if len(items) > most else []
     return "".join(f"\n  {item}" for item in items[:most] + more)

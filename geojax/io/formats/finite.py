@@ -1,4 +1,4 @@
-"""Counting what is not finite, fast where there is nothing to count."""
+"""Counting NaN and infinities; fast if there are none."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -7,14 +7,14 @@ EXPONENTS = {
     np.dtype(np.float16): 0x7C00,
     np.dtype(jnp.bfloat16): 0x7F80,
 }
-"""The bits of the exponent, all of which are set in NaN and infinities."""
+"""The bits of the exponent; all of them are set in a NaN and in an infinity."""
 
 
 def count_nonfinite(array: np.ndarray) -> int:
-    """How many numbers of an array are NaN or infinite; of a complex one, in either part."""
+    """Number of entries of an array that are NaN or infinite; for complex ones, in either part."""
     flat = array.reshape(-1)
     if flat.dtype in (np.float32, np.float64):
-        # The sum of squares is finite only if all numbers are; only where it is not they are looked at one by one.
+        # If the sum of squares is finite, so are all numbers. Otherwise they are tested one by one below.
         with np.errstate(over="ignore", invalid="ignore"):
             if np.isfinite(np.dot(flat, flat)):
                 return 0

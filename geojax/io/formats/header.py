@@ -1,8 +1,8 @@
-"""Headers of safetensors files: which bytes of the file are which tensor.
+"""Headers of safetensors files: which bytes of the file belong to which tensor.
 
-A file is the length of the header as eight bytes, the header in JSON, and the tensors' bytes one after another. A
-header is believed only as a whole: each tensor's bytes are as many as its shape and dtype say, and together they are
-every byte of the file, once.
+A file consists of the length of the header in eight bytes, the header in JSON, and the bytes of the tensors. A header
+is accepted only if all of it is consistent: each tensor has as many bytes as its shape and dtype need, and together the
+tensors cover every byte of the file exactly once.
 """
 
 import json
@@ -38,18 +38,18 @@ DTYPES = {
     "F64": np.dtype(np.float64),
     "C64": np.dtype(np.complex64),
 }
-"""The format's names of dtypes. Those of less than a byte (F4, F6) are no dtypes of arrays."""
+"""The format's names of dtypes. Types of less than a byte (F4, F6) have no numpy dtype and are left out."""
 
 NAMES = {dtype: name for name, dtype in DTYPES.items()}
 
 MAX_HEADER = 100_000_000
-"""Longest header to read, in bytes, as the format has it."""
+"""Longest header that the format allows, in bytes."""
 
 MAX_RANK = 64
-"""Most axes of an array in numpy."""
+"""Largest number of axes of a numpy array."""
 
 MAX_BYTES = 2**63 - 1
-"""Largest size of an array, its axes of length 0 not counted."""
+"""Largest size of an array in bytes, not counting axes of length 0."""
 
 LENGTH = struct.Struct("<Q")
 
@@ -66,7 +66,7 @@ class Extent(NamedTuple):
 
 
 class Header(NamedTuple):
-    """What a file says of itself: its tensors in the order of their bytes, and words about it."""
+    """The contents of a header: the tensors in the order of their bytes, and the file's metadata."""
 
     extents: dict[str, Extent]
     metadata: dict[str, str]
@@ -76,7 +76,7 @@ def read_header(path: str, descriptor: int) -> Header:
     """Reads and checks the header of an open file.
 
     Raises:
-        CheckpointError: If any part of it is not as it should be.
+        CheckpointError: If any part of it is wrong.
     """
     size = os.fstat(descriptor).st_size
     if size < LENGTH.size:
@@ -106,22 +106,22 @@ def parse_header(path: str, text: bytes, size: int) -> Header:
     """Reads and checks the text of a header in a file of ``size`` bytes.
 
     Raises:
-        CheckpointError: If any part of it is not as it should be.
+        CheckpointError: If any part of it is wrong.
     """
     begin = LENGTH.size + len(text)
     try:
-        found = json.loads(text.decode("utf-8"), object_pairs_hook=_distinct, parse_constant=_no_constant)
+        content = json.loads(text.decode("utf-8"), object_pairs_hook=_distinct, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         reason = f"the header is not JSON as the format has it: {error}"
         raise CheckpointError(path, reason, extent=(LENGTH.size, begin)) from error
-    if not isinstance(found, dict):
+    if not isinstance(content, dict):
         raise CheckpointError(
             path,
-            f"the header is a JSON {type(found).__name__}; expected an object of tensors",
+            f"the header is a JSON {type(content).__name__}; expected an object of tensors",
             extent=(LENGTH.size, begin),
         )
-    metadata = _metadata(path, found.pop(METADATA, {}))
-    extents = {name: _extent(path, name, item, begin, size) for name, item in found.items()}
+    metadata = _metadata(path, content.pop(METADATA, {}))
+    extents = {name: _extent(path, name, item, begin, size) for name, item in content.items()}
     ordered = dict(sorted(extents.items(), key=lambda item: (item[1].start, item[1].stop)))
     end, before = begin, "the header"
     for name, extent in ordered.items():
@@ -140,12 +140,12 @@ def parse_header(path: str, text: bytes, size: int) -> Header:
 def format_header(
     path: str, shapes: Mapping[str, Any], metadata: Mapping[str, str]
 ) -> tuple[bytes, dict[str, Extent]]:
-    """The beginning of a file with tensors of these shapes and dtypes, up to the first tensor's bytes.
+    """The header of a file with tensors of these shapes and dtypes, as bytes, and where each tensor will be.
 
-    Tensors lie in the given order, wider dtypes first, so that each is aligned as its dtype wants.
+    Tensors are ordered by the width of their dtypes, widest first, and otherwise as given; so each is aligned.
 
     Raises:
-        CheckpointError: If a name or dtype has no place in the format.
+        CheckpointError: If the format does not allow a name or a dtype.
     """
     extents, end = {}, 0
     for name, like in sorted(shapes.items(), key=lambda item: -np.dtype(item[1].dtype).itemsize):
@@ -185,7 +185,7 @@ def format_header(
 
 
 def _extent(path: str, name: str, item: Any, begin: int, size: int) -> Extent:
-    """Where one tensor is, from its item of the header."""
+    """Dtype, shape and bytes of one tensor, from its entry in the header."""
 
     def wrong(reason: str) -> CheckpointError:
         return CheckpointError(path, reason, tensor=name)
@@ -217,25 +217,25 @@ def _extent(path: str, name: str, item: Any, begin: int, size: int) -> Extent:
     return Extent(dtype, tuple(shape), start, stop)
 
 
-def _metadata(path: str, found: Any) -> dict[str, str]:
-    if found is None:
+def _metadata(path: str, value: Any) -> dict[str, str]:
+    if value is None:
         return {}
-    if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
+    if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
         raise CheckpointError(path, f"{METADATA} of the header is not an object of texts")
-    return found
+    return value
 
 
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    content = dict(pairs)
+    if len(content) != len(pairs):
         seen: set[str] = set()
         twice = next(name for name, _ in pairs if name in seen or seen.add(name))
         raise ValueError(f"the name {shown(twice)} is there twice")
-    return found
+    return content
 
 
 def _no_constant(word: str) -> Any:
-    raise ValueError(f"{word} is no JSON number")
+    raise ValueError(f"{word} is not a JSON number")
 
 
 def _are_sizes(value: Any) -> bool:
@@ -243,7 +243,7 @@ def _are_sizes(value: Any) -> bool:
 
 
 def _is_text(value: Any) -> bool:
-    """Whether a value is a string that UTF-8 can spell."""
+    """Whether a value is a string that UTF-8 can encode."""
     try:
         return isinstance(value, str) and value.encode("utf-8") is not None
     except UnicodeEncodeError:
@@ -251,9 +251,9 @@ def _is_text(value: Any) -> bool:
 
 
 def _bytes(path: str, descriptor: int, start: int, count: int) -> bytes:
-    found = os.pread(descriptor, count, start)
-    if len(found) != count:
+    data = os.pread(descriptor, count, start)
+    if len(data) != count:
         raise CheckpointError(
             path, "the file became shorter while it was read", extent=(start, start + count)
         )
-    return found
+    return data

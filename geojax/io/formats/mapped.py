@@ -1,4 +1,4 @@
-"""One safetensors file whose bytes are looked at where they are."""
+"""One safetensors file, mapped into memory."""
 
 import mmap
 import os
@@ -11,7 +11,7 @@ from geojax.io.formats.header import read_header
 
 
 class MappedFile:
-    """An open file: its descriptor, its header, and its bytes in memory once somebody looks."""
+    """An open file: its descriptor, its header, and a memory map that is made when the first tensor is viewed."""
 
     def __init__(self, path: str):
         self.path = path
@@ -38,7 +38,7 @@ class MappedFile:
         return array
 
     def read_into(self, name: str, first: int, out: np.ndarray) -> None:
-        """Copies the file's bytes from ``first`` on into a contiguous array."""
+        """Copies the bytes of the file that begin at ``first`` into a contiguous array."""
         self._check_open()
         if out.nbytes == 0:
             return
@@ -53,14 +53,14 @@ class MappedFile:
         self._check_booleans(name, out)
 
     def release(self, name: str) -> None:
-        """Lets the pages that hold nothing but this tensor leave memory."""
+        """Allows the system to drop the pages that hold only this tensor."""
         extent = self.extents[name]
         start = -(-extent.start // mmap.PAGESIZE) * mmap.PAGESIZE
         if self.map is not None and extent.stop > start:
             self.map.madvise(mmap.MADV_DONTNEED, start, extent.stop - start)
 
     def close(self) -> None:
-        """Closes the file; its bytes stay in memory as long as there are views."""
+        """Closes the file; its memory map is kept as long as there are views."""
         self.map = None
         self._end()
         self.descriptor = -1

@@ -1,4 +1,4 @@
-"""Names for the arrays of a tree: where a leaf lies in the tree is what its tensor is called in a file."""
+"""Names for the arrays of a tree: the path of a leaf in the tree is the name of its tensor in a file."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,6 +6,8 @@ from typing import Any
 import jax
 import numpy as np
 
+from geojax._core.checks import described
+from geojax._core.tree import is_array, is_key, leaf_pairs
 from geojax.io.formats.errors import listed, shown
 from geojax.typing import Params
 
@@ -15,22 +17,22 @@ __all__ = ["flatten", "unflatten"]
 def flatten(params: Params, *, separator: str = "/") -> dict[str, Any]:
     """Names every array of a tree of parameters by its path.
 
-    Dict keys, attribute names and positions, joined by the separator: ``layers/0/kernel``. With "/" these are the paths
-    that a `geojax.symmetry.SymmetrySpec` calls its leaves by. A dict keyed by tensor names is its own flattening.
+    A path consists of dict keys, attribute names and positions, joined by the separator: ``layers/0/kernel``. With "/"
+    the names are the paths of leaves in a `geojax.symmetry.SymmetrySpec`. A flat dict {name: array} is not changed.
 
     Args:
         params: Any tree: nested dicts and lists, flax variables, an nnx State, an equinox module.
-        separator: What stands between the parts of a path; files for torch have ".".
+        separator: The text between the parts of a path; files for torch have ".".
 
     Returns:
-        {name: array} in the tree's order, the arrays as they are. Leaves that are no arrays are left out: functions,
-        plain numbers, None.
+        {name: array} in the order of the tree; the arrays are not copied. Leaves that are not arrays are left out:
+        functions, plain numbers, None.
 
     Raises:
-        ValueError: If two leaves have one name, as in ``{"a": {"b": x}, "a/b": y}``.
-        TypeError: If a leaf holds random keys, which are no numbers.
+        ValueError: If two leaves have the same name, as in ``{"a": {"b": x}, "a/b": y}``.
+        TypeError: If a leaf holds random keys, which are not numbers.
 
-    Differentiation: exact; the arrays are passed on.
+    Differentiation: exact; the arrays are passed through.
     Complexity: linear in the number of leaves.
 
     Example:
@@ -42,15 +44,15 @@ def flatten(params: Params, *, separator: str = "/") -> dict[str, Any]:
     References: none; a naming convention of files.
     """
     named: dict[str, Any] = {}
-    for name, leaf in _named(params, separator):
-        if not _is_array(leaf):
+    for name, leaf in leaf_pairs(params, separator):
+        if not is_array(leaf):
             continue
         if name in named:
             raise ValueError(
                 f"flatten: two leaves of params have the name {shown(name)}; expected distinct names. "
                 "Rename a key, or choose a separator that no key contains."
             )
-        if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.extended):
+        if is_key(leaf):
             raise TypeError(
                 f"flatten: leaf {shown(name)} of params holds {leaf.dtype}; expected numbers. Turn keys into numbers "
                 "with jax.random.key_data, or take parameters only, as nnx.state(model, nnx.Param) does."
@@ -63,16 +65,16 @@ def unflatten(tensors: Mapping[str, Any], like: Params, *, separator: str = "/")
     """Puts named arrays in their places in a tree: undoes `flatten`.
 
     Args:
-        tensors: {name: array}; a `Checkpoint` will do, of which one tensor at a time is read.
+        tensors: {name: array}. This may be a `Checkpoint`, which is read one tensor at a time.
         like: The tree to fill, of arrays or of ``jax.ShapeDtypeStruct`` as `jax.eval_shape` makes it.
-        separator: What stands between the parts of a path.
+        separator: The text between the parts of a path.
 
     Returns:
-        A tree like ``like`` with the tensors as its arrays: JAX arrays on the devices, and sharded, as those they take
-        the place of; numpy arrays where those are. Leaves that are no arrays are those of ``like``.
+        A tree like ``like`` with the tensors in place of its arrays. Each is placed and sharded as the array that it
+        replaces; numpy arrays are replaced by numpy arrays. Leaves that are not arrays are those of ``like``.
 
     Raises:
-        ValueError: If tensors are missing or left over, or have another shape or dtype; all are named in one message.
+        ValueError: If tensors are missing, unexpected, or of another shape or dtype; one message names them all.
 
     Differentiation: none; the tensors are constants.
     Complexity: linear in the bytes; each tensor is copied once.
@@ -94,32 +96,37 @@ def unflatten(tensors: Mapping[str, Any], like: Params, *, separator: str = "/")
             "Pass tensors of the same model; cast them with .astype where only dtypes differ."
         )
     leaves = [
-        _placed(tensors[name], leaf) if _is_array(leaf) else leaf for name, leaf in _named(like, separator)
+        _placed(tensors[name], leaf) if is_array(leaf) else leaf for name, leaf in leaf_pairs(like, separator)
     ]
     return jax.tree.unflatten(jax.tree.structure(like), leaves)
 
 
-def mismatches(found: Mapping[str, Any], wanted: Mapping[str, Any], *, dtypes: bool = True) -> list[str]:
-    """A line for each name that is missing, left over, or has another shape or dtype."""
-    lines = [f"missing: {shown(name)} {_kind(wanted[name])}" for name in wanted if name not in found]
-    lines += [f"unexpected: {shown(name)} {_kind(found[name])}" for name in found if name not in wanted]
-    for name in wanted:
-        if name not in found:
+def writable_only(where: str, params: Params) -> None:
+    """Check that every leaf is an array, a number or text, which a checkpoint of flax or orbax can hold.
+
+    Raises:
+        TypeError: Naming the leaf.
+    """
+    for name, leaf in leaf_pairs(params):
+        if not is_array(leaf) and not isinstance(leaf, bool | int | float | complex | str | bytes):
+            raise TypeError(
+                f"{where}: leaf {shown(name)} of params is {described(leaf)}; expected an array. "
+                "Take such leaves out, or name the arrays with geojax.io.flatten and use save_safetensors."
+            )
+
+
+def mismatches(given: Mapping[str, Any], expected: Mapping[str, Any], *, dtypes: bool = True) -> list[str]:
+    """A line for each name that is missing, unexpected, or of another shape or dtype."""
+    lines = [f"missing: {shown(name)} {_kind(expected[name])}" for name in expected if name not in given]
+    lines += [f"unexpected: {shown(name)} {_kind(given[name])}" for name in given if name not in expected]
+    for name in expected:
+        if name not in given:
             continue
-        same = tuple(found[name].shape) == tuple(wanted[name].shape)
-        same = same and (not dtypes or found[name].dtype == wanted[name].dtype)
+        same = tuple(given[name].shape) == tuple(expected[name].shape)
+        same = same and (not dtypes or given[name].dtype == expected[name].dtype)
         if not same:
-            lines.append(f"{shown(name)}: got {_kind(found[name])}, expected {_kind(wanted[name])}")
+            lines.append(f"{shown(name)}: got {_kind(given[name])}, expected {_kind(expected[name])}")
     return lines
-
-
-def _named(params: Params, separator: str) -> list[tuple[str, Any]]:
-    pairs, _ = jax.tree_util.tree_flatten_with_path(params)
-    return [(jax.tree_util.keystr(path, simple=True, separator=separator), leaf) for path, leaf in pairs]
-
-
-def _is_array(leaf: Any) -> bool:
-    return hasattr(leaf, "shape") and hasattr(leaf, "dtype")
 
 
 def _kind(array: Any) -> str:
@@ -127,9 +134,9 @@ def _kind(array: Any) -> str:
 
 
 def _placed(value: Any, leaf: Any) -> Any:
-    """A copy of the numbers where the leaf is."""
+    """A copy of the numbers, placed as the leaf is."""
     if isinstance(leaf, np.ndarray):
         return np.array(value)
-    # JAX may look at numpy's memory for as long as the array lives, and a view of a file is not there to stay.
+    # JAX may use numpy's memory as long as the array lives, but a view of a file may go away before: so copy.
     value = np.array(value) if isinstance(value, np.ndarray) else value
     return jax.device_put(value, getattr(leaf, "sharding", None))

@@ -1,4 +1,4 @@
-"""Reading safetensors files: lazily, as views of the file's own bytes."""
+"""Reading safetensors files: lazily, as views of the bytes in the file."""
 
 import json
 import os
@@ -22,16 +22,16 @@ WHOLE = "model.safetensors"
 
 
 class Checkpoint(Mapping[str, np.ndarray]):
-    """The tensors of a file or of several shards, by name, in the order of their bytes; each is read when asked for.
+    """A mapping {name: array} of the tensors in a file or in several shards, in the order of their bytes.
 
-    ``checkpoint[name]`` is a read-only view of the file's bytes: it takes no memory of its own but the pages that were
-    looked at, which the system may drop again. Views stay valid when the checkpoint is closed. A file that another
-    process cuts short while it is open takes the process down at the next look at a view; `read` raises instead.
+    ``checkpoint[name]`` is a read-only view of the file. It takes memory only for the pages that were read, and the
+    system may drop these again. Views stay valid after the checkpoint is closed. If another process truncates the file,
+    reading from a view ends this process with a bus error; `read` raises an error instead.
 
     Attributes:
-        path: What was opened.
-        metadata: The words that the file has about itself; of several shards those of the index.
-        shapes: {name: jax.ShapeDtypeStruct} of every tensor; asking reads nothing.
+        path: The path of the file or of the index.
+        metadata: The metadata of the file; for several shards, of the index.
+        shapes: {name: jax.ShapeDtypeStruct} of every tensor; no tensor is read for it.
     """
 
     def __init__(self, path: str, shards: list[MappedFile], metadata: dict[str, str]):
@@ -62,13 +62,13 @@ class Checkpoint(Mapping[str, np.ndarray]):
         return f"Checkpoint({self.path!r}, {len(self)} tensors)"
 
     def read(self, name: str, start: int = 0, out: np.ndarray | None = None) -> np.ndarray:
-        """Copies numbers of a tensor, counted as if it had one axis, into memory.
+        """Copies entries of a tensor, which counts as flattened to one axis, into memory.
 
         Args:
             name: The tensor.
-            start: The first number to copy.
-            out: Where to, a contiguous array with one axis of the tensor's dtype: as many numbers are copied as it
-                has. A new array for all from ``start`` on if None.
+            start: The first entry to copy.
+            out: The array to copy to: contiguous, with one axis and the tensor's dtype. As many entries are copied as
+                it has. If None, a new array for all entries from ``start`` on.
 
         Returns:
             ``out``.
@@ -85,11 +85,11 @@ class Checkpoint(Mapping[str, np.ndarray]):
         return out
 
     def release(self, name: str) -> None:
-        """Tells the system that the pages of a tensor may leave this process's memory; views stay valid."""
+        """Allows the system to drop the pages of a tensor from memory; views stay valid."""
         self._shard(name).release(name)
 
     def close(self) -> None:
-        """Closes the files; views that were given out stay valid."""
+        """Closes the files; views stay valid."""
         for shard in self._shards:
             shard.close()
 
@@ -112,18 +112,18 @@ class Checkpoint(Mapping[str, np.ndarray]):
 def open_safetensors(path: str | os.PathLike[str]) -> Checkpoint:
     """Opens a checkpoint for reading, without reading any tensor.
 
-    The header is checked as a whole before anything in it is believed: lengths, names, dtypes, shapes, and that the
-    tensors' bytes are every byte of the file, once. Nothing in a file is ever run.
+    The whole header is checked first: lengths, names, dtypes, shapes, and that the tensors cover every byte of the file
+    exactly once. Code in a file is never run.
 
     Args:
-        path: A safetensors file; or the index of several (``*.safetensors.index.json``); or a folder that holds
+        path: A safetensors file; the index of several (``*.safetensors.index.json``); or a folder that holds
             ``model.safetensors.index.json``, ``model.safetensors`` or a single safetensors file.
 
     Returns:
         Checkpoint, a mapping {name: array}; close it, or use it in a with statement.
 
     Raises:
-        CheckpointError: If a file is broken, lacks a tensor that the index promises, or is of another format.
+        CheckpointError: If a file is broken, lacks a tensor that the index lists, or has another format.
         FileNotFoundError: If there is no such file.
 
     Differentiation: none; the arrays are numpy's.
@@ -140,21 +140,21 @@ def open_safetensors(path: str | os.PathLike[str]) -> Checkpoint:
 
     References: none; the format has a specification, not a paper.
     """
-    found = _locate(os.fspath(path))
-    if not found.endswith(".json"):
-        shard = MappedFile(found)
-        return Checkpoint(found, [shard], shard.metadata)
-    homes, metadata = _read_index(found)
+    file_or_index = _locate(os.fspath(path))
+    if not file_or_index.endswith(".json"):
+        shard = MappedFile(file_or_index)
+        return Checkpoint(file_or_index, [shard], shard.metadata)
+    homes, metadata = _read_index(file_or_index)
     shards: list[MappedFile] = []
     try:
         for file in sorted(set(homes.values())):
-            shards.append(MappedFile(os.path.join(os.path.dirname(found), file)))
-        _check_index(found, homes, shards)
+            shards.append(MappedFile(os.path.join(os.path.dirname(file_or_index), file)))
+        _check_index(file_or_index, homes, shards)
     except BaseException:
         for shard in shards:
             shard.close()
         raise
-    return Checkpoint(found, shards, metadata)
+    return Checkpoint(file_or_index, shards, metadata)
 
 
 def load_safetensors(path: str | os.PathLike[str]) -> dict[str, Array]:
@@ -164,10 +164,10 @@ def load_safetensors(path: str | os.PathLike[str]) -> dict[str, Array]:
         path: As for `open_safetensors`.
 
     Returns:
-        {name: array}, in the order of the file. Where 64-bit types are disabled, 64-bit numbers become 32-bit ones.
+        {name: array}, in the order of the file. If 64-bit types are disabled, 64-bit numbers become 32-bit numbers.
 
     Raises:
-        CheckpointError: If a file is broken, or holds an integer that 32 bits do not, where 64-bit types are disabled.
+        CheckpointError: If a file is broken, or if 64-bit types are disabled and an integer does not fit into 32 bits.
         FileNotFoundError: If there is no such file.
 
     Differentiation: none; a constant.
@@ -192,12 +192,14 @@ def load_safetensors(path: str | os.PathLike[str]) -> dict[str, Array]:
 
 
 def to_device(path: str, name: str, array: np.ndarray) -> Array:
-    """A JAX array with a copy of the numbers, in the dtype that JAX has for them."""
+    """A JAX array with a copy of the numbers, in the dtype that JAX uses for them."""
     dtype = jax.dtypes.canonicalize_dtype(array.dtype)
     if dtype != array.dtype and np.issubdtype(dtype, np.integer) and array.size:
         limits = np.iinfo(dtype)
         if array.min() < limits.min or array.max() > limits.max:
-            reason = f"it holds integers that {dtype} does not. Enable 64-bit types with jax.enable_x64."
+            reason = (
+                f"it holds integers that do not fit into {dtype}. Enable 64-bit types with jax.enable_x64."
+            )
             raise CheckpointError(path, reason, tensor=name)
     return jnp.array(array.astype(dtype, copy=False))
 
@@ -207,7 +209,7 @@ def _like(extent: Extent) -> jax.ShapeDtypeStruct:
 
 
 def _locate(path: str) -> str:
-    """The file to open: a path to a file, or what a folder holds."""
+    """The file or index to open, given its path or that of its folder."""
     if os.path.isdir(path):
         for name in (INDEX, WHOLE):
             if os.path.exists(os.path.join(path, name)):
@@ -223,32 +225,32 @@ def _locate(path: str) -> str:
     if path.endswith((".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")):
         raise CheckpointError(
             path,
-            "a file of this kind holds a pickle, a program that runs when it is read; it is never read here. "
-            "Convert it where it came from with safetensors.torch.save_file.",
+            "such a file holds a pickle, which may run any program when it is read, so it is never read here. "
+            "Convert it with safetensors.torch.save_file where it was made.",
         )
     return path
 
 
 def _read_index(path: str) -> tuple[dict[str, str], dict[str, str]]:
-    """Which file holds each tensor, and the texts that the index holds besides."""
+    """Which file holds each tensor, and the metadata of the index."""
     try:
-        found = json.loads(Path(path).read_text("utf-8"))
+        content = json.loads(Path(path).read_text("utf-8"))
     except (ValueError, RecursionError) as error:
         raise CheckpointError(path, f"the index is not JSON: {error}") from error
-    homes = found.get("weight_map") if isinstance(found, dict) else None
+    homes = content.get("weight_map") if isinstance(content, dict) else None
     if not isinstance(homes, dict) or not homes:
         raise CheckpointError(path, "the index has no weight_map; expected {tensor: file}")
     for name, file in homes.items():
         if not isinstance(file, str) or os.path.basename(file) != file or file in ("", ".", ".."):
             reason = f"the index names the file {file!r:.80}; expected one in the index's own folder"
             raise CheckpointError(path, reason, tensor=name)
-    words = found.get("metadata")
-    words = words if isinstance(words, dict) else {}
-    return homes, {key: value for key, value in words.items() if isinstance(value, str)}
+    metadata = content.get("metadata")
+    metadata = metadata if isinstance(metadata, dict) else {}
+    return homes, {key: value for key, value in metadata.items() if isinstance(value, str)}
 
 
 def _check_index(path: str, homes: dict[str, str], shards: list[MappedFile]) -> None:
-    """Checks that each tensor is in the one file where the index says."""
+    """Checks that each tensor is in the file that the index names, and in no other."""
     held = {(os.path.basename(shard.path), name) for shard in shards for name in shard.extents}
     promised = {(file, name) for name, file in homes.items()}
     lines = [f"missing: {shown(name)} in {file}" for file, name in sorted(promised - held)]

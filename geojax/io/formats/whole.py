@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Files that appear under their name only when they are complete."""
 
 import contextlib
 import errno
@@ -15,20 +15,20 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class WholeFile:
-    """A file of a known size, which takes its name when the with statement ends without an exception.
+    """A file of a known size that appears under its name when the with statement ends without an exception.
 
-    Until then its bytes are in a hidden file beside it, which an exception removes. If the process is killed the hidden
-    file stays, and whoever writes the same target next begins it anew.
+    Until then its bytes are in a hidden file in the same folder, which is removed after an exception. If the process is
+    killed, the hidden file stays, and the next writer of the same target overwrites it.
 
     Attributes:
-        path: The target, links followed.
-        size: How many bytes it will have.
+        path: The target, with links resolved.
+        size: Size of the complete file in bytes.
     """
 
     def __init__(
         self, path: str | os.PathLike[str], size: int, inputs: Iterable[str | os.PathLike[str]] = ()
     ):
-        """Checks that the file can be written; raises CheckpointError if not, as where it is one of the inputs."""
+        """Checks that the file can be written and is not one of the inputs; raises CheckpointError otherwise."""
         self.path = os.path.realpath(path)
         self.size = size
         folder, name = os.path.split(self.path)
@@ -50,7 +50,7 @@ class WholeFile:
         return self
 
     def write(self, data: Any, place: int, tensor: str | None = None) -> None:
-        """Writes bytes from ``place`` on; the tensor is what an error names."""
+        """Writes bytes at ``place``; an error names the tensor."""
         left = memoryview(data)
         try:
             while left:
@@ -78,7 +78,7 @@ class WholeFile:
 
 
 def write_whole(path: str | os.PathLike[str], data: bytes) -> None:
-    """Writes a file of these bytes.
+    """Writes a file with these bytes.
 
     Raises:
         CheckpointError: If the target is a folder or the disk is full.
@@ -88,12 +88,12 @@ def write_whole(path: str | os.PathLike[str], data: bytes) -> None:
 
 
 def _claim(path: str, partial: str) -> int:
-    """An empty file under the hidden name, locked so that no other process writes to it."""
+    """Make an empty file under the hidden name, locked so that no other process writes to it."""
     while True:
         descriptor = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # Between the two calls another writer may have renamed the file to its target: then begin again.
+            # Between the two calls another writer may have renamed the file to its target. If so, try again.
             if os.path.exists(partial) and os.path.samestat(os.stat(partial), os.fstat(descriptor)):
                 os.ftruncate(descriptor, 0)
                 return descriptor

@@ -1,13 +1,13 @@
-"""Writing safetensors files: a tensor at a time, and whole or not at all."""
+"""Writing safetensors files, tensor by tensor; a file appears only when it is complete."""
 
 import os
 from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Any
 
-import jax
 import numpy as np
 
+from geojax._core.tree import is_array, is_key
 from geojax.io.formats.errors import CheckpointError, listed, shown
 from geojax.io.formats.header import format_header
 from geojax.io.formats.whole import WholeFile
@@ -18,9 +18,9 @@ __all__ = ["SafetensorsWriter", "save_safetensors"]
 class SafetensorsWriter:
     """Writes a file tensor by tensor, or piece by piece, in any order.
 
-    The bytes go to a hidden file beside the target, which takes the target's name when all of them are there and on the
-    disk: who opens the target finds the old file or the new one, whole. If the with statement ends by an exception the
-    hidden file is removed; if the process is killed it stays, and the next writer of the same target begins it anew.
+    The bytes go to a hidden file in the same folder. It takes the name of the target when all bytes are on disk, so the
+    target is always either the old file or the complete new one. If the with statement ends with an exception, the
+    hidden file is removed. If the process is killed it stays, and the next writer of the same target overwrites it.
 
     Example:
         >>> import jax, os, tempfile, numpy as np
@@ -43,14 +43,14 @@ class SafetensorsWriter:
         """Prepares the file; nothing is written before the with statement.
 
         Args:
-            path: The target. A link is followed.
-            shapes: {name: what has a shape and a dtype}.
-            metadata: Words about the file.
-            inputs: Files that are read meanwhile; the target must not be one of them.
+            path: The file to write. Links are followed.
+            shapes: {name: array, or anything else with a shape and a dtype}.
+            metadata: Texts about the file.
+            inputs: Files that are read while this one is written; path must not be one of them.
 
         Raises:
-            CheckpointError: If the target is an input or no file, a dtype has no name in the format, or there is not
-                room enough on the disk.
+            CheckpointError: If path is an input or a folder, the format does not allow a dtype, or the disk has not
+                enough space.
         """
         self.path = os.path.realpath(path)
         self._head, self._extents = format_header(self.path, shapes, metadata or {})
@@ -60,7 +60,7 @@ class SafetensorsWriter:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The tensors in the order of their bytes, in which writing is fastest."""
+        """The tensors in the order of their bytes; writing is fastest in this order."""
         return tuple(self._extents)
 
     def __enter__(self) -> "SafetensorsWriter":
@@ -73,30 +73,31 @@ class SafetensorsWriter:
         return self
 
     def write(self, name: str, array: Any) -> None:
-        """Writes a tensor, or the numbers of it that follow those written so far, counted as if it had one axis.
+        """Writes a tensor, or the next piece of it.
 
         Args:
             name: The tensor.
-            array: All its numbers, in its shape; or a piece with one axis. Of the dtype that was announced.
+            array: The whole tensor in its shape, or its next entries as an array with one axis. The dtype is the one in
+                ``shapes``.
 
         Raises:
-            CheckpointError: If the array is not what was announced, or the disk is full.
+            CheckpointError: If the array does not fit ``shapes``, or the disk is full.
         """
         if name not in self._extents:
             raise CheckpointError(self.path, "this tensor was not announced", tensor=name)
         extent, left = self._extents[name], self._left[name]
-        found = np.asarray(array)
-        whole = found.shape == extent.shape and found.nbytes == left
-        if found.dtype != extent.dtype or not (whole or (found.ndim == 1 and found.nbytes <= left)):
+        piece = np.asarray(array)
+        whole = piece.shape == extent.shape and piece.nbytes == left
+        if piece.dtype != extent.dtype or not (whole or (piece.ndim == 1 and piece.nbytes <= left)):
             raise CheckpointError(
                 self.path,
-                f"got {found.dtype}{list(found.shape)}; announced was {extent.dtype}{list(extent.shape)}, of which "
+                f"got {piece.dtype}{list(piece.shape)}; announced was {extent.dtype}{list(extent.shape)}, of which "
                 f"{left} bytes are left to write",
                 tensor=name,
             )
-        if found.nbytes:
-            self._file.write(np.ascontiguousarray(found).reshape(-1).view(np.uint8), extent.stop - left, name)
-        self._left[name] -= found.nbytes
+        if piece.nbytes:
+            self._file.write(np.ascontiguousarray(piece).reshape(-1).view(np.uint8), extent.stop - left, name)
+        self._left[name] -= piece.nbytes
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -113,21 +114,21 @@ class SafetensorsWriter:
 def save_safetensors(
     path: str | os.PathLike[str], tensors: Mapping[str, Any], *, metadata: Mapping[str, str] | None = None
 ) -> None:
-    """Writes tensors to a safetensors file, which appears under its name once it is whole.
+    """Writes tensors to a safetensors file; the file appears under its name only when it is complete.
 
     Args:
-        path: The target; a file that is there is replaced.
-        tensors: {name: array}, of numpy or JAX; `flatten` makes it from a tree. One array at a time is brought to the
-            host. A `Checkpoint` will do.
-        metadata: Words about the file, {str: str}. Programs for torch expect {"format": "pt"}.
+        path: The file to write; an existing file is replaced.
+        tensors: {name: array}, of numpy or JAX, such as `flatten` makes from a tree. Arrays are brought to the host one
+            at a time. This may be a `Checkpoint`.
+        metadata: Texts about the file, {str: str}. Programs for torch expect {"format": "pt"}.
 
     Returns:
         None.
 
     Raises:
-        CheckpointError: If a name or dtype has no place in the format, the target is the file that tensors is a
-            view of, or the disk is full.
-        TypeError: If a value is no array.
+        CheckpointError: If the format does not allow a name or a dtype, path is the file that `tensors` is a view of,
+            or the disk is full.
+        TypeError: If a value is not an array, or holds random keys.
 
     Differentiation: none; it writes.
     Complexity: linear in the bytes.
@@ -144,12 +145,12 @@ def save_safetensors(
     """
     shapes = getattr(tensors, "shapes", tensors)
     for name, like in shapes.items():
-        if not hasattr(like, "shape") or not hasattr(like, "dtype"):
+        if not is_array(like):
             raise TypeError(
                 f"save_safetensors: {shown(str(name))} is a {type(like).__name__}; expected an array. "
                 "Use geojax.io.flatten to name the arrays of a tree."
             )
-        if jax.dtypes.issubdtype(like.dtype, jax.dtypes.extended):
+        if is_key(like):
             raise TypeError(
                 f"save_safetensors: {shown(str(name))} holds {like.dtype}; expected numbers. "
                 "Turn keys into numbers with jax.random.key_data."

@@ -30,28 +30,28 @@ def stream_act(
 ) -> None:
     """Moves the parameters in a file by a group element: `geojax.symmetry.act`, one leaf at a time.
 
-    Half precision is moved in float32 and rounded once, so that permutations change no bit; float64 stays so, whether
-    64-bit types are enabled or not.
+    Half precision is moved in float32 and rounded once, so a permutation changes no bit. float64 is moved in float64,
+    also if 64-bit types are disabled.
 
     Args:
         spec: The symmetry of the function, from `geojax.symmetry.infer`.
-        element: {group name: array}; a group that is absent acts as the identity.
+        element: {group name: array}; an absent group acts as the identity.
         path: The file to read, as for `open_safetensors`.
-        out: The file to write, another one.
-        names: {tensor of the file: path of the leaf that it is}; tensors that it does not hold are copied as they are.
-            If None, tensors are called as leaves are, and there are no others.
-        metadata: Words about the output; if None, those of the file.
-        progress: Called with the bytes written so far and those to write in all.
+        out: The file to write; not the same file.
+        names: {tensor in the file: path of its leaf}. Tensors that are not in it are copied unchanged. If None, each
+            tensor has the name of its leaf, and there are no other tensors.
+        metadata: Texts about the output; if None, those of the file.
+        progress: Called with the number of bytes written so far and the total.
 
     Returns:
-        None; the moved parameters are at ``out`` once the file is whole.
+        None; ``out`` appears when it is complete.
 
     Raises:
         CheckpointError: If the file is broken or does not fit the spec, or the disk is full.
-        ValueError: If an array of element is unknown or misshapen.
+        ValueError: If element has an unknown group or an array of the wrong shape.
 
     Differentiation: none; it writes.
-    Complexity: each byte is read and written once; memory for one leaf and what moving it makes of it.
+    Complexity: each byte is read and written once. Memory: one leaf, and what is needed to move it.
 
     Example:
         >>> import os, tempfile, jax.numpy as jnp
@@ -71,17 +71,17 @@ def stream_act(
     with contextlib.ExitStack() as stack:
         file = stack.enter_context(open_safetensors(path))
         source = leaf_file("stream_act", spec, file, names)
-        words = file.metadata if metadata is None else metadata
+        texts = file.metadata if metadata is None else metadata
         shapes = {name: _moved_shape(source, name, element) for name in file}
         writer = stack.enter_context(
-            SafetensorsWriter(out, shapes, metadata=words, inputs=(file.path, *file.files))
+            SafetensorsWriter(out, shapes, metadata=texts, inputs=(file.path, *file.files))
         )
         touched = {leaf.path for leaf in spec.leaves if groups_of(leaf) & set(element)}
         total = sum(like.size * like.dtype.itemsize for like in shapes.values())
         done = 0
         for name in writer.names:
             whole = source.names.get(name) in touched
-            for piece in [_moved(source, name, element)] if whole else _copied(source, name):
+            for piece in [_moved_leaf(source, name, element)] if whole else _copied(source, name):
                 writer.write(name, piece)
                 done += piece.nbytes
                 if progress is not None:
@@ -89,7 +89,7 @@ def stream_act(
 
 
 def _moved_shape(source: LeafFile, name: str, element: Mapping[str, Array]) -> jax.ShapeDtypeStruct:
-    """Shape and dtype of a tensor once it is moved; soft permutations may change its shape."""
+    """Shape and dtype of a tensor after it is moved; a soft element may change its shape."""
     like = source.file.shapes[name]
     soft = {group: array for group, array in element.items() if jnp.issubdtype(array.dtype, jnp.floating)}
     permutations = {group for group, item in source.spec.members if item.kind == "permutation"}
@@ -101,7 +101,7 @@ def _moved_shape(source: LeafFile, name: str, element: Mapping[str, Array]) -> j
     return jax.ShapeDtypeStruct(shape, like.dtype)
 
 
-def _moved(source: LeafFile, name: str, element: Mapping[str, Array]) -> np.ndarray:
+def _moved_leaf(source: LeafFile, name: str, element: Mapping[str, Array]) -> np.ndarray:
     dtype = source.file.shapes[name].dtype
     with precision(dtype):
         array = jnp.asarray(source.file[name].astype(wide(dtype)))

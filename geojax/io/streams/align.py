@@ -19,11 +19,9 @@ from geojax.symmetry.action.elements import Element, compose
 from geojax.symmetry.action.groups import GENERAL_LINEAR, SCALING, Group
 from geojax.symmetry.action.layout import Block, Cut, Layout, blocks, split
 from geojax.symmetry.action.spec import SymmetrySpec
-from geojax.symmetry.ascent.balanced_models import Setting, upright
+from geojax.symmetry.ascent.balanced_models import BalancedModels, leftover_signs
+from geojax.symmetry.ascent.compact_groups import by_member, compact_groups, make_problem, pair_of, with_axes
 from geojax.symmetry.ascent.lazy_sweeps import lazy_match
-from geojax.symmetry.ascent.movers import groups_of as groups_of_movers
-from geojax.symmetry.ascent.movers import kinds_of, movers_of, pair_of
-from geojax.symmetry.ascent.problem import Problem
 from geojax.symmetry.matching.by_weights import MatchingResult
 from geojax.symmetry.orbits.balance import balancing_element
 from geojax.typing import Key
@@ -39,32 +37,32 @@ def stream_align(
     *,
     key: Key,
     init: Mapping[str, Array] | None = None,
-    max_sweeps: int = 100,
+    max_steps: int = 100,
     names_a: Mapping[str, str] | None = None,
     names_b: Mapping[str, str] | None = None,
     metadata: Mapping[str, str] | None = None,
 ) -> MatchingResult:
-    """Moves the parameters in one file to where those in another are, and writes them to a third.
+    """Aligns the parameters in one file with those in another, and writes the moved parameters to a third file.
 
-    The matching is that of `geojax.symmetry.weight_matching`, visit by visit, with the same key: the same objective to
-    rounding, and the same element but where two are equally good to rounding. It reads a leaf of either file when a
-    group looks at it, and keeps similarities of units instead of weights.
+    With the same key it takes the same steps as `geojax.symmetry.weight_matching`. Up to rounding the objective is the
+    same, and so is the element unless two elements are equally good. Instead of all weights it keeps similarities of
+    units in memory, and reads a leaf of both files when a group needs it.
 
     Args:
         spec: The symmetry of the function, from `geojax.symmetry.infer`.
         path_a: The file to match, as for `open_safetensors`.
         path_b: The file to move.
-        out: The file to write, another one: b moved by the element.
+        out: The file to write: b moved by the element. It must be another file.
         key: Random key, for the order of the groups in each sweep.
         init: Element to start from, as for `weight_matching`.
-        max_sweeps: Most sweeps over all groups.
-        names_a: {tensor of file a: path of the leaf that it is}. If None, tensors are called as leaves are, and there
-            are no others.
-        names_b: The same for file b; tensors that it does not hold are copied as they are.
-        metadata: Words about the output; if None, those of file b.
+        max_steps: Largest number of sweeps over all groups.
+        names_a: {tensor in file a: path of its leaf}. If None, each tensor has the name of its leaf, and there are no
+            other tensors.
+        names_b: The same for file b; tensors that are not in it are copied unchanged.
+        metadata: Texts about the output; if None, those of file b.
 
     Returns:
-        MatchingResult; the moved parameters are at ``out`` once the file is whole.
+        MatchingResult; ``out`` appears when it is complete.
 
     Raises:
         CheckpointError: If a file is broken, does not fit the spec or holds NaN or infinities, or the disk is full.
@@ -72,11 +70,11 @@ def stream_align(
 
     Status: CONVERGED; MAX_STEPS; NONFINITE if the objective is not finite.
     Differentiation: none; it writes.
-    Complexity: that of `weight_matching`, and every visit to a group reads the leaves that it moves. Memory: two leaves
-        and what moving makes of them, the similarities [n, n] of each group, and beyond that the leaves where groups
-        depend on each other (one attention layer), the leaves that carry a group on two axes (one recurrent kernel),
-        and, for scalings and linear groups, the leaves that are balanced together: a layer of a transformer, but
-        all of a plain relu network, whose scalings share leaves from the first layer to the last.
+    Complexity: that of `weight_matching`; in addition every visit to a group reads the leaves that it moves. Memory:
+        two leaves and what is needed to move them, and the similarities [n, n] of each group. In addition, the leaves
+        of groups that depend on each other (one attention layer), and leaves with one group on two axes (a recurrent
+        kernel). For scalings and linear groups also the leaves that are balanced together: one layer of a transformer,
+        but the whole of a plain relu network, because its scalings share leaves from the first layer to the last.
 
     Example:
         >>> import os, tempfile, jax, jax.numpy as jnp
@@ -93,7 +91,7 @@ def stream_align(
     References: [Ainsworth2022], Alg. 1; [KempfNess1979] for the gauge.
     """
     checks.typed_key("stream_align", key)
-    max_sweeps = checks.count("stream_align", "max_sweeps", max_sweeps)
+    max_steps = checks.count("stream_align", "max_steps", max_steps)
     with contextlib.ExitStack() as stack:
         file_a, file_b = (stack.enter_context(open_safetensors(path)) for path in (path_a, path_b))
         a = leaf_file("stream_align", spec, file_a, names_a)
@@ -104,73 +102,72 @@ def stream_align(
         dtype = np.result_type(np.float32, *(each for each in dtypes if each.itemsize >= 4))
         for side in (a, b):
             _check_finite(side, [leaf.path for leaf in numeric])
-        found = _matched(_Sides(a, b, dtype, key, max_sweeps), init)
-    stream_act(spec, found.element, path_b, out, names=names_b, metadata=metadata)
-    return found
+        result = _matched(_Sides(a, b, dtype, key, max_steps), init)
+    stream_act(spec, result.element, path_b, out, names=names_b, metadata=metadata)
+    return result
 
 
 @dataclasses.dataclass(frozen=True)
 class _Sides:
-    """Two files and how to match them."""
+    """Two files, and how to match them."""
 
     a: LeafFile
     b: LeafFile
     dtype: np.dtype
     key: Key
-    max_sweeps: int
+    max_steps: int
 
 
 def _matched(sides: _Sides, init: Mapping[str, Array] | None) -> MatchingResult:
     spec, real = sides.a.spec, np.dtype(jnp.finfo(sides.dtype).dtype)
-    movers = movers_of(spec)
-    by_member = {member: mover for mover in movers for member in mover.members}
+    groups = compact_groups(spec)
+    of_member = by_member(groups)
     places = [
-        (leaf, number, pair_of(by_member, block))
+        (leaf, number, pair_of(of_member, block))
         for leaf in spec.leaves
         if jnp.issubdtype(sides.a.shape(leaf.path).dtype, jnp.inexact)
         for number, block in enumerate(blocks(leaf.layout))
     ]
-    problem = Problem(tuple(pair for _, _, pair in places), groups_of_movers(movers), kinds_of(movers))
-    turns = upright(
-        spec, movers, [lambda path, side=side: side.read(path, sides.dtype) for side in (sides.a, sides.b)]
+    problem = make_problem(groups, [pair for _, _, pair in places])
+    flips = leftover_signs(
+        spec, groups, [lambda path, side=side: side.read(path, sides.dtype) for side in (sides.a, sides.b)]
     )
-    gauges = [
-        compose(spec, turn, balanced) if turn else balanced
-        for turn, balanced in zip(turns, (_balanced(side, sides.dtype, real) for side in (sides.a, sides.b)))
+    balancing = [
+        compose(spec, flip, balanced) if flip else balanced
+        for flip, balanced in zip(flips, (_balanced(side, sides.dtype, real) for side in (sides.a, sides.b)))
     ]
     acting = [
-        {leaf.path: {name: gauge[name] for name in groups_of(leaf) & set(gauge)} for leaf in spec.leaves}
-        for gauge in gauges
+        {leaf.path: {name: element[name] for name in groups_of(leaf) & set(element)} for leaf in spec.leaves}
+        for element in balancing
     ]
 
     def read(place: int) -> tuple[Array, Array]:
         leaf, number, pair = places[place]
         arrays = []
-        for side, gauge in zip((sides.a, sides.b), acting):
-            whole = side.read(leaf.path, sides.dtype, gauge[leaf.path])
-            block = split(leaf.layout, whole)[number]
-            arrays.append(block.reshape((1,) * (len(pair.names) - block.ndim) + block.shape))
+        for side, elements in zip((sides.a, sides.b), acting):
+            whole = side.read(leaf.path, sides.dtype, elements[leaf.path])
+            arrays.append(with_axes(pair, split(leaf.layout, whole)[number]))
         return arrays[0], arrays[1]
 
     nothing = [jnp.zeros(0, sides.dtype)]
-    setting = Setting(spec, movers, problem, [nothing, nothing], gauges)
-    start, settled = setting.start("stream_align", init)
+    models = BalancedModels(spec, groups, problem, [nothing, nothing], balancing)
+    start, given = models.start("stream_align(spec, path_a, path_b, out, key=key)", init)
     sizes = [
         int(np.prod([part.size for part in list(blocks(leaf.layout))[number].parts]))
         for leaf, number, _ in places
     ]
-    found = lazy_match(
+    match = lazy_match(
         problem,
         read,
         sizes,
         start,
         key=sides.key,
-        settled=settled,
-        max_sweeps=sides.max_sweeps,
+        given=given,
+        max_steps=sides.max_steps,
         dtype=real,
     )
-    element = setting.element(found.moves)
-    return MatchingResult(element, found.objective, found.error, found.num_steps, found.status)
+    element = models.element(match.element)
+    return MatchingResult(element, match.objective, match.error, match.num_steps, match.status)
 
 
 def _check_finite(side: LeafFile, paths: list[str]) -> None:
@@ -183,18 +180,18 @@ def _check_finite(side: LeafFile, paths: list[str]) -> None:
 
 
 def _balanced(side: LeafFile, dtype: np.dtype, real: np.dtype) -> Element:
-    """The scalings and linear maps that bring a file to its balanced gauge, set by set of leaves that share some."""
-    gauge: Element = {}
+    """The scalings and linear maps that balance a file, computed separately for sets of leaves that share no group."""
+    balancing: Element = {}
     for part in _balanced_together(side.spec):
         renamed, groups, paths = _renamed(part)
         leaves = {paths[leaf.path]: side.read(leaf.path, dtype) for leaf in part.leaves}
-        found = balancing_element(renamed, leaves, dtype=real)
-        gauge |= {name: found[groups[name]] for name, _ in part.members}
-    return gauge
+        element = balancing_element(renamed, leaves, dtype=real)
+        balancing |= {name: element[groups[name]] for name, _ in part.members}
+    return balancing
 
 
 def _balanced_together(spec: SymmetrySpec) -> list[SymmetrySpec]:
-    """The scalings and linear groups of a spec, divided into parts that share no leaf."""
+    """The spec's scalings and linear groups alone, as several specs that share no leaf."""
     names = {name for name, group in spec.members if group.kind in (SCALING, GENERAL_LINEAR)}
     rest = spec.without(*(name for name, _ in spec.members if name not in names))
     parts: list[tuple[set[str], list[str]]] = []
@@ -225,8 +222,9 @@ def _balanced_together(spec: SymmetrySpec) -> list[SymmetrySpec]:
 
 
 def _renamed(spec: SymmetrySpec) -> tuple[SymmetrySpec, dict[str, str], dict[str, str]]:
-    """A spec with names that mean nothing, so that layers of one shape share a compiled program, and the new names of
-    its groups and of its leaves.
+    """The spec with numbers for names, and the new names of its groups and of its leaves.
+
+    Layers of one shape then have equal specs, and share a compiled program.
     """
     table = {"": ""}
     new = lambda word: table.setdefault(word, str(len(table)))  # noqa: E731

@@ -11,9 +11,10 @@ from jaxtyping import Array
 
 from geojax.io.formats.errors import CheckpointError, listed, shown
 from geojax.io.formats.safetensors import Checkpoint
-from geojax.symmetry.action.elements import act
+from geojax.symmetry.action.acting import act
+from geojax.symmetry.action.facts import Leaf
 from geojax.symmetry.action.layout import blocks
-from geojax.symmetry.action.spec import Leaf, SymmetrySpec
+from geojax.symmetry.action.spec import SymmetrySpec
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,8 +24,8 @@ class LeafFile:
     Attributes:
         spec: The symmetry.
         file: The open file.
-        names: {tensor of the file: path of the leaf that it is}. Several tensors may be one leaf, as tied ones are.
-        home: {path of a leaf: the first tensor that it is}.
+        names: {tensor in the file: path of its leaf}. Several tensors may be copies of one leaf, such as tied layers.
+        home: {path of a leaf: the first tensor that holds it}.
     """
 
     spec: SymmetrySpec
@@ -37,9 +38,9 @@ class LeafFile:
         return self.file.shapes[self.home[path]]
 
     def read(self, path: str, dtype: np.dtype, gauge: Mapping[str, Array] | None = None) -> Array:
-        """A leaf in the given dtype, moved by an element if there is one."""
+        """A leaf in the given dtype, moved by the gauge if one is given."""
         name = self.home[path]
-        # A copy: what JAX made of a view might still be looked at when the view's pages have left.
+        # A copy, because JAX may read from its memory after the pages of a view have been dropped.
         array = jnp.asarray(self.file[name].astype(dtype))
         self.file.release(name)
         return moved(self.spec, path, array, gauge) if gauge else array
@@ -49,7 +50,8 @@ def leaf_file(where: str, spec: SymmetrySpec, file: Checkpoint, names: Mapping[s
     """Finds the leaves of a spec among the tensors of a file.
 
     Raises:
-        CheckpointError: Naming leaves that the file lacks or has in another shape, and tensors that are no leaf.
+        CheckpointError: If the file lacks a leaf or has it in another shape, or a tensor is not a leaf; the message
+            names them.
     """
     given = {name: name for name in file} if names is None else dict(names)
     expected = {leaf.path: leaf.shape for leaf in spec.leaves}
@@ -67,13 +69,13 @@ def leaf_file(where: str, spec: SymmetrySpec, file: Checkpoint, names: Mapping[s
         raise CheckpointError(
             file.path,
             f"{where}: its tensors are not the {len(expected)} leaves of the spec:{listed(lines)}\n"
-            "Pass names={tensor: leaf} where the file calls them otherwise, or holds tensors besides.",
+            "Pass names={tensor: leaf} if the file has other names, or other tensors too.",
         )
     return LeafFile(spec, file, given, home)
 
 
 def one_leaf(spec: SymmetrySpec, path: str) -> SymmetrySpec:
-    """The spec of a single leaf, with all groups."""
+    """The spec restricted to one leaf, with all groups."""
     leaves = tuple(leaf for leaf in spec.leaves if leaf.path == path)
     return dataclasses.replace(spec, leaves=leaves, pins=())
 
@@ -95,7 +97,7 @@ def groups_of(leaf: Leaf) -> set[str]:
 
 @contextlib.contextmanager
 def precision(*dtypes: np.dtype) -> Iterator[None]:
-    """Computes with 64-bit types if one of these dtypes needs them, whatever the user's setting."""
+    """Enables 64-bit types if one of these dtypes needs them."""
     if {np.dtype(wide) for wide in (np.float64, np.int64, np.uint64)} & set(dtypes):
         with jax.enable_x64(True):
             yield

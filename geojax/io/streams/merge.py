@@ -1,4 +1,4 @@
-"""Merging files tensor by tensor, in memory that does not grow with the files."""
+"""Merging files tensor by tensor; the memory needed does not grow with the files."""
 
 import contextlib
 import os
@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from geojax._core import checks
+from geojax._core.tree import is_array
 from geojax.io.formats.errors import CheckpointError, listed
 from geojax.io.formats.finite import count_nonfinite
 from geojax.io.formats.names import mismatches
@@ -20,13 +21,13 @@ from geojax.typing import Key
 __all__ = ["stream_merge"]
 
 PIECE = 2**21
-"""Most numbers of a tensor that an elementwise merge takes at once."""
+"""Largest number of entries that an elementwise merge processes at once."""
 
 SMALLEST = 2**10
-"""Fewest: shorter pieces are filled up with zeros, so that few programs are compiled."""
+"""Smallest number: shorter pieces are padded with zeros, so that few programs are compiled."""
 
 ALIGNMENT = 64
-"""Where memory begins that JAX uses as it is."""
+"""Alignment in bytes of memory that JAX can use without copying."""
 
 Path = str | os.PathLike[str]
 
@@ -46,46 +47,46 @@ def stream_merge(
 ) -> None:
     """Merges files of tensors into one, tensor by tensor.
 
-    Every tensor of the output is  merge(tensor of the first file, tensor of the second, ...).  A function of whole
-    models that treats each leaf by itself will do, as one array is a tree of one leaf:
+    Every tensor of the output is  merge(tensor of the first file, tensor of the second, ...).  Rules for whole models
+    can be used if they treat each leaf separately, because one array is a tree with one leaf:
 
         lambda a, b: slerp(a, b, 0.5)
-        lambda *models: average(jnp.stack(models), weights)
-        lambda base, *tuned: ties(base, jnp.stack(tuned), weights, density=0.2)
-        lambda base, *tuned, key: dare(base, jnp.stack(tuned), weights, drop=0.9, key=key)
-        lambda a, b, fisher_a, fisher_b: fisher_average(jnp.stack([a, b]), jnp.stack([fisher_a, fisher_b]))
+        lambda *models: average(models, weights)
+        lambda base, *tuned: ties(base, tuned, weights, density=0.2)
+        lambda base, *tuned, key: dare(base, tuned, weights, density=0.1, key=key)
+        lambda a, b, fisher_a, fisher_b: fisher_average([a, b], [fisher_a, fisher_b])
 
-    Half precision and shorter is merged in float32 and rounded once at the end; float64 in float64, whether 64-bit
-    types are enabled or not. Integers and booleans (positions, masks, counters) are not mixed: they must be the same in
-    all files.
+    Half precision (and shorter types) is merged in float32 and rounded once at the end; float64 is merged in float64,
+    also if 64-bit types are disabled. Integers and booleans (positions, masks, counters) are not merged: they must be
+    equal in all files.
 
     Args:
-        merge: Called with one array a file, and ``key=`` if there is a key; returns one array of their shape.
-            Traceable by JAX; compiled once for each shape.
+        merge: Called with one array from each file, and with ``key=`` if a key is given; returns one array of the same
+            shape. Traceable by JAX; compiled once for each shape.
         paths: The files, each as for `open_safetensors`. All must have the same tensors.
-        out: The file to write, not one of those that are read.
-        elementwise: Whether each number of the result depends on the same number of each tensor alone. Then tensors
-            are merged in pieces, as arrays of one axis, and memory does not grow with the largest tensor.
-        key: Random key, of which each tensor or piece gets its own.
-        dtype: Of all merged tensors; the files may then differ in theirs. If None, each keeps its own, which must be
-            the same in all files.
-        integers_from_first: Take integers and booleans from the first file where files differ.
-        allow_nonfinite: Merge tensors that hold NaN or infinities, and write such results.
-        metadata: Words about the output; if None, those of the first file.
-        progress: Called with the bytes written so far and those to write in all.
+        out: The file to write; not one of the files that are read.
+        elementwise: Whether each entry of the result depends only on the same entry of each tensor. If so, tensors are
+            merged in pieces, as arrays with one axis, and the memory needed does not grow with the largest tensor.
+        key: Random key, from which each tensor or piece gets a key of its own.
+        dtype: The dtype of all merged tensors; the files may then have different dtypes. If None, each tensor keeps its
+            dtype, which must be the same in all files.
+        integers_from_first: Whether to take integers and booleans that differ from the first file.
+        allow_nonfinite: Whether to merge tensors with NaN or infinities, and to write such results.
+        metadata: Texts about the output; if None, those of the first file.
+        progress: Called with the number of bytes written so far and the total.
 
     Returns:
-        None; the merged file is at ``out`` once it is whole, and nothing is there or what was there before if not.
+        None; ``out`` appears when it is complete. If merging fails, an existing file at ``out`` is not changed.
 
     Raises:
         CheckpointError: If a file is broken, the files differ in tensors, shapes or dtypes, integers differ, a number
             is not finite, or the disk is full.
         ValueError: If there is no file, or merge returns an array of another shape.
-        TypeError: If merge returns something else than one array.
+        TypeError: If paths is a single path, or merge returns anything but one array.
 
     Differentiation: none; it writes.
-    Complexity: each byte is read, merged and written once. Memory: a piece of each file if elementwise, else the
-        largest tensor of each file and what merge makes of them.
+    Complexity: each byte is read, merged and written once. Memory: a piece of each file if elementwise; otherwise the
+        largest tensor of each file, and what merge needs for them.
 
     Example:
         >>> import os, tempfile, numpy as np
@@ -101,6 +102,10 @@ def stream_merge(
 
     References: none; a loop over files.
     """
+    if isinstance(paths, str | os.PathLike):
+        raise TypeError(
+            f"stream_merge: paths is {os.fspath(paths)!r}; expected a list of files. Pass [path] to read one."
+        )
     if not paths:
         raise ValueError("stream_merge: paths is empty; expected at least one file.")
     if key is not None:
@@ -109,8 +114,8 @@ def stream_merge(
         files = [stack.enter_context(open_safetensors(path)) for path in paths]
         shapes = _output_shapes(files, None if dtype is None else np.dtype(dtype))
         inputs = [path for file in files for path in (file.path, *file.files)]
-        words = files[0].metadata if metadata is None else metadata
-        writer = stack.enter_context(SafetensorsWriter(out, shapes, metadata=words, inputs=inputs))
+        texts = files[0].metadata if metadata is None else metadata
+        writer = stack.enter_context(SafetensorsWriter(out, shapes, metadata=texts, inputs=inputs))
         run = _compiled(merge, key is not None)
         total = sum(_bytes(like) for like in shapes.values())
         done = 0
@@ -132,7 +137,7 @@ def _output_shapes(files: Sequence[Checkpoint], dtype: np.dtype | None) -> dict[
     """Shapes and dtypes of the output's tensors, in the first file's order.
 
     Raises:
-        CheckpointError: Naming all in which a file differs from the first.
+        CheckpointError: If a file differs from the first; the message names all differences.
     """
     first = files[0].shapes
     for file in files[1:]:
@@ -156,20 +161,20 @@ def _comparable(
 
 
 def _compiled(merge: Callable[..., Any], keyed: bool) -> Callable[..., Any]:
-    """The merge under jit, on arrays of their own dtypes: widened before, rounded after."""
+    """The merge under jit: arrays are widened before it, and its result is rounded to the dtype of the output."""
 
     def widened(dtype: np.dtype, key: Key | None, *tensors: Any) -> Any:
         mixed = [tensor.astype(wide(tensor.dtype)) for tensor in tensors]
         result = merge(*mixed, key=key) if keyed else merge(*mixed)
-        if not hasattr(result, "shape") or not hasattr(result, "dtype"):
+        if not is_array(result):
             raise TypeError(
                 f"stream_merge: merge returned a {type(result).__name__}; expected one array. Take the part of a "
-                "result that holds the parameters, as in `lambda *m: karcher(jnp.stack(m), w).params`."
+                "result that holds the parameters, as in `lambda *m: karcher(m, w).params`."
             )
         if result.shape != tensors[0].shape:
             raise ValueError(
                 f"stream_merge: merge made shape {list(result.shape)} of tensors of shape {list(tensors[0].shape)}; "
-                "expected their shape. Does it want a stack of the tensors, jnp.stack(tensors)?"
+                "expected their shape. Does it want the tensors as one list, as in `lambda *m: average(m)`?"
             )
         if jnp.iscomplexobj(result) and not jnp.issubdtype(dtype, jnp.complexfloating):
             raise TypeError(
@@ -189,7 +194,7 @@ def _merged(
     elementwise: bool,
     allow_nonfinite: bool,
 ) -> Iterator[np.ndarray]:
-    """The merged tensor, whole or in pieces of one axis."""
+    """The merged tensor, whole, or in pieces with one axis."""
     size = like.size
     step = PIECE if elementwise else max(size, 1)
     for number, start in enumerate(range(0, size, step)):
@@ -214,7 +219,7 @@ def _merged(
 
 
 def _kept(files: Sequence[Checkpoint], name: str, from_first: bool) -> Iterator[np.ndarray]:
-    """The first file's tensor, in pieces, checked against the others'."""
+    """The tensor of the first file, in pieces, after a comparison with the other files."""
     like = files[0].shapes[name]
     for start in range(0, like.size, PIECE):
         pieces = []
@@ -234,19 +239,21 @@ def _kept(files: Sequence[Checkpoint], name: str, from_first: bool) -> Iterator[
 def _check_finite(path: str, name: str, array: np.ndarray) -> None:
     count = count_nonfinite(array)
     if count:
-        reason = f"{count} of its numbers are NaN or infinite. Pass allow_nonfinite=True to merge them all the same."
+        reason = (
+            f"{count} of its numbers are NaN or infinite. Pass allow_nonfinite=True to merge them anyway."
+        )
         raise CheckpointError(path, reason, tensor=name)
 
 
 def _aligned(size: int, dtype: np.dtype) -> np.ndarray:
-    """Memory for an array of one axis that begins where JAX wants it."""
+    """An uninitialised array with one axis whose memory JAX can use without copying."""
     raw = np.empty(size * dtype.itemsize + ALIGNMENT, np.uint8)
     begin = -raw.ctypes.data % ALIGNMENT
     return raw[begin : begin + size * dtype.itemsize].view(dtype)
 
 
 def wide(dtype: Any) -> Any:
-    """The dtype in which numbers are merged: at least single precision."""
+    """The dtype to merge numbers of ``dtype`` in: at least single precision."""
     short = jnp.issubdtype(dtype, jnp.floating) and jnp.finfo(dtype).bits < 32
     return jnp.dtype(jnp.float32) if short else dtype
 

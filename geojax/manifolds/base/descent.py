@@ -1,9 +1,10 @@
-"""Steepest descent along geodesics with the step length that the last step was found to want [BarzilaiBorwein1988].
+"""Steepest descent along geodesics, each step as long as the last one should have been [BarzilaiBorwein1988].
 
 Along the step t -> exp_x(-t a g), 0 <= t <= 1, the slope of the function is -a |g|^2 at the start and
-<velocity, new gradient> at the end. Where the line through them is zero is the next step length. A step at whose end
-the slope is nearly as steep upwards as it was downwards has not gone down (by the trapezium rule, which does not
-drown in rounding near the minimum as a difference of values does), and is taken back and shortened.
+<velocity, new gradient> at the end. The straight line through these two slopes is zero at some t; t a is the next step
+length. If the slope at the end is nearly as steep upwards as it was downwards at the start, the function has not
+decreased, by the trapezium rule (a difference of values would drown in rounding near the minimum): the step is taken
+back and shortened.
 """
 
 from collections.abc import Callable
@@ -15,12 +16,12 @@ from jaxtyping import Array, Bool, Float
 
 from geojax._core import implicit
 from geojax._core.loops import Iteration, iterate, vary_with
-from geojax.manifolds.base.manifold import Manifold
+from geojax.manifolds.base.geodesics import WithExp
 from geojax.manifolds.base.stacked import chosen, real_dtype, scaled
 from geojax.typing import PyTree, Scalar
 
-DENSE = 64  # coordinates up to which derivatives are found by a direct solve
-RISE = 0.8  # slope at the end of a step, relative to that at its start, from which it counts as too long
+DENSE = 64  # with at most so many coordinates derivatives come from a direct solve
+RISE = 0.8  # a step is too long if the slope at its end exceeds this part of that at its start
 
 
 class _State(NamedTuple):
@@ -31,7 +32,7 @@ class _State(NamedTuple):
 
 
 def descend(
-    manifold: Manifold,
+    manifold: WithExp,
     gradient: Callable[[Any], Any],
     start: PyTree,
     *,
@@ -41,7 +42,7 @@ def descend(
 ) -> Iteration:
     """Walk down from `start` until the norm of the Riemannian gradient is within `tol`; `state` is the point.
 
-    `length` is the first step in units of the gradient: 1 for functions with Hessian near the identity. Each step
+    `length` is the length of the first step, relative to the gradient: 1 if the Hessian is near the identity. Each step
     evaluates the gradient once.
     """
     dtype = real_dtype(start)
@@ -51,9 +52,9 @@ def descend(
             return manifold._exp(state.x, scaled(-t * state.length, state.gradient))
 
         trial, velocity = jax.jvp(move, (jnp.ones((), dtype),), (jnp.ones((), dtype),))
-        found = gradient(trial)
+        following_gradient = gradient(trial)
         down = state.length * jnp.square(manifold._norm(state.x, state.gradient))
-        up = manifold._inner(trial, velocity, found)
+        up = manifold._inner(trial, velocity, following_gradient)
         # The first step goes nowhere: it measures the gradient at the start.
         accepted = (up <= RISE * down) | ~state.started
         wanted = state.length * down / jnp.where(down + up > 0, down + up, jnp.inf)
@@ -63,7 +64,7 @@ def descend(
         shorter = jnp.clip(wanted, 0.1 * state.length, 0.5 * state.length)
         shorter = jnp.where(jnp.isfinite(shorter), shorter, 0.25 * state.length)
         following = jnp.where(state.started, jnp.where(accepted, longer, shorter), state.length)
-        x, kept = chosen(accepted, (trial, found), (state.x, state.gradient))
+        x, kept = chosen(accepted, (trial, following_gradient), (state.x, state.gradient))
         return _State(x, kept, following, jnp.asarray(True)), manifold._norm(x, kept)
 
     zero = jax.tree.map(jnp.zeros_like, start)
@@ -74,15 +75,15 @@ def descend(
 
 
 def stationary(
-    manifold: Callable[[Any], Manifold],
+    manifold: Callable[[Any], WithExp],
     gradient: Callable[[Any, Any], Any],
     x: PyTree,
     theta: PyTree,
 ) -> Any:
-    """The point x again, with the derivative in theta of the solution of gradient(x, theta) = 0 through it.
+    """The point x, with the derivative with respect to theta of the solution of gradient(x, theta) = 0.
 
-    manifold(theta) is the manifold: where its metric moves its points, x is kept on it. The equation is solved in
-    the tangent space at x, its normal directions filled up with the identity.
+    x is to solve that equation. manifold(theta) is the manifold; if theta changes which points lie on it, x moves with
+    it. The equation is posed in the tangent space at x, and made regular by the identity in the normal directions.
     """
     x = jax.lax.stop_gradient(x)
 
@@ -95,7 +96,7 @@ def stationary(
 
     flatten, unflatten, size = coordinates(x)
     linear_solve = implicit.dense if size <= DENSE else implicit.krylov
-    # Zero, yet batched by vmap where x is: jax 0.10 gives the derivative of a start without a batch a wrong shape.
+    # Zero, but with the batch axes of x: jax 0.10 gives the derivative of a start without them a wrong shape.
     zero = vary_with(jnp.where(False, flatten(x), 0), x, theta)
     flat, _ = implicit.root(lambda theta: (zero, ()), residual, theta, linear_solve=linear_solve)
     space = manifold(theta)
@@ -105,7 +106,10 @@ def stationary(
 
 
 def coordinates(x: PyTree) -> tuple[Callable[[Any], Array], Callable[[Array], Any], int]:
-    """Real coordinates of a tree, complex leaves as pairs: derivatives of gradients are linear over the reals only."""
+    """Functions from a tree to a vector of real numbers and back, and its size; a complex entry is two numbers.
+
+    Derivatives of gradients are linear over the reals only.
+    """
     leaves, structure = jax.tree.flatten(x)
     dtype = real_dtype(x)
 
@@ -117,14 +121,14 @@ def coordinates(x: PyTree) -> tuple[Callable[[Any], Array], Callable[[Array], An
         return jnp.concatenate(parts)
 
     def unflatten(flat: Array) -> Any:
-        found, start = [], 0
+        rebuilt, start = [], 0
         for leaf in leaves:
             part = flat[start : start + leaf.size].reshape(leaf.shape)
             start += leaf.size
             if jnp.iscomplexobj(leaf):
                 part = jax.lax.complex(part, flat[start : start + leaf.size].reshape(leaf.shape))
                 start += leaf.size
-            found.append(part.astype(leaf.dtype))
-        return jax.tree.unflatten(structure, found)
+            rebuilt.append(part.astype(leaf.dtype))
+        return jax.tree.unflatten(structure, rebuilt)
 
     return flatten, unflatten, sum(leaf.size * (2 if jnp.iscomplexobj(leaf) else 1) for leaf in leaves)

@@ -5,11 +5,11 @@ import jax.numpy as jnp
 
 from geojax._core import checks, safe
 from geojax._core.struct import struct
-from geojax.manifolds.base.manifold import Manifold
+from geojax.manifolds.base.geodesics import InvariantGroup
 
 
 @struct
-class Euclidean(Manifold):
+class Euclidean(InvariantGroup):
     """Arrays of any one shape with <u, v> = sum u_i v_i.
 
     Args:

@@ -6,12 +6,14 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from geojax.manifolds.base.doors import check_function, check_manifold
+from geojax.manifolds.base.geodesics import WithExp
 from geojax.manifolds.base.manifold import Manifold
 from geojax.typing import PyTree
 
 
 def riemannian_grad(f: Callable[..., Any], manifold: Manifold) -> Callable[..., Any]:
-    """Transform a function on a manifold into its Riemannian gradient.
+    """Riemannian gradient of a function on a manifold, as a function.
 
     <grad f(x), v>_x = Df(x)[v]  for every tangent vector v at x.
 
@@ -23,10 +25,11 @@ def riemannian_grad(f: Callable[..., Any], manifold: Manifold) -> Callable[..., 
         The function (x, ...) -> tangent vector at x, shaped like x; further arguments are passed on to f.
 
     Raises:
+        TypeError: If f is no function or the manifold none.
         ValueError: When the result is called, if x has not the shape of a point.
 
-    Differentiation: exact; the result may be differentiated again (an ambient derivative: for the Riemannian Hessian
-        take `riemannian_hvp`).
+    Differentiation: exact; the result may be differentiated again (that is an ambient derivative; `riemannian_hvp`
+        gives the Riemannian Hessian).
 
     Complexity: one gradient of f and one projection.
 
@@ -39,17 +42,21 @@ def riemannian_grad(f: Callable[..., Any], manifold: Manifold) -> Callable[..., 
 
     References: [Absil2008], section 3.6.
     """
+    where = "riemannian_grad"
+    check_function(where, "f", f, "riemannian_grad(f, manifold)")
+    check_manifold(where, manifold)
 
     def gradient(x: PyTree, *arguments: Any) -> Any:
+        (x,) = manifold._arrays(where, x=x)
         return manifold.riemannian_gradient(x, jax.grad(f)(x, *arguments))
 
     return gradient
 
 
-def riemannian_hvp(f: Callable[..., Any], manifold: Manifold) -> Callable[..., Any]:
-    """Transform a function on a manifold into its Riemannian Hessian-vector product.
+def riemannian_hvp(f: Callable[..., Any], manifold: WithExp) -> Callable[..., Any]:
+    """Riemannian Hessian-vector product of a function on a manifold, as a function.
 
-    <Hess f(x)[u], v>_x = D^2 (f o exp_x)(0)[u, v],  right away from stationary points too, as exp follows geodesics.
+    <Hess f(x)[u], v>_x = D^2 (f o exp_x)(0)[u, v],  also away from stationary points, as exp follows geodesics.
 
     Args:
         f: f(x, ...) -> real scalar, defined in ambient coordinates near the manifold and traceable by JAX.
@@ -59,6 +66,7 @@ def riemannian_hvp(f: Callable[..., Any], manifold: Manifold) -> Callable[..., A
         The function (x, u, ...) -> tangent vector Hess f(x)[u] at x; further arguments are passed on to f.
 
     Raises:
+        TypeError: If f is no function, or the manifold none or without `exp`.
         ValueError: When the result is called, if x or u has not the shape of a point.
 
     Differentiation: exact.
@@ -74,9 +82,12 @@ def riemannian_hvp(f: Callable[..., Any], manifold: Manifold) -> Callable[..., A
 
     References: [Absil2008], section 5.5.
     """
+    where = "riemannian_hvp"
+    check_function(where, "f", f, "riemannian_hvp(f, manifold)")
+    check_manifold(where, manifold, "exp")
 
     def product(x: PyTree, u: PyTree, *arguments: Any) -> Any:
-        x, u = manifold._arrays("riemannian_hvp", x=x, u=u)
+        x, u = manifold._arrays(where, x=x, u=u)
 
         def pulled(v: PyTree) -> Any:
             return f(manifold._exp(x, manifold._to_tangent(x, v)), *arguments)

@@ -1,52 +1,53 @@
-"""What a manifold is: the operations, their argument checks and documentation, and what follows from a few of them.
+"""What every manifold offers: projections, a metric, a retraction; and how the public operations run.
 
-A space is a frozen dataclass that fills in the underscored methods below; the public ones, written once, check shapes
-and dtypes, run compiled and carry the documentation. Metric parameters are fields, hence leaves: changing one does not
-compile again. What a space has no closed form for it leaves out, and asking for it says so.
+A space is a frozen dataclass that fills in the underscored methods. The public ones are written once, here and in
+`geodesics.py`: they check shapes and dtypes, run compiled and carry the documentation. Metric parameters are fields,
+hence leaves: a new value does not compile again. An operation that a space has no closed form for is absent.
 """
 
+import abc
 import functools
 import math
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import jax
 import jax.numpy as jnp
 from jax.core import Tracer
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Float
 
 from geojax._core import checks, safe
-from geojax._core.struct import struct
-from geojax.results import Status
-from geojax.typing import Key, PyTree, Scalar
+from geojax.typing import Key, PyTree
+
+_EXP = "Every space but FixedRank and KernelMetric has it; for KernelMetric see hamiltonian_geodesic."
+_LOG = "Every space but FixedRank, Flag and KernelMetric has it."
+_TRANSPORT = (
+    "Every space but FixedRank, Flag, KernelMetric, ShapeSpace and Stiefel has it; pole_ladder approximates it from "
+    "exp and log."
+)
+OPTIONAL = {
+    "exp": _EXP,
+    "sectional_curvature": _EXP,
+    "log": _LOG,
+    "log_with_info": _LOG,
+    "dist": _LOG,
+    "squared_dist": _LOG,
+    "geodesic": _LOG,
+    "parallel_transport": _TRANSPORT,
+}
+"""The operations that some spaces lack, and what to say about each."""
 
 
-@struct
-class LogResult:
-    """A logarithm, and whether it is the only one.
-
-    Attributes:
-        tangent: The tangent vector at x whose geodesic reaches y at time 1, as short as any.
-        unique: Whether y is off the cut locus of x, so that no other tangent vector of that length does.
-        error: 0 for closed forms; for iterations the largest entry of what is left of the equation.
-        num_steps: Steps taken, 0 for closed forms.
-        status: CONVERGED, MAX_STEPS or NONFINITE.
-    """
-
-    tangent: Any
-    unique: Bool[Array, ""]
-    error: Float[Array, ""]
-    num_steps: Int[Array, ""]
-    status: Int[Array, ""]
-
-
-class Manifold:
+class Manifold(abc.ABC):
     """A Riemannian manifold: immutable, a pytree, its points arrays (or trees) of ambient coordinates.
 
     Every operation takes one point; use `jax.vmap` for more. Points x y are trusted to lie on the manifold and tangents
     u v in the tangent space: `project` and `to_tangent` bring them there, `check_point` and `check_tangent` say
     eagerly how far off they are. Derivatives are those of the formulas in ambient coordinates, finite at coincident
     points and zero tangents too.
+
+    This class holds what every space has. Spaces with closed forms of `exp`, of `log` and `dist`, and of
+    `parallel_transport` derive from the classes in `geodesics.py`; `hasattr(space, "log")` tells.
     """
 
     point_shape: ClassVar[str] = "n"
@@ -55,7 +56,7 @@ class Manifold:
     # The operations ------------------------------------------------------------------------------------------
 
     def project(self, x: PyTree) -> Any:
-        """Bring ambient coordinates onto the manifold, to the nearest point where that is what `x` has."""
+        """Bring ambient coordinates onto the manifold, to the nearest point if there is one."""
         return self._run("project", x=x)
 
     def to_tangent(self, x: PyTree, u: PyTree) -> Any:
@@ -71,52 +72,19 @@ class Manifold:
         return self._run("norm", x=x, u=u)
 
     def retract(self, x: PyTree, u: PyTree) -> Any:
-        """Move from x along u, to first order like `exp` and never dearer; on the manifold to rounding."""
+        """Move from x along u, cheaply: to first order in u the geodesic, and on the manifold to rounding."""
         return self._run("retract", x=x, u=u)
 
     def vector_transport(self, x: PyTree, u: PyTree, v: PyTree) -> Any:
         """Carry the tangent vector v from x to `retract(x, u)`, linearly in v; v itself for u = 0."""
         return self._run("vector_transport", x=x, u=u, v=v)
 
-    def exp(self, x: PyTree, u: PyTree) -> Any:
-        """Follow the geodesic that leaves x with velocity u, for time 1."""
-        return self._run("exp", x=x, u=u)
-
-    def log(self, x: PyTree, y: PyTree) -> Any:
-        """Tangent vector at x of the shortest geodesic to y; one of them where there are several."""
-        return self._run("log", x=x, y=y)
-
-    def log_with_info(self, x: PyTree, y: PyTree) -> LogResult:
-        """`log`, with word on whether it is unique and, where it is found by iteration, on how that ended."""
-        return self._run("log_with_info", x=x, y=y)
-
-    def dist(self, x: PyTree, y: PyTree) -> Float[Array, ""]:
-        """Length of the shortest geodesic between two points; its derivative at x = y is 0."""
-        return self._run("dist", x=x, y=y)
-
-    def squared_dist(self, x: PyTree, y: PyTree) -> Float[Array, ""]:
-        """Square of `dist`, smooth at x = y."""
-        return self._run("squared_dist", x=x, y=y)
-
-    def parallel_transport(self, x: PyTree, y: PyTree, u: PyTree) -> Any:
-        """Carry the tangent vector u from x to y along the shortest geodesic, keeping inner products."""
-        return self._run("parallel_transport", x=x, y=y, u=u)
-
-    def sectional_curvature(self, x: PyTree, u: PyTree, v: PyTree) -> Float[Array, ""]:
-        """Curvature of the plane that two tangent vectors at x span; NaN where they are parallel."""
-        return self._run("sectional_curvature", x=x, u=u, v=v)
-
     def riemannian_gradient(self, x: PyTree, gradient: PyTree) -> Any:
         """Turn the ambient gradient of a function at x, as `jax.grad` gives it, into its Riemannian gradient."""
         return self._run("riemannian_gradient", x=x, gradient=gradient)
 
-    def geodesic(self, x: PyTree, y: PyTree, t: Scalar) -> Any:
-        """Point at time t of the shortest geodesic with x at time 0 and y at time 1."""
-        (t,) = checks.floats(f"{self._name}.geodesic", t=t)
-        return self._run("geodesic", (t,), x=x, y=y)
-
     def random_point(self, key: Key, shape: Any, *, dtype: Any = float) -> Any:
-        """Draw a point with the given shape: uniform where the manifold has a uniform distribution."""
+        """Draw a point of the given shape: uniformly if the manifold has a uniform distribution."""
         checks.typed_key(f"{self._name}.random_point", key)
         return self._random_point(key, shape, jax.dtypes.canonicalize_dtype(dtype))
 
@@ -132,11 +100,11 @@ class Manifold:
         return self._dimension(x)
 
     def constraint_error(self, x: PyTree) -> Float[Array, ""]:
-        """Largest entry of x - project(x), relative to the largest of x: 0 on the manifold to rounding."""
+        """Largest entry of x - project(x), relative to the largest entry of x: an ulp or so for points."""
         return self._run("constraint_error", x=x)
 
     def tangent_error(self, x: PyTree, u: PyTree) -> Float[Array, ""]:
-        """Largest entry of u - to_tangent(x, u), relative to the largest of u: 0 for tangent vectors to rounding."""
+        """Largest entry of u - to_tangent(x, u), relative to the largest entry of u: an ulp or so for tangents."""
         return self._run("tangent_error", x=x, u=u)
 
     def check_point(self, x: PyTree) -> None:
@@ -151,82 +119,35 @@ class Manifold:
 
     # What a space fills in -----------------------------------------------------------------------------------
 
-    def _project(self, x):
-        raise self._lacks("project")
+    @abc.abstractmethod
+    def _project(self, x) -> Any: ...
 
-    def _to_tangent(self, x, u):
-        raise self._lacks("to_tangent")
+    @abc.abstractmethod
+    def _to_tangent(self, x, u) -> Any: ...
 
-    def _inner(self, x, u, v):
-        raise self._lacks("inner")
+    @abc.abstractmethod
+    def _inner(self, x, u, v) -> Any: ...
 
-    def _exp(self, x, u):
-        raise self._lacks("exp")
+    @abc.abstractmethod
+    def _retract(self, x, u) -> Any: ...
 
-    def _log(self, x, y):
-        raise self._lacks("log")
+    @abc.abstractmethod
+    def _random_point(self, key, shape, dtype) -> Any: ...
 
-    def _squared_dist(self, x, y):
-        raise self._lacks("squared_dist")
+    @abc.abstractmethod
+    def _dimension(self, x) -> int: ...
 
-    def _parallel_transport(self, x, y, u):
-        raise self._lacks("parallel_transport")
-
-    def _sectional_curvature(self, x, u, v):
-        raise self._lacks("sectional_curvature")
-
-    def _random_point(self, key, shape, dtype):
-        raise self._lacks("random_point")
-
-    def _dimension(self, x) -> int:
-        raise self._lacks("dimension")
-
-    def _compose(self, x, y):
-        """Product of two points, where the space is a group and its metric invariant to products from the left."""
-        raise self._lacks("group structure")
-
-    def _inverse(self, x):
-        raise self._lacks("group structure")
-
-    def _identity(self, x):
-        """The identity of the group, of the shape of x."""
-        raise self._lacks("group structure")
-
-    # What follows; a space with something better fills it in too ---------------------------------------------
+    # Defaults; a space with a better way overrides them ------------------------------------------------------
 
     def _norm(self, x, u):
         return safe.sqrt(self._inner(x, u, u))
 
-    def _retract(self, x, u):
-        return self._exp(x, u)
-
     def _vector_transport(self, x, u, v):
         return self._to_tangent(self._retract(x, u), v)
-
-    def _dist(self, x, y):
-        return safe.sqrt(self._squared_dist(x, y))
-
-    def _unique(self, x, y):
-        """Whether the logarithm is unique; true everywhere on a space without cut locus."""
-        return jnp.asarray(True)
-
-    def _log_with_info(self, x, y):
-        tangent = self._log(x, y)
-        error = jnp.sum(jnp.stack([jnp.sum(leaf * 0) for leaf in jax.tree.leaves(tangent)]))
-        status = jnp.where(error == 0, Status.CONVERGED, Status.NONFINITE).astype(jnp.int32)
-        return LogResult(tangent, self._unique(x, y) & (error == 0), error, jnp.asarray(0, jnp.int32), status)
 
     def _riemannian_gradient(self, x, gradient):
         """Right for the metric that the ambient space induces."""
         return self._to_tangent(x, gradient)
-
-    def _mean_log(self, x, points, shares):
-        """Sum of log_x(x_i) times their shares: what gradients of means are made of."""
-        logs = jax.vmap(lambda point: self._log(x, point))(points)
-        return jax.tree.map(lambda leaf: jnp.tensordot(shares.astype(leaf.dtype), leaf, axes=1), logs)
-
-    def _geodesic(self, x, y, t):
-        return self._exp(x, jax.tree.map(lambda u: t.astype(u.dtype) * u, self._log(x, y)))
 
     def _random_tangent(self, key, x):
         return self._to_tangent(x, _normal_like(key, x))
@@ -243,13 +164,23 @@ class Manifold:
     def _name(self) -> str:
         return type(self).__name__
 
-    def _lacks(self, operation: str) -> NotImplementedError:
-        return NotImplementedError(
-            f"{self._name} has no {operation} in closed form, and no approximation stands in."
-        )
+    def _point_structure(self) -> Any:
+        """The containers of a point: a single array, unless the space is a product."""
+        return jax.tree.structure(0)
+
+    if not TYPE_CHECKING:  # or every misspelt attribute would pass the type checker
+
+        def __getattr__(self, name: str) -> Any:
+            raise AttributeError(self._without(name), name=name, obj=self)
+
+    def _without(self, name: str) -> str:
+        """What to say of an attribute that is absent."""
+        if name not in OPTIONAL:
+            return f"{self._name!r} object has no attribute {name!r}"
+        return f"{self._name} has no {name}: there is no closed form. {OPTIONAL[name]}"
 
     def _arrays(self, operation: str, **values: PyTree) -> tuple[Any, ...]:
-        """Arguments of a common floating dtype, all of the shape of a point."""
+        """The values as arrays of one floating dtype, all of the shape of a point."""
         where = f"{self._name}.{operation}"
         arrays = checks.floats(where, **values)
         checks.shapes(where, **{name: (array, self.point_shape) for name, array in zip(values, arrays)})
@@ -275,7 +206,7 @@ class Manifold:
 
 @functools.cache
 def _compiled(method: str) -> Callable[..., Any]:
-    """One compiled program an operation, kind of manifold and shape; an eager call costs one dispatch."""
+    """The jitted method: one compiled program for each kind of manifold and shape, one dispatch for an eager call."""
 
     def run(manifold: Manifold, *arguments: Any) -> Any:
         return getattr(manifold, method)(*arguments)

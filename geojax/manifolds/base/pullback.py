@@ -1,4 +1,4 @@
-"""Spaces that a chart carries to a space already known, and all of whose operations follow from it."""
+"""Spaces that a chart maps onto another space: all their operations follow from that space's."""
 
 import abc
 from typing import Any
@@ -7,34 +7,34 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from geojax.manifolds.base.manifold import Manifold
+from geojax.manifolds.base.geodesics import WithTransport
 
 
-class Pullback(Manifold, abc.ABC):
-    """A space with the metric <u, v>_x = c <D chart(x) u, D chart(x) v> of the space `_base()` behind a diffeomorphism.
+class Pullback(WithTransport):
+    """A space with the metric <u, v>_x = c <D chart(x) u, D chart(x) v>, the chart a diffeomorphism onto `_base()`.
 
     The chart is an isometry up to the constant c, `_ratio`, so exp, log, distances, transport and curvature are those
-    of the base at the charted points, carried back. Points are single arrays.
+    of the base at the images of the points, carried back. Points are single arrays.
     """
 
     @abc.abstractmethod
-    def _base(self) -> Manifold:
-        """The space behind the chart."""
+    def _base(self) -> WithTransport:
+        """The space that the chart maps onto."""
 
     @abc.abstractmethod
     def _chart(self, x: Array) -> Array:
-        """The point of the base that stands for x."""
+        """The image of x in the base."""
 
     @abc.abstractmethod
     def _unchart(self, z: Array) -> Array:
-        """The way back."""
+        """The inverse of the chart."""
 
     def _ratio(self, dtype: Any) -> Any:
         """The constant c."""
         return 1
 
     def _charted(self, *points: Array) -> Array:
-        """Several points at once: on CPU factorisations that run side by side share the library's threads."""
+        """The images of several points as one batch: on CPU separate factorisations wait for each other's threads."""
         return jax.vmap(self._chart)(jnp.stack(points))
 
     def _push(self, x: Array, u: Array) -> Array:

@@ -18,11 +18,11 @@ def bishop_frame(curve: Float[Array, "n 3"], normal: Float[Array, " 3"]) -> Floa
         normal: Direction of the first normal, [3], not along the first edge; made orthogonal to it.
 
     Returns:
-        Frames, [n, 3, 3], rows tangent, normal, binormal: orthonormal and right-handed. The tangent at a point is that
-        of the edge that leaves it, at the last point of the edge that arrives. NaN where two points agree.
+        Frames, [n, 3, 3], rows tangent, normal, binormal: orthonormal and right-handed. The tangent at a point is the
+        direction of the edge that leaves it, at the last point of the edge that arrives. NaN if neighbours coincide.
 
     Raises:
-        ValueError: At trace time, if the shapes are others.
+        ValueError: At trace time, if the shapes are not these.
 
     Differentiation: exact.
 
@@ -30,7 +30,7 @@ def bishop_frame(curve: Float[Array, "n 3"], normal: Float[Array, " 3"]) -> Floa
 
     Example:
         >>> import jax.numpy as jnp
-        >>> from geojax.manifolds import bishop_frame
+        >>> from geojax.manifolds.curves import bishop_frame
         >>> line = jnp.array([[0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [2.0, 0.0, 0.0]])
         >>> bishop_frame(line, jnp.array([0.0, 1.0, 0.0]))[2].tolist()
         [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]

@@ -1,4 +1,4 @@
-"""Parallel transport from exp and log alone, for spaces that have no closed form of it."""
+"""Approximate parallel transport from exp and log alone, for spaces without a closed form."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,7 +7,8 @@ import jax
 import jax.numpy as jnp
 
 from geojax._core import checks
-from geojax.manifolds.base.manifold import Manifold
+from geojax.manifolds.base.doors import check_manifold
+from geojax.manifolds.base.geodesics import WithLog
 from geojax.manifolds.base.stacked import real_dtype, scaled
 from geojax.typing import PyTree
 
@@ -15,7 +16,7 @@ _Carry = tuple[Any, Any]
 Rung = Callable[[_Carry, Any, Any], Any]
 
 
-def pole_ladder(manifold: Manifold, x: PyTree, y: PyTree, u: PyTree, *, num_rungs: int = 1) -> Any:
+def pole_ladder(manifold: WithLog, x: PyTree, y: PyTree, u: PyTree, *, num_rungs: int = 1) -> Any:
     """Approximate parallel transport along the shortest geodesic, by reflections at its midpoints.
 
     A rung from x to y carries p = exp_x(u) to q, its reflection at the midpoint m of x and y, and u to -log_y(q).
@@ -26,13 +27,14 @@ def pole_ladder(manifold: Manifold, x: PyTree, y: PyTree, u: PyTree, *, num_rung
         x: Where the tangent vector is.
         y: Where it is carried, off the cut locus of x.
         u: Tangent vector at x.
-        num_rungs: Number of equal pieces of the geodesic, static. The vector is divided by it meanwhile.
+        num_rungs: Number of equal pieces of the geodesic, static. On the way the vector is divided by this number.
 
     Returns:
         A tangent vector at y.
 
     Raises:
         ValueError: At trace time, if shapes disagree or num_rungs is below 1.
+        TypeError: If the manifold is none, or has no logarithm.
 
     Differentiation: exact, of the scheme.
 
@@ -51,28 +53,30 @@ def pole_ladder(manifold: Manifold, x: PyTree, y: PyTree, u: PyTree, *, num_rung
     def rung(carry: _Carry, ahead: Any, half: Any) -> Any:
         return _between(manifold, carry[1], half, 2.0)
 
+    num_rungs = checks.count("pole_ladder", "num_rungs", num_rungs, minimum=1)
     sign = -1.0 if num_rungs % 2 else 1.0
     return _climb("pole_ladder", manifold, x, y, u, num_rungs, 1, rung, sign)
 
 
-def schild_ladder(manifold: Manifold, x: PyTree, y: PyTree, u: PyTree, *, num_rungs: int = 8) -> Any:
+def schild_ladder(manifold: WithLog, x: PyTree, y: PyTree, u: PyTree, *, num_rungs: int = 8) -> Any:
     """Approximate parallel transport along the shortest geodesic, by Schild's geodesic parallelograms.
 
     A rung from x to y takes the midpoint m of p = exp_x(u) and y, the point q = exp_x(2 log_x(m)) beyond it, and u to
-    log_y(q). The error is O(1 / num_rungs^2). `pole_ladder` is exact on symmetric spaces and no dearer.
+    log_y(q). The error is O(1 / num_rungs^2). `pole_ladder` is exact on symmetric spaces and costs no more.
 
     Args:
         manifold: The space; only its exp and log are used.
         x: Where the tangent vector is.
         y: Where it is carried, off the cut locus of x.
         u: Tangent vector at x.
-        num_rungs: Number of equal pieces of the geodesic, static. The vector is divided by its square meanwhile.
+        num_rungs: Number of equal pieces of the geodesic, static. On the way the vector is divided by its square.
 
     Returns:
         A tangent vector at y.
 
     Raises:
         ValueError: At trace time, if shapes disagree or num_rungs is below 1.
+        TypeError: If the manifold is none, or has no logarithm.
 
     Differentiation: exact, of the scheme.
 
@@ -94,13 +98,13 @@ def schild_ladder(manifold: Manifold, x: PyTree, y: PyTree, u: PyTree, *, num_ru
     return _climb("schild_ladder", manifold, x, y, u, num_rungs, 2, rung, 1.0)
 
 
-def _between(manifold: Manifold, x: Any, y: Any, t: float) -> Any:
+def _between(manifold: WithLog, x: Any, y: Any, t: float) -> Any:
     return manifold._geodesic(x, y, jnp.asarray(t, real_dtype(x)))
 
 
 def _climb(
     where: str,
-    manifold: Manifold,
+    manifold: WithLog,
     x: PyTree,
     y: PyTree,
     u: PyTree,
@@ -109,7 +113,8 @@ def _climb(
     rung: Rung,
     sign: float,
 ) -> Any:
-    """Move the end of u, made small so that the error of each rung is of high order, from rung to rung."""
+    """Carry the end of u from rung to rung, u made so small that the error of each rung is of high order."""
+    check_manifold(where, manifold, "log")
     x, y, u = manifold._arrays(where, x=x, y=y, u=u)
     num_rungs = checks.count(where, "num_rungs", num_rungs, minimum=1)
     dtype = real_dtype(x)

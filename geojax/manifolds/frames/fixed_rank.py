@@ -21,15 +21,15 @@ class FixedRank(Manifold):
         rank: The rank r, at least 1; static.
 
     Returns:
-        A manifold whose points are matrices [m, n]. `project` is the nearest matrix of rank r, NaN where the rank is
+        A manifold whose points are matrices [m, n]. `project` is the nearest matrix of rank r, NaN if the rank is
         smaller or the r-th and next singular values are equal; `retract` is the projection of x + u, of second order;
-        `vector_transport` projects. There are no `exp`, `log` and `dist` in closed form, and none here.
+        `vector_transport` projects. It has no `exp`, `log` and `dist`, as there is no closed form.
 
     Raises:
         ValueError: If `rank` is not positive, or at trace time larger than a side of the matrix.
 
-    Differentiation: exact, at equal singular values too; derivatives by x are along matrices of the same rank. Second
-        derivatives of `project` and `retract` where the singular values are distinct and none is zero.
+    Differentiation: exact, at equal singular values too; x may change only along matrices of the same rank. Second
+        derivatives of `project` and `retract` if the singular values are distinct and none is zero.
 
     Complexity: O(m n min(m, n)) for the singular value decomposition.
 
@@ -101,7 +101,7 @@ def _pseudoinverse(x, rank):
 
 @_pseudoinverse.defjvp
 def _(rank, primals, tangents):
-    # Right along directions that keep the rank; made of itself, so its derivatives are too.
+    # Right along directions that keep the rank. It is written in terms of itself, so higher derivatives work too.
     (x,), (dot,) = primals, tangents
     inverse = _pseudoinverse(x, rank)
     below, above = dot - x @ (inverse @ dot), dot - (dot @ inverse) @ x
@@ -111,7 +111,7 @@ def _(rank, primals, tangents):
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
 def _truncated(a, rank):
-    """The nearest matrix of the rank; NaN where there are several or the rank of `a` is smaller."""
+    """The nearest matrix of the rank; NaN if there are several or the rank of `a` is smaller."""
     _, sizes, right = jnp.linalg.svd(a, full_matrices=False)
     following = jnp.append(sizes, 0)[rank]
     kept = right[:rank]
@@ -123,7 +123,7 @@ def _truncated(a, rank):
 @_truncated.defjvp
 def _(rank, primals, tangents):
     # a P with P the projector onto the leading eigenvectors of a^T a, whose derivative divides by the gaps between
-    # those that are kept and those that are not, and by no others.
+    # kept and lost eigenvalues only.
     (a,), (dot,) = primals, tangents
     values, vectors = jnp.linalg.eigh(a.T @ a)
     lost, kept = vectors[:, : len(values) - rank], vectors[:, len(values) - rank :]

@@ -1,10 +1,11 @@
-"""Flags: nested subspaces, as orthonormal frames of which only the spans of the first columns count."""
+"""Flags: nested subspaces, each the span of the first columns of one orthonormal frame."""
 
 import jax.numpy as jnp
 import numpy as np
 
 from geojax._core import checks
 from geojax._core.struct import static, struct
+from geojax.manifolds.base.geodesics import WithExp, plane_area
 from geojax.manifolds.frames.orthonormal import Frames, skew
 from geojax.manifolds.frames.stiefel import Stiefel
 
@@ -12,7 +13,7 @@ _CANONICAL = Stiefel(beta=0.5)
 
 
 @struct
-class Flag(Frames):
+class Flag(Frames, WithExp):
     """Nested subspaces of R^n, the first d_1 columns of a frame spanning one, the first d_2 the next, and so on.
 
     The quotient of the frames with the canonical metric by rotations within each block of columns. Tangents are
@@ -20,12 +21,12 @@ class Flag(Frames):
     <u, v> = tr(A_u^T A_v) / 2 + tr(K_u^T K_v).  Geodesics are those of the frames: exp(x, u) is theirs.
 
     Args:
-        dims: Dimensions of the subspaces, increasing, such as (1, 3); static. With one of them it is the space of
-            subspaces, as `Grassmann`.
+        dims: Dimensions of the subspaces, increasing, such as (1, 3); static. With a single one it is the space of
+            subspaces, `Grassmann`.
 
     Returns:
-        A manifold whose points are matrices [n, dims[-1]] with orthonormal columns. There is no closed form for its
-        logarithm and distance, and none here; `Grassmann().dist` compares the subspaces of each dimension.
+        A manifold whose points are matrices [n, dims[-1]] with orthonormal columns. It has no logarithm and distance,
+        as there is no closed form; `Grassmann().dist` compares the subspaces of each dimension.
         `retract` is the polar factor, `project` the nearest frame.
 
     Raises:
@@ -48,7 +49,7 @@ class Flag(Frames):
     dims: tuple[int, ...] = static()
 
     def __post_init__(self):
-        dims = tuple(self.dims)
+        dims = tuple(self.dims) if isinstance(self.dims, list | tuple) else ()
         whole = all(isinstance(d, int | np.integer) for d in dims)
         if not dims or not whole or any(low >= high for low, high in zip((0, *dims), dims)):
             raise ValueError(
@@ -73,12 +74,25 @@ class Flag(Frames):
         return _CANONICAL._inner(x, u, v)
 
     def _riemannian_gradient(self, x, gradient):
-        # Of the canonical metric, on functions that do not see turns within a block.
+        # The gradient in the canonical metric, for functions that turns within a block do not change.
         full = _CANONICAL._riemannian_gradient(x, gradient)
         return self._to_tangent(x, full)
 
     def _exp(self, x, u):
         return _CANONICAL._exp(x, u)
+
+    def _sectional_curvature(self, x, u, v):
+        # Of a normal homogeneous space: |[u, v]_m|^2 / 4 + |[u, v]_h|^2, h the rotations that leave the flag as it is.
+        a, b = skew(x.T @ u), skew(x.T @ v)
+        k, l = u - x @ (x.T @ u), v - x @ (x.T @ v)
+        mixed = k.T @ l
+        inside = a @ b - b @ a - mixed + mixed.T
+        between = self._between(x)
+        moving = jnp.sum(jnp.square(inside * between)) / 2 + jnp.sum(jnp.square(k @ b - l @ a))
+        outside = jnp.vdot(k.T @ k, l.T @ l) - jnp.vdot(mixed, mixed.T)
+        held = jnp.sum(jnp.square(inside * (1 - between))) / 2 + outside
+        area = plane_area(self._inner(x, u, u), self._inner(x, v, v), self._inner(x, u, v))
+        return (moving / 4 + held) / area
 
     def _dimension(self, x):
         n, edges = x.shape[0], (0, *self.dims)
@@ -87,6 +101,6 @@ class Flag(Frames):
         return n * d - d * (d + 1) // 2 - sum(int(b * (b - 1) // 2) for b in blocks)
 
     def _between(self, x):
-        """1 where two columns belong to different blocks."""
+        """1 for two columns of different blocks, else 0."""
         block = np.searchsorted(np.asarray(self.dims), np.arange(self.dims[-1]), side="right")
         return jnp.asarray(block[:, None] != block[None, :], x.dtype)

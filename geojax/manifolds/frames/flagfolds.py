@@ -16,7 +16,7 @@ class WeightedFlag:
     """Nested subspaces with weights.
 
     Attributes:
-        vectors: Orthonormal, [n, n]: the first k columns span the k-dimensional subspace of the flag, if it has one.
+        vectors: Orthonormal, [n, n]: the first k columns span the k-dimensional subspace of the flag, if there is one.
         weights: Weight of each direction, [n], descending: the eigenvalues.
         levels: Whether the flag has a subspace of dimension k = 1 ... n - 1, [n - 1].
     """
@@ -29,25 +29,25 @@ class WeightedFlag:
 def flag_from_covariance(s: Matrix, *, tol: Scalar = 1e-6) -> WeightedFlag:
     """Nested principal subspaces of a covariance matrix, with their weights.
 
-    S = sum_k w_k v_k v_k^T, w_1 >= ... >= w_n; span(v_1 .. v_k) is of the flag where w_k - w_(k+1) > tol w_1.
+    S = sum_k w_k v_k v_k^T, w_1 >= ... >= w_n; span(v_1 .. v_k) is in the flag if w_k - w_(k+1) > tol w_1.
 
     Args:
         s: Covariance matrix, [n, n]; its symmetric part is read.
-        tol: Gap, relative to the largest eigenvalue, below which two weights are one. Traced.
+        tol: Gap, relative to the largest eigenvalue, below which two weights count as equal. Traced.
 
     Returns:
-        WeightedFlag. Within a subspace between two levels the vectors are any basis.
+        WeightedFlag. Between two levels the vectors are some basis of the subspace, which one is not determined.
 
     Raises:
         ValueError: At trace time, if `s` is not square.
 
-    Differentiation: weights exact where distinct; vectors where all eigenvalues are distinct; levels none.
+    Differentiation: weights exact if they are distinct; vectors if all eigenvalues are; levels none.
 
     Complexity: O(n^3).
 
     Example:
         >>> import jax.numpy as jnp
-        >>> from geojax.manifolds import flag_from_covariance
+        >>> from geojax.manifolds.frames import flag_from_covariance
         >>> flag = flag_from_covariance(jnp.diag(jnp.array([1.0, 3.0, 1.0])))
         >>> flag.weights.tolist(), flag.levels.tolist()
         ([3.0, 1.0, 1.0], [True, False])
@@ -81,7 +81,7 @@ def embed_subspace(x: Float[Array, "n d"]) -> Matrix:
 
     Example:
         >>> import jax.numpy as jnp
-        >>> from geojax.manifolds import embed_subspace
+        >>> from geojax.manifolds.frames import embed_subspace
         >>> embed_subspace(jnp.eye(2)[:, :1]).tolist()
         [[1.0, 0.0], [0.0, 0.0]]
 
@@ -93,31 +93,31 @@ def embed_subspace(x: Float[Array, "n d"]) -> Matrix:
 
 
 def stratified_metric(s: Matrix, u: Matrix, v: Matrix) -> Float[Array, ""]:
-    """Inner product of two changes of a covariance matrix that counts weights and turns of its flag.
+    """Inner product of two changes of a covariance matrix: of its weights and of the directions of its flag.
 
     In the eigenbasis of S:  sum_i u_ii v_ii + sum_{i<j} u_ij v_ij / (w_i - w_j)^2,  as u_ij / (w_i - w_j) is how fast
     v_i turns towards v_j: the metric of scalings and rotations.
 
     Args:
         s: Covariance matrix, [n, n], symmetric.
-        u: Change of it, [n, n], symmetric; within a subspace of one weight a multiple of the identity, as for changes
-            that stay in the stratum of S.
-        v: Another.
+        u: Change of it, [n, n], symmetric; on a subspace of equal weights a multiple of the identity, as for every
+            change that stays in the stratum of S.
+        v: Another change.
 
     Returns:
-        Scalar, squared units of weight plus squared radians. Pairs of one weight, to 16 n ulp of the largest, do not
-        turn. O(n)-invariant.
+        Scalar, squared units of weight plus squared radians. Two directions whose weights agree to
+        16 n ulp of the largest do not turn. O(n)-invariant.
 
     Raises:
         ValueError: At trace time, if the shapes disagree.
 
-    Differentiation: exact in u and v; in S where its eigenvalues are distinct.
+    Differentiation: exact in u and v; in S if its eigenvalues are distinct.
 
     Complexity: O(n^3).
 
     Example:
         >>> import jax.numpy as jnp
-        >>> from geojax.manifolds import stratified_metric
+        >>> from geojax.manifolds.frames import stratified_metric
         >>> turn = jnp.array([[0.0, 1.0], [1.0, 0.0]])
         >>> float(stratified_metric(jnp.diag(jnp.array([3.0, 1.0])), turn, turn))
         0.25
@@ -135,7 +135,7 @@ def stratified_metric(s: Matrix, u: Matrix, v: Matrix) -> Float[Array, ""]:
 
 
 def flag_geodesic(x: Float[Array, "n p"], y: Float[Array, "n q"], t: Scalar) -> Matrix:
-    """Point at time t of the geodesic between two subspaces, of whatever dimensions, as a covariance matrix.
+    """Point at time t of the geodesic between two subspaces of any dimensions, as a covariance matrix.
 
     S_t = sum_i g_i(t) g_i(t)^T + t sum_j r_j r_j^T  for p <= q:  g_i turns steadily from one principal vector to its
     partner, and the directions r_j that only y has grow from weight 0 to 1; the other way round for p > q.
@@ -153,14 +153,14 @@ def flag_geodesic(x: Float[Array, "n p"], y: Float[Array, "n q"], t: Scalar) -> 
     Raises:
         ValueError: At trace time, if the frames have different numbers of rows.
 
-    Differentiation: exact in t. By the frames only for p = q with distinct principal angles: where dimensions differ,
-        a complete set of singular vectors has no derivative, and JAX raises NotImplementedError.
+    Differentiation: exact in t. In the frames only for p = q with distinct principal angles: if dimensions differ, JAX
+        raises NotImplementedError, as a complete set of singular vectors has no derivative.
 
     Complexity: O(n (p + q)^2 + n^2 max(p, q)).
 
     Example:
         >>> import jax.numpy as jnp
-        >>> from geojax.manifolds import flag_geodesic
+        >>> from geojax.manifolds.frames import flag_geodesic
         >>> line, plane = jnp.eye(3)[:, :1], jnp.eye(3)[:, :2]
         >>> flag_geodesic(line, plane, 0.5).diagonal().tolist()
         [1.0, 0.5, 0.0]
@@ -206,10 +206,10 @@ def flagfold_kernel(
         y: Points of the second shape, [k, d].
         r: Its flags, [k, n, n].
         b: Its masses, [k].
-        width: Distance at which points stop seeing each other, > 0. Traced.
+        width: Distance beyond which points have little effect on each other, > 0. Traced.
 
     Returns:
-        Scalar. Positive semidefinite in the two shapes, and not changed by moving both rigidly.
+        Scalar. Positive semidefinite as a kernel, and the same if both shapes are moved rigidly.
 
     Raises:
         ValueError: At trace time, if the shapes disagree.
@@ -220,7 +220,7 @@ def flagfold_kernel(
 
     Example:
         >>> import jax.numpy as jnp
-        >>> from geojax.manifolds import flagfold_kernel
+        >>> from geojax.manifolds.frames import flagfold_kernel
         >>> shape = jnp.zeros((1, 2)), jnp.diag(jnp.array([1.0, 0.5]))[None], jnp.array([2.0])
         >>> float(flagfold_kernel(*shape, *shape, width=1.0))
         5.0

@@ -1,4 +1,4 @@
-"""Subspaces, as orthonormal frames of which only the span counts; all work beyond products is on p x p matrices."""
+"""Subspaces: orthonormal frames, two of which are one point if they span the same; all but products is p x p work."""
 
 import jax
 import jax.numpy as jnp
@@ -8,11 +8,12 @@ from geojax._core.matrices import linalg
 from geojax._core.matrices.linalg import symmetric
 from geojax._core.struct import struct
 from geojax._core.trigonometric import cos1m_sinc_sqrtm
+from geojax.manifolds.base.geodesics import WithTransport
 from geojax.manifolds.frames.orthonormal import Frames, skew
 
 
 @struct
-class Grassmann(Frames):
+class Grassmann(Frames, WithTransport):
     """Subspaces of R^n of dimension p, each the span of an orthonormal frame: x and x q are one point, q in O(p).
 
     Tangents are horizontal, x^T u = 0, with <u, v> = tr u^T v. With S = u^T u and x^T y = W C V^T,
@@ -24,12 +25,12 @@ class Grassmann(Frames):
 
     Returns:
         A manifold whose points are matrices [n, p] with orthonormal columns, n >= p; distances are in radians, at most
-        p^(1/2) pi / 2. Operations do not depend on the frame chosen for y, and turn with that chosen for x. `retract`
-        is the polar factor of x + u. Where an angle is pi / 2 there are several shortest geodesics: `log` takes one,
-        and `log_with_info` says so. `constraint_error` judges the frame.
+        p^(1/2) pi / 2. Operations do not depend on the choice of the frame y; if the frame x is turned, so is the
+        result. `retract` is the polar factor of x + u. If an angle is pi / 2 there are several shortest geodesics:
+        `log` takes one, and `log_with_info` says so. `constraint_error` judges the frame.
 
-    Differentiation: exact, at equal angles and at x = y too; `dist` has derivative 0 there. Where an angle is pi / 2
-        derivatives are finite, and those of no particular extension.
+    Differentiation: exact, at equal angles and at x = y too; `dist` has derivative 0 there. If an angle is pi / 2
+        there is no derivative, and the result is finite.
 
     Complexity: O(n p^2) products, with one p x p singular value decomposition in `log` and `dist` and none in `exp`
         and `retract`.
@@ -46,7 +47,7 @@ class Grassmann(Frames):
 
     def _to_tangent(self, x, u):
         across = u - x @ (x.T @ u)
-        # Twice is enough where u lies nearly in the span.
+        # Once more, for a u that lies nearly in the span: what the first projection leaves there is rounding.
         return across - x @ (x.T @ across)
 
     def _inner(self, x, u, v):
@@ -72,11 +73,11 @@ class Grassmann(Frames):
 
     def _parallel_transport(self, x, y, u):
         velocity = self._log(x, y)
-        # exp(x, velocity) spans what y spans; its frame has to be turned into that of y.
+        # exp(x, velocity) spans the same subspace as y; its frame has to be turned into the frame y.
         cosine, sinc = cos1m_sinc_sqrtm(velocity.T @ velocity / 4)
         along = velocity.T @ u
-        whole = sinc @ (along + cosine @ along)  # sin(s) / s of S, from its half
-        carried = u - x @ whole - velocity @ (sinc @ (sinc @ along)) / 2
+        turned = sinc @ (along + cosine @ along)  # sin(s) / s of S, by the formula for the double angle
+        carried = u - x @ turned - velocity @ (sinc @ (sinc @ along)) / 2
         return self._to_tangent(y, carried @ linalg.polar(_shifted(x.T @ y)))
 
     def _sectional_curvature(self, x, u, v):
@@ -91,7 +92,7 @@ class Grassmann(Frames):
 
 
 def _split(x, y):
-    """x^T y, and the part of y across the span of x, whose digits are kept where y is near x."""
+    """x^T y, and the part of y orthogonal to the span of x, with all its digits when y is near x."""
     apart = y - x
     within = x.T @ apart
     return jnp.eye(x.shape[1], dtype=x.dtype) + within, apart - x @ within
@@ -99,9 +100,9 @@ def _split(x, y):
 
 @jax.custom_jvp
 def _turned_angles(overlap, gram):
-    """V diag(t / sin(t)) W^T for x^T y = W diag(cos(t)) V^T: what takes the part of y across x to the logarithm."""
+    """V diag(t / sin(t)) W^T for x^T y = W diag(cos(t)) V^T; the part of y orthogonal to x, times it, is log_x(y)."""
     left, cosines, right = jnp.linalg.svd(overlap)
-    # The sine of an angle is the length of its column of what lies across; the cosine alone loses angles near 0.
+    # The sine of an angle is the length of a column of the orthogonal part; the cosine alone loses angles near 0.
     sines = jnp.sqrt(jnp.maximum(jnp.sum((right @ gram) * right, axis=1), 0))
     small = sines < 0.5
     narrow = safe.angle_over_sine1m(jnp.where(small, 1 - jnp.sqrt(1 - jnp.where(small, sines, 0) ** 2), 0))
@@ -112,7 +113,7 @@ def _turned_angles(overlap, gram):
 @_turned_angles.defjvp
 def _(primals, tangents):
     def formula(overlap):
-        # t / sin(t) of the symmetric polar factor, then back by the orthogonal one.
+        # t / sin(t) of the symmetric polar factor, times the inverse of the orthogonal one.
         turn = linalg.polar(_shifted(overlap))
         size = symmetric(overlap @ turn.T)
         eye = jnp.eye(size.shape[0], dtype=size.dtype)
@@ -130,7 +131,7 @@ def _slope(z):
 
 
 def _shifted(overlap):
-    """The matrix, with singular values so near 0 that its polar factor has no derivative moved away from there."""
+    """The matrix, with those singular values raised at which its polar factor would have no derivative."""
     left, cosines, right = jnp.linalg.svd(jax.lax.stop_gradient(overlap))
     least = 100 * jnp.finfo(overlap.dtype).eps ** 0.5
     return overlap + (left * jnp.where(cosines < least, least, 0)) @ right
@@ -146,7 +147,7 @@ def _squared_dist(x, y):
 
 @_squared_dist.defjvp
 def _(primals, tangents):
-    # The gradients are -2 log_x(y) and -2 log_y(x); moving within the span changes nothing.
+    # The gradients are -2 log_x(y) and -2 log_y(x); a change within the span has no effect.
     (x, y), (x_dot, y_dot) = primals, tangents
     overlap, across = _split(x, y)
     back = y.T @ (x - y)

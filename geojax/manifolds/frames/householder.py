@@ -14,7 +14,7 @@ def householder_orthogonal(v: Float[Array, "r d"]) -> Float[Array, "d r"]:
     T^-1 = striu(V V^T) + diag(V V^T) / 2.
 
     Args:
-        v: Vectors, [r, d] with r <= d, one a row, none zero; only their directions count.
+        v: Vectors, the rows of [r, d] with r <= d, none zero; only their directions count.
 
     Returns:
         Frame [d, r] with orthonormal columns. For r = d it is orthogonal with determinant (-1)^d. A vector that is zero
@@ -29,7 +29,7 @@ def householder_orthogonal(v: Float[Array, "r d"]) -> Float[Array, "d r"]:
 
     Example:
         >>> import jax.numpy as jnp
-        >>> from geojax.manifolds import householder_orthogonal
+        >>> from geojax.manifolds.frames import householder_orthogonal
         >>> householder_orthogonal(jnp.array([[1.0, 0.0, 0.0]])).ravel().tolist()
         [-1.0, 0.0, 0.0]
 
@@ -43,7 +43,7 @@ def householder_orthogonal(v: Float[Array, "r d"]) -> Float[Array, "d r"]:
             f"householder_orthogonal: v has shape [{r}, {d}]; expected at most as many vectors as dimensions. "
             f"Pass the first {d} rows, or the transpose."
         )
-    # Unit vectors, by a scale first: squares of tiny or huge ones leave the range.
+    # Scaled before they are normalised: the squares of tiny or huge numbers would leave the range.
     v = v / jnp.max(jnp.abs(v), axis=1, keepdims=True)
     v = v / jnp.linalg.norm(v, axis=1, keepdims=True)
     overlaps = jnp.triu(v @ v.T, 1) + jnp.eye(r, dtype=v.dtype) / 2
@@ -61,7 +61,7 @@ def householder_low_rank(
 
     Args:
         v_left: Householder vectors of the output directions, [r, m], r <= m.
-        s: Singular values, [r]; their signs turn directions round.
+        s: Singular values, [r]; a negative one reverses its direction.
         v_right: Householder vectors of the input directions, [r, n], r <= n.
 
     Returns:
@@ -76,7 +76,7 @@ def householder_low_rank(
 
     Example:
         >>> import jax.numpy as jnp
-        >>> from geojax.manifolds import householder_low_rank
+        >>> from geojax.manifolds.frames import householder_low_rank
         >>> matrix = householder_low_rank(jnp.ones((1, 3)), jnp.array([2.0]), jnp.ones((1, 2)))
         >>> round(float(jnp.linalg.norm(matrix)), 4)
         2.0
@@ -91,13 +91,13 @@ def householder_low_rank(
 def nearest_orthogonal(a: Float[Array, "m n"]) -> Float[Array, "m n"]:
     """Matrix with orthonormal columns nearest to a given one: its orthogonal polar factor.
 
-    argmin |Q - A|_F over Q^T Q = 1 (Q Q^T = 1 where A has more columns than rows): Q = U V^T of A = U diag(s) V^T.
+    argmin |Q - A|_F over Q^T Q = 1 (Q Q^T = 1 if A has more columns than rows): Q = U V^T of A = U diag(s) V^T.
 
     Args:
         a: Matrix [m, n] of full rank, such as a trained weight.
 
     Returns:
-        Matrix [m, n]; NaN where the rank is not full, as several are nearest then.
+        Matrix [m, n]; NaN if the rank is not full, as several are nearest then.
 
     Raises:
         ValueError: At trace time, if `a` is not a matrix.
@@ -108,7 +108,7 @@ def nearest_orthogonal(a: Float[Array, "m n"]) -> Float[Array, "m n"]:
 
     Example:
         >>> import jax.numpy as jnp
-        >>> from geojax.manifolds import nearest_orthogonal
+        >>> from geojax.manifolds.frames import nearest_orthogonal
         >>> nearest_orthogonal(jnp.array([[3.0, 0.0], [0.0, -0.1]])).round(4).tolist()
         [[1.0, 0.0], [0.0, -1.0]]
 

@@ -1,4 +1,4 @@
-"""What the manifolds of orthonormal frames share: shapes, the nearest frame, and the retraction onto it."""
+"""The base of the manifolds of orthonormal frames: shapes, the nearest frame, and the retraction onto it."""
 
 import jax
 import jax.numpy as jnp
@@ -35,7 +35,7 @@ class Frames(Manifold):
 
 
 def nearest_frame(x):
-    """The polar factor; NaN where the columns are dependent, as no frame is nearest then."""
+    """The polar factor; NaN if the columns are dependent, as several frames are nearest then."""
     frame = linalg.polar(x)
     stretches = jnp.linalg.eigvalsh(jax.lax.stop_gradient(linalg.symmetric(frame.T @ x)))
     limit = x.shape[0] * jnp.finfo(x.dtype).eps * jnp.max(jnp.abs(stretches), initial=0)

@@ -11,19 +11,20 @@ from geojax._core.loops import iterate
 from geojax._core.matrices.linalg import symmetric
 from geojax._core.struct import struct
 from geojax._core.trigonometric import exp1m_skew
-from geojax.manifolds.base.manifold import LogResult
+from geojax.manifolds.base.geodesics import LogResult, WithLog, plane_area
 from geojax.manifolds.frames.orthonormal import Frames, skew
+from geojax.results import Status
 from geojax.typing import Scalar
 
 MAX_STEPS = 30
 LENGTHS = (1.0, 0.4, 0.1)
-"""Parts of a Newton step that are tried; the best is taken."""
+"""Fractions of a Newton step to try; the best one is taken."""
 _DENSE = 128
-"""Most unknowns for which the Newton step solves by LU; beyond, by GMRES."""
+"""With at most so many unknowns a Newton step solves by LU, with more by GMRES."""
 
 
 @struct
-class Stiefel(Frames):
+class Stiefel(Frames, WithLog):
     """Orthonormal frames: {x in R^(n x p) : x^T x = 1}, with <u, v> = tr u^T v + (beta - 1) tr (x^T u)^T (x^T v).
 
     With A = x^T u, K = u - x A and S = K^T K, the geodesic from x along u ends in
@@ -34,18 +35,19 @@ class Stiefel(Frames):
             (Euclidean), 1/2 the canonical one.
 
     Returns:
-        A manifold whose points are matrices [n, p], n >= p. `retract` is the polar factor of x + u. `log` is found by
-        Newton's method on matrices of size p, which seldom fails below 2 radians;
-        `log_with_info` says how that ended, and that it is unique where it is shorter than
+        A manifold whose points are matrices [n, p], n >= p. `retract` is the polar factor of x + u. `log` solves
+        an equation in matrices of size p by Newton's method, which seldom fails below 2 radians;
+        `log_with_info` says how that ended, and calls the logarithm unique if it is shorter than
         0.89 pi min(1, (2 beta)^(1/2)), within the injectivity radius for 1/2 <= beta <= 1. `dist` is the length of that
-        logarithm. There is no `parallel_transport`; `pole_ladder` approximates it.
+        logarithm. Both are NaN if Newton's method failed, as between frames that no curve joins. There is no
+        `parallel_transport`; `pole_ladder` approximates it.
 
-    Status: CONVERGED; MAX_STEPS where Newton's method found no geodesic; NONFINITE.
+    Status: CONVERGED; MAX_STEPS if Newton's method found no geodesic; NONFINITE.
 
-    Differentiation: exact; `log`, `dist` and `squared_dist` implicit, by points and beta.
+    Differentiation: exact; `log`, `dist` and `squared_dist` implicit, in the points and beta.
 
     Complexity: O(n p^2) an operation, and O(p^3) or, for p > 8, some tens of O(p^3) a Newton step of `log`; O(p^6)
-        where p is at most 8. `project` takes a singular value decomposition.
+        if p is at most 8. `project` takes a singular value decomposition.
 
     Example:
         >>> import jax.numpy as jnp
@@ -78,24 +80,26 @@ class Stiefel(Frames):
         return x + (x @ first + across @ second)
 
     def _log(self, x, y):
-        return self._log_with_info(x, y).tangent
+        result = self._log_with_info(x, y)
+        # The last iterate of a failed search is no logarithm.
+        return result.tangent + jnp.where(result.status == Status.CONVERGED, 0, jnp.nan).astype(x.dtype)
 
     def _log_with_info(self, x, y):
         apart = y - x
         within = x.T @ apart
         across = apart - x @ within
-        found = _solve(within, across.T @ across, self._beta(x))
-        tangent = x @ found.within + across @ found.across
+        solution = _solve(within, across.T @ across, self._beta(x))
+        tangent = x @ solution.within + across @ solution.across
         reach = 0.89 * jnp.pi * jnp.minimum(1, safe.sqrt(2 * self._beta(x)))
-        unique = (found.status == 0) & (self._norm(x, tangent) < reach)
-        return LogResult(tangent, unique, found.error, found.num_steps, found.status)
+        unique = (solution.status == 0) & (self._norm(x, tangent) < reach)
+        return LogResult(tangent, unique, solution.error, solution.num_steps, solution.status)
 
     def _squared_dist(self, x, y):
         tangent = self._log(x, y)
         return self._inner(x, tangent, tangent)
 
     def _sectional_curvature(self, x, u, v):
-        # Of a naturally reductive space: |[u, v]_m|^2 / 4 + |[u, v]_h|^2 in so(n) + so(p), whose form has either sign.
+        # Of a naturally reductive space: |[u, v]_m|^2 / 4 + |[u, v]_h|^2 in so(n) + so(p), with a form of either sign.
         beta = self._beta(x)
         a, b = skew(x.T @ u), skew(x.T @ v)
         k, l = u - x @ (x.T @ u), v - x @ (x.T @ v)
@@ -107,7 +111,7 @@ class Stiefel(Frames):
         outer = jnp.vdot(k.T @ k, l.T @ l) - jnp.vdot(mixed.T, mixed)
         square = (beta * jnp.vdot(moving, moving) + jnp.vdot(across, across)) / 4
         square = square + (1 - 2 * beta) / 2 * jnp.vdot(held, held) + outer
-        area = self._inner(x, u, u) * self._inner(x, v, v) - self._inner(x, u, v) ** 2
+        area = plane_area(self._inner(x, u, u), self._inner(x, v, v), self._inner(x, u, v))
         return square / area
 
     def _dimension(self, x):
@@ -119,7 +123,7 @@ class Stiefel(Frames):
 
 
 class _Log(NamedTuple):
-    """A logarithm x A + H B, H the part of y - x across the span of x, and how it was found."""
+    """A logarithm x A + H B, H the part of y - x orthogonal to the span of x, and how Newton's method ended."""
 
     within: Float[Array, "p p"]
     across: Float[Array, "p p"]
@@ -131,7 +135,7 @@ class _Log(NamedTuple):
 def _motion(within, gram, beta):
     """Coefficients (c_1 - 1, c_2) of exp(x, x A + K) = x c_1 + K c_2, with A = within and K^T K = gram."""
     p = within.shape[0]
-    # The result does not depend on the scale; with it the two off-diagonal blocks are of one size.
+    # The result does not depend on `size`; dividing by it makes the two off-diagonal blocks equally large.
     size = jnp.sqrt(jnp.max(jnp.sum(jnp.abs(jax.lax.stop_gradient(gram)), axis=1), initial=0))
     size = jnp.where(size > 0, size, 1)
     eye = jnp.eye(p, dtype=within.dtype)
@@ -144,7 +148,7 @@ def _motion(within, gram, beta):
 def _solve(overlap, gram, beta):
     """A and B with exp(x, x A + H B) = y, given x^T (y - x) = overlap and H^T H = gram.
 
-    The unknowns are A / size and B, both of order 1 however near the points are.
+    The unknowns are A / size and B, which are of order 1 even for points that are very near.
     """
     size = jax.lax.stop_gradient(jnp.maximum(jnp.max(jnp.abs(overlap)), jnp.sqrt(jnp.max(jnp.abs(gram)))))
     size = jnp.where(size == 0, 1, size)
@@ -156,7 +160,7 @@ def _solve(overlap, gram, beta):
         turn, stretch = unknown
         first, second = _motion(size * skew(turn), stretch.T @ gram @ stretch, beta)
         rest = stretch @ second
-        # y^T exp(x, .) - 1, which vanishes with its skew part, near the root; x^T (exp(x, .) - y) vanishes at it only.
+        # Near the root y^T exp(x, .) - 1 vanishes if its skew part does; x^T (exp(x, .) - y) vanishes at the root only.
         joint = overlap.T + first + overlap.T @ first + gram @ rest
         return (skew(joint) / size + symmetric(turn), rest - eye), first - overlap
 
@@ -169,7 +173,7 @@ def _solve(overlap, gram, beta):
         overlap, gram, beta = theta
 
         def at(part):
-            """The problem for a metric between the Euclidean one, whose start is good, and the one asked for."""
+            """The problem for a metric between the Euclidean one, for which the start is good, and the given one."""
             return overlap, gram, beta + part * (1 - beta)
 
         def judged(unknown, part):
@@ -191,15 +195,15 @@ def _solve(overlap, gram, beta):
 
         start = _start(overlap, size), jnp.where(size > 0.5, jnp.ones_like(size), 0)
         tol = 20 * overlap.shape[0] * float(jnp.finfo(overlap.dtype).eps)
-        found = iterate(step, start, tol=tol, max_steps=MAX_STEPS)
-        return found.state[0], (found.error, found.num_steps, found.status)
+        end = iterate(step, start, tol=tol, max_steps=MAX_STEPS)
+        return end.state[0], (end.error, end.num_steps, end.status)
 
     (turn, stretch), ended = implicit.root(newton, equation, theta, linear_solve=linear_solve)
     return _Log(size * skew(turn), stretch, *ended)
 
 
 def _start(overlap, size):
-    """The answer where turning and moving commute: t / sin(t), with cos(t) the symmetric part of x^T y."""
+    """The solution if turns within the span and out of it commute: t / sin(t), cos(t) the symmetric part of x^T y."""
     near = 4 * float(jnp.finfo(overlap.dtype).eps) ** 0.5
     values, vectors = jnp.linalg.eigh(-symmetric(overlap))
     stretch = (vectors * safe.angle_over_sine1m(jnp.clip(values, 0, 2 - near))) @ vectors.T

@@ -12,13 +12,13 @@ class AffineGroup(Motions):
     With A = R exp(S):  |u|^2 = |R^T dR|_F^2 / 2 + |dS|_F^2 + |dt|^2,  so R, S and t move apart.
 
     Args:
-        (none): It has no parameters; scale translations by the length that counts as one radian.
+        (none): It has no parameters; divide translations by the length that counts as one radian.
 
     Returns:
-        A manifold whose points are matrices [n + 1, n + 1]. `retract` is `exp`, and reaches every point. NaN where
-        det A <= 0. Logarithms are unique where those of the rotations are.
+        A manifold whose points are matrices [n + 1, n + 1]. `retract` is `exp`, and reaches every point. NaN if
+        det A <= 0. Logarithms are unique if those of the rotations are.
 
-    Differentiation: exact where the rotations are not opposite.
+    Differentiation: exact unless the rotations are opposite.
 
     Complexity: O(n^3), some eigendecompositions of n x n matrices.
 

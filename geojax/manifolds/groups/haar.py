@@ -1,4 +1,4 @@
-"""Random group elements by Haar measure, and invariant integrals by Monte Carlo."""
+"""Random group elements from Haar measure, and invariant integrals by Monte Carlo."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,6 +10,7 @@ from jaxtyping import Array, Float
 from geojax._core import checks, safe
 from geojax._core.matrices.linalg import symmetric
 from geojax._core.struct import struct
+from geojax.manifolds.base.doors import check_function, kind
 from geojax.manifolds.groups.linear_groups import GeneralLinear, PolarGroup, SpecialLinear
 from geojax.manifolds.groups.polar_coordinates import gl_exp
 from geojax.manifolds.groups.special_orthogonal import SpecialOrthogonal
@@ -18,11 +19,11 @@ from geojax.typing import Key, Scalar
 
 @struct
 class HaarSample:
-    """A random group element and what it counts for.
+    """A random group element and its weight.
 
     Attributes:
         element: Matrix, [n, n].
-        weight: Density of Haar measure where the element was drawn, relative to that of drawing it: 1 for SO(n).
+        weight: Density of Haar measure at the element, relative to the density it was drawn with: 1 for SO(n).
     """
 
     element: Float[Array, "n n"]
@@ -37,7 +38,7 @@ def haar_sample(
     scale: Scalar = 1.0,
     dtype: Any = float,
 ) -> HaarSample:
-    """Random element of a linear group, with its weight by Haar measure.
+    """Random element of a linear group, with its weight with respect to Haar measure.
 
     A = R exp(S) with R uniform on SO(n) and S symmetric normal of standard deviation `scale`; the measure of GL+(n) is
       dA = dR prod_{i<j} sinh(s_i - s_j) / (s_i - s_j) dS,  s the eigenvalues of S,
@@ -57,13 +58,14 @@ def haar_sample(
     Raises:
         TypeError: At trace time, if `group` is none of those or `key` not a random key.
 
-    Differentiation: the element by `scale` exact; weights too, where eigenvalues of S are distinct.
+    Differentiation: the element exact in `scale`; the weight too, if the eigenvalues of S are distinct.
 
     Complexity: O(n^3).
 
     Example:
         >>> import jax
-        >>> from geojax.manifolds import SpecialOrthogonal, haar_sample
+        >>> from geojax.manifolds import SpecialOrthogonal
+        >>> from geojax.manifolds.groups import haar_sample
         >>> float(haar_sample(jax.random.key(0), SpecialOrthogonal(), 3).weight)
         1.0
 
@@ -73,8 +75,8 @@ def haar_sample(
     n = checks.count("haar_sample", "n", n, minimum=1)
     if not isinstance(group, SpecialOrthogonal | PolarGroup):
         raise TypeError(
-            f"haar_sample: group is a {type(group).__name__}; expected SpecialOrthogonal(), GeneralLinear() or "
-            "SpecialLinear(). Pass one of those."
+            f"haar_sample: group is {kind(group)}; expected SpecialOrthogonal(), GeneralLinear() or SpecialLinear(). "
+            "Pass one of those."
         )
     dtype = jax.dtypes.canonicalize_dtype(dtype)
     turning, stretching = jax.random.split(key)
@@ -95,48 +97,50 @@ def haar_sample(
 
 def invariant_average(
     f: Callable[[Any], Any],
-    key: Key,
     group: SpecialOrthogonal | GeneralLinear | SpecialLinear,
     n: int,
     *,
+    key: Key,
     num_samples: int,
     scale: Scalar = 1.0,
     dtype: Any = float,
 ) -> Any:
-    """Integral of a function over a linear group by Haar measure, estimated by Monte Carlo.
+    """Integral of a function over a linear group with respect to Haar measure, estimated by Monte Carlo.
 
     (1 / N) sum_k weight_k f(A_k)  ->  integral of f(A) dA,  the same for f and for A -> f(B A).
 
     Args:
-        f: Maps a matrix, [n, n], to an array or tree of them; integrable: anything bounded on SO(n), falling off faster
-            than the measure grows on the others.
-        key: Random key.
+        f: Maps a matrix, [n, n], to an array or tree of them; integrable: any bounded function on SO(n); on the
+            others it must fall off faster than the measure grows.
         group: SpecialOrthogonal(), for which the integral is the mean, GeneralLinear() or SpecialLinear().
         n: Size of the matrices.
+        key: Random key.
         num_samples: Number of draws.
         scale: Width of the draws, as in `haar_sample`. Traced.
         dtype: Floating dtype of the matrices.
 
     Returns:
-        What `f` returns, integrated. Unbiased; its standard error falls with the root of num_samples.
+        The integral of what `f` returns. Unbiased; its standard error falls with the root of num_samples.
 
     Raises:
         TypeError: At trace time, as `haar_sample`.
 
-    Differentiation: exact, of the estimate, by what `f` closes over.
+    Differentiation: exact, of the estimate, in what `f` closes over.
 
     Complexity: num_samples times O(n^3) and `f`, at once.
 
     Example:
         >>> import jax
-        >>> from geojax.manifolds import SpecialOrthogonal, invariant_average
+        >>> from geojax.manifolds import SpecialOrthogonal
+        >>> from geojax.manifolds.groups import invariant_average
         >>> turns, key = SpecialOrthogonal(), jax.random.key(0)
-        >>> mean = invariant_average(lambda r: r[0, 0] ** 2, key, turns, 3, num_samples=4096)
+        >>> mean = invariant_average(lambda r: r[0, 0] ** 2, turns, 3, key=key, num_samples=4096)
         >>> bool(abs(mean - 1 / 3) < 0.03)
         True
 
     References: [Mironenco2024].
     """
+    check_function("invariant_average", "f", f, "invariant_average(f, group, n, key=key, num_samples=1000)")
     checks.typed_key("invariant_average", key)
     num_samples = checks.count("invariant_average", "num_samples", num_samples, minimum=1)
 

@@ -7,7 +7,7 @@ from geojax._core.matrices import linalg
 from geojax._core.matrices.linalg import symmetric
 from geojax._core.struct import struct
 from geojax._core.trigonometric import exp_skew
-from geojax.manifolds.base.manifold import Manifold
+from geojax.manifolds.base.geodesics import WithTransport, plane_area
 from geojax.manifolds.frames.orthonormal import skew
 from geojax.manifolds.groups.polar_coordinates import polar_factors
 from geojax.manifolds.groups.special_orthogonal import SpecialOrthogonal
@@ -15,7 +15,7 @@ from geojax.manifolds.groups.special_orthogonal import SpecialOrthogonal
 _TURNS = SpecialOrthogonal()
 
 
-class PolarGroup(Manifold):
+class PolarGroup(WithTransport):
     """Matrices R exp(S) of positive determinant, isometric to SO(n) x symmetric matrices; the base of such groups."""
 
     point_shape = "n n"
@@ -59,6 +59,15 @@ class PolarGroup(Manifold):
         moved = _TURNS._parallel_transport(turn_x, turn_y, turn_x @ turning)
         return _pushed(turn_y, stretch_y, turn_y.T @ moved, stretching)
 
+    def _sectional_curvature(self, x, u, v):
+        # A product with a flat space: the rotations alone are curved.
+        (turn_u, stretch_u), (turn_v, stretch_v) = _pulled(x, u), _pulled(x, v)
+        bracket = turn_u @ turn_v - turn_v @ turn_u
+        uu = jnp.vdot(turn_u, turn_u) / 2 + jnp.vdot(stretch_u, stretch_u)
+        vv = jnp.vdot(turn_v, turn_v) / 2 + jnp.vdot(stretch_v, stretch_v)
+        uv = jnp.vdot(turn_u, turn_v) / 2 + jnp.vdot(stretch_u, stretch_v)
+        return jnp.vdot(bracket, bracket) / 8 / plane_area(uu, vv, uv)
+
     def _vector_transport(self, x, u, v):
         turning, stretching = _pulled(x, v)
         return _pushed(*_chart(self._exp(x, u)), turning, stretching)
@@ -84,10 +93,10 @@ class GeneralLinear(PolarGroup):
 
     Returns:
         A manifold whose points are matrices [n, n] with det > 0: open, so every matrix is a tangent. The metric is that
-        of the chart: invariant under rotations from the left and complete, not under the group. NaN where det <= 0.
-        `retract` is `exp`. Logarithms are unique where those of the rotations are.
+        of the chart: complete, and invariant under rotations from the left, but not under the group. NaN if det <= 0.
+        `retract` is `exp`. Logarithms are unique if those of the rotations are.
 
-    Differentiation: exact where the rotations are not opposite.
+    Differentiation: exact unless the rotations are opposite.
 
     Complexity: O(n^3), some eigendecompositions of n x n matrices.
 
@@ -111,17 +120,17 @@ class GeneralLinear(PolarGroup):
 class SpecialLinear(PolarGroup):
     """Matrices with determinant 1, with the metric of SO(n) x symmetric matrices of trace 0 in polar coordinates.
 
-    As `GeneralLinear`, of which it is a totally geodesic part: det x = exp(tr S).
+    A totally geodesic part of `GeneralLinear`, with the same metric: det x = exp(tr S).
 
     Args:
         (none): It has no parameters.
 
     Returns:
         A manifold whose points are matrices [n, n] of determinant 1; tangents have tr(x^-1 u) = 0. `project` divides by
-        the n-th root of the determinant, NaN where that is not positive; `retract` is `exp`, and reaches every point,
-        as the matrix exponential does not.
+        the n-th root of the determinant, NaN if that is not positive; `retract` is `exp`, and reaches every point,
+        which the matrix exponential does not.
 
-    Differentiation: exact where the rotations are not opposite.
+    Differentiation: exact unless the rotations are opposite.
 
     Complexity: O(n^3), some eigendecompositions of n x n matrices.
 

@@ -1,18 +1,18 @@
-"""Maps x -> A x + t of R^n as homogeneous matrices: what rigid motions and affine maps share."""
+"""Maps x -> A x + t of R^n as homogeneous matrices: the base of rigid motions and affine maps."""
 
 from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
 
-from geojax.manifolds.base.manifold import Manifold
+from geojax.manifolds.base.geodesics import WithTransport, plane_area
 
 
-class Motions(Manifold):
+class Motions(WithTransport):
     """Matrices [[A, t], [0, 1]] with the product of a metric on A and the Euclidean one on t."""
 
     point_shape = "m m"
-    _linear: ClassVar[Manifold]
+    _linear: ClassVar[WithTransport]
 
     def _project(self, x):
         return motion(self._linear._project(x[:-1, :-1]), x[:-1, -1])
@@ -50,6 +50,14 @@ class Motions(Manifold):
     def _parallel_transport(self, x, y, u):
         turned = self._linear._parallel_transport(x[:-1, :-1], y[:-1, :-1], u[:-1, :-1])
         return _joined(turned, u[:-1, -1])
+
+    def _sectional_curvature(self, x, u, v):
+        # A product with a flat space: its plane has the curvature of the part in A, times the share of the area there.
+        linear, turn_u, turn_v = x[:-1, :-1], u[:-1, :-1], v[:-1, :-1]
+        pairs = ((turn_u, turn_u), (turn_v, turn_v), (turn_u, turn_v))
+        area = plane_area(*(self._linear._inner(linear, a, b) for a, b in pairs))
+        curved = jnp.where(area == 0, 0, area * self._linear._sectional_curvature(linear, turn_u, turn_v))
+        return curved / plane_area(self._inner(x, u, u), self._inner(x, v, v), self._inner(x, u, v))
 
     def _random_point(self, key, shape, dtype):
         turning, moving = jax.random.split(key)

@@ -1,4 +1,4 @@
-"""Linear groups by their polar decomposition: global coordinates where the group's exponential does not reach."""
+"""Polar coordinates of linear groups: they reach every matrix, which the group's exponential does not."""
 
 import jax
 import jax.numpy as jnp
@@ -22,7 +22,7 @@ def gl_polar(a: Matrix) -> tuple[Matrix, Matrix]:
         a: Matrix in GL+(n), [n, n], det a > 0.
 
     Returns:
-        R and P, each [n, n]; NaN where det a <= 0. For A in SL(n), det P = 1.
+        R and P, each [n, n]; NaN if det a <= 0. For A in SL(n), det P = 1.
 
     Raises:
         ValueError: At trace time, if `a` is not square.
@@ -33,7 +33,7 @@ def gl_polar(a: Matrix) -> tuple[Matrix, Matrix]:
 
     Example:
         >>> import jax.numpy as jnp
-        >>> from geojax.manifolds import gl_polar
+        >>> from geojax.manifolds.groups import gl_polar
         >>> r, p = gl_polar(jnp.diag(jnp.array([-2.0, -0.5])))
         >>> jnp.diag(r).tolist(), p.round(4).tolist()
         ([-1.0, -1.0], [[2.0, 0.0], [0.0, 0.5]])
@@ -66,7 +66,7 @@ def gl_exp(omega: Matrix, s: Matrix) -> Matrix:
 
     Example:
         >>> import jax.numpy as jnp
-        >>> from geojax.manifolds import gl_exp
+        >>> from geojax.manifolds.groups import gl_exp
         >>> turn = jnp.pi * jnp.array([[0.0, -1.0], [1.0, 0.0]])
         >>> gl_exp(turn, jnp.diag(jnp.log(jnp.array([2.0, 0.5])))).round(4).diagonal().tolist()
         [-2.0, -0.5]
@@ -87,18 +87,18 @@ def gl_log(a: Matrix) -> tuple[Matrix, Matrix]:
         a: Matrix in GL+(n), [n, n], det a > 0.
 
     Returns:
-        Skew omega and symmetric s, each [n, n]; NaN where det a <= 0. tr s = log det a.
+        Skew omega and symmetric s, each [n, n]; NaN if det a <= 0. tr s = log det a.
 
     Raises:
         ValueError: At trace time, if `a` is not square.
 
-    Differentiation: exact where R turns no plane by pi, and finite there.
+    Differentiation: exact unless R turns a plane by pi, and finite then.
 
     Complexity: O(n^3).
 
     Example:
         >>> import jax.numpy as jnp
-        >>> from geojax.manifolds import gl_log
+        >>> from geojax.manifolds.groups import gl_log
         >>> omega, s = gl_log(jnp.diag(jnp.array([-2.0, -0.5])))
         >>> round(abs(float(omega[0, 1])), 4), jnp.exp(jnp.diag(s)).round(4).tolist()
         (3.1416, [2.0, 0.5])
@@ -122,18 +122,18 @@ def affine_kernel_coords(g: Float[Array, "m m"]) -> Float[Array, " k"]:
 
     Returns:
         Coordinates, [n + n (n - 1) / 2 + n (n + 1) / 2]: b in units of length, angles in radians, logarithms of scales.
-        NaN where det A <= 0.
+        NaN if det A <= 0.
 
     Raises:
         ValueError: At trace time, if `g` is not square.
 
-    Differentiation: exact where `gl_log` is.
+    Differentiation: exact if that of `gl_log` is.
 
     Complexity: O(n^3).
 
     Example:
         >>> import jax.numpy as jnp
-        >>> from geojax.manifolds.spd import affine_kernel_coords
+        >>> from geojax.manifolds.groups import affine_kernel_coords
         >>> affine_kernel_coords(jnp.eye(3).at[0, 2].set(2.0)).tolist()
         [2.0, 0.0, 0.0, 0.0, 0.0, 0.0]
 
@@ -151,7 +151,7 @@ def affine_kernel_coords(g: Float[Array, "m m"]) -> Float[Array, " k"]:
 def polar_factors(a):
     """R and P of A = R P; NaN without positive determinant."""
     turn = linalg.polar(a)
-    # The polar factor has the determinant's sign and is well scaled, the determinant itself may not be.
+    # The determinant of the polar factor has the same sign, and cannot overflow or underflow.
     turn = jnp.where(jnp.linalg.det(jax.lax.stop_gradient(turn)) > 0, turn, jnp.nan)
     return turn, linalg.symmetric(turn.T @ a)
 

@@ -17,7 +17,7 @@ class SpecialEuclidean(Motions):
     exp([[R, t], [0, 1]], [[R A, w], [0, 0]]) = [[R e^A, t + w], [0, 1]]: rotations and translations move apart.
 
     Args:
-        (none): It has no parameters; scale translations by the length that counts as one radian.
+        (none): It has no parameters; divide translations by the length that counts as one radian.
 
     Returns:
         A manifold whose points are matrices [n + 1, n + 1]. The metric is left-invariant, and `exp` its geodesics; the
@@ -93,7 +93,7 @@ def se3_log(transform: Float[Array, "4 4"]) -> Float[Array, " 6"]:
     Raises:
         ValueError: At trace time, if `transform` is not [4, 4].
 
-    Differentiation: exact, at the identity too; finite for half turns, where there is no derivative.
+    Differentiation: exact, at the identity too; finite for half turns, at which there is no derivative.
 
     Complexity: O(1).
 

@@ -1,8 +1,8 @@
 """The logarithm of a rotation, to rounding at small angles and beside the angle pi.
 
 With K the skew part of a rotation and Z = 1 - its symmetric part, log = K f(Z) with f(1 - cos t) = t / sin t, an
-analytic function up to t = pi. There K vanishes and f is infinite: in that corner planes come from Z alone, and K only
-says which way they turn.
+analytic function up to t = pi. At t = pi K vanishes and f is infinite: near it the planes are computed from Z alone,
+and K only says which way they turn.
 """
 
 import jax
@@ -33,7 +33,7 @@ def _(primals, tangents):
 
 
 def _ratio(z):
-    """T / sin(t) with cos(t) = 1 - z, held constant just before t = pi."""
+    """The ratio t / sin(t) with cos(t) = 1 - z, held constant just before t = pi."""
     return safe.angle_over_sine1m(jnp.clip(z, 0, 2 - 4 * float(jnp.finfo(z.dtype).eps) ** 0.5))
 
 
@@ -42,7 +42,7 @@ def _slope(z):
 
 
 def _by_axis(k, z):
-    """A turn about an axis, [3, 3]: Z = (1 - cos t) (1 - axis axis^T)."""
+    """The logarithm of a turn about an axis, [3, 3]: Z = (1 - cos t) (1 - axis axis^T)."""
     versine = jnp.trace(z) / 2
     vector = jnp.stack([k[2, 1], k[0, 2], k[1, 0]])
     onto = jnp.eye(3, dtype=z.dtype) - z / jnp.where(versine > 1, versine, 1)
@@ -56,23 +56,23 @@ def _by_axis(k, z):
 
 
 def _by_planes(k, z):
-    """Turns of any number of planes, from the eigenvectors of Z."""
+    """The logarithm of turns of any number of planes, from the eigenvectors of Z."""
     n, eps = len(k), float(jnp.finfo(k.dtype).eps)
     values, vectors = jnp.linalg.eigh(z)
     turned = vectors.T @ k @ vectors
     sines = jnp.sqrt(jnp.sum(jnp.square(turned), axis=0))
-    # Planes that turn by almost pi have nothing to do with the others; what K says of that is rounding.
+    # Planes that turn by almost pi are orthogonal to the others; entries of K between them are rounding.
     opposite = (values > 1) & (sines < 0.01)
     turned = jnp.where(opposite[:, None] == opposite, turned, 0)
     sines = jnp.where(opposite, jnp.sqrt(jnp.sum(jnp.square(turned), axis=0)), sines)
     far = jnp.arctan2(sines, 1 - values) / jnp.where(sines > 0, sines, 1)
     turned = turned * jnp.where(values > 1, far, _ratio(jnp.clip(values, 0, 1)))
-    # At pi itself any pairing of the axes will do; the same to half the digits where K cannot tell planes apart.
+    # At pi any pairing of the axes is right, and to half the digits too if K cannot tell the planes apart.
     end = (values > 1) & (sines < 8 * eps**0.5)
     lost = end & ((jnp.sum(end) > 2) | (jnp.max(jnp.where(end, sines, 0)) <= 4 * n * eps))
     places = n - 1 - jnp.arange(n)
     partner = (places[:, None] ^ 1) == places
     pairs = jnp.where(partner, jnp.where(places[:, None] < places, 1, -1), 0).astype(k.dtype)
     turned = jnp.where(lost[:, None] | lost, jnp.pi * jnp.where(lost[:, None] & lost, pairs, 0), turned)
-    whole = vectors @ turned @ vectors.T
-    return (whole - whole.T) / 2
+    log = vectors @ turned @ vectors.T
+    return (log - log.T) / 2

@@ -8,13 +8,13 @@ from geojax._core.matrices.linalg import lyapunov, symmetric
 from geojax._core.matrices.polar import polar_frame
 from geojax._core.struct import struct
 from geojax._core.trigonometric import exp1m_skew, exp_skew
-from geojax.manifolds.base.manifold import Manifold
+from geojax.manifolds.base.geodesics import InvariantGroup, plane_area
 from geojax.manifolds.frames.orthonormal import skew
 from geojax.manifolds.groups.rotation_log import rotation_log
 
 
 @struct
-class SpecialOrthogonal(Manifold):
+class SpecialOrthogonal(InvariantGroup):
     """Rotations: {x in R^(n x n) : x^T x = 1, det x = 1}, with the bi-invariant metric <u, v> = tr(u^T v) / 2.
 
     exp(x, x A) = x e^A for skew A, and dist(x, y)^2 = sum of the squared angles by which x^T y turns its planes.
@@ -24,12 +24,13 @@ class SpecialOrthogonal(Manifold):
 
     Returns:
         A manifold whose points are rotation matrices [n, n]; distances are angles in radians (the angle of x^T y for
-        n = 2 and 3). `project` gives the nearest rotation, NaN where there are several; `retract` the polar factor of
-        x + u. Where x^T y turns a plane by pi the logarithm is not unique: `log` takes one, `log_with_info` says so.
-        `vector_transport` is left translation.
+        n = 2 and 3). `project` gives the nearest rotation, NaN if there are several; `retract` the polar factor of
+        x + u. Between a rotation and a reflection there
+        is no distance: NaN. If x^T y turns a plane by pi the logarithm is not unique: `log` takes one, `log_with_info`
+        says so. `vector_transport` is left translation.
 
     Differentiation: exact, at the identity and at equal angles too. Within 10^-3 of the angle pi in float32, 10^-4 in
-        float64, derivatives of `log` are finite, and those of no particular extension.
+        float64, derivatives of `log` are finite, but not exact.
 
     Complexity: O(n^3): products only in `exp` and `retract`; one n x n eigendecomposition in `log` and `dist`, none for
         n = 2 and 3.
@@ -86,7 +87,7 @@ class SpecialOrthogonal(Manifold):
 
     def _sectional_curvature(self, x, u, v):
         a, b = x.T @ u, x.T @ v
-        area = jnp.vdot(u, u) * jnp.vdot(v, v) - jnp.vdot(u, v) ** 2
+        area = plane_area(jnp.vdot(u, u), jnp.vdot(v, v), jnp.vdot(u, v))
         return jnp.sum(jnp.square(a @ b - b @ a)) / (2 * area)
 
     def _compose(self, x, y):
@@ -106,9 +107,14 @@ class SpecialOrthogonal(Manifold):
 
 
 def difference(x, y):
-    """The skew part of x^T y, and 1 minus the symmetric one, without cancellation where y is near x."""
+    """The skew part of x^T y, and 1 minus the symmetric one, without cancellation when y is near x.
+
+    NaN if one is a rotation and the other a reflection: no curve joins them.
+    """
     apart = y - x
-    return skew(x.T @ apart), apart.T @ apart / 2
+    joined = jnp.linalg.det(jax.lax.stop_gradient(x.T @ y)) > 0
+    off = jnp.where(joined, 0, jnp.nan).astype(x.dtype)
+    return skew(x.T @ apart) + off, apart.T @ apart / 2 + off
 
 
 def exp1m_rotation(a):
@@ -121,10 +127,10 @@ def exp1m_rotation(a):
 
 @jax.custom_jvp
 def nearest_rotation(a):
-    """Rotation q that maximises tr q^T a; NaN where several do. Its derivative needs q^T a only."""
+    """Rotation q that maximises tr q^T a; NaN if several do. Its derivative needs q^T a only."""
     left, sizes, right = jnp.linalg.svd(a)
     sign = jnp.sign(jnp.linalg.det(left) * jnp.linalg.det(right))
-    # Reflected a could turn either way in the plane of its two smallest axes if they are of one length.
+    # If det a < 0 and its two smallest singular values are equal, several rotations are nearest.
     lone = jnp.concatenate([jnp.full((1,), jnp.inf, sizes.dtype), sizes])[-2]
     free = lone + sign * sizes[-1] <= 4 * len(a) * jnp.finfo(a.dtype).eps * sizes[0]
     turned = left.at[:, -1].multiply(sign) @ right

@@ -10,13 +10,13 @@ from geojax._core import checks, safe
 from geojax._core.matrices.unitary import skew_traceless, unitary_log
 from geojax._core.struct import struct
 from geojax._core.trigonometric import exp1m_skew, exp_skew
-from geojax.manifolds.base.manifold import Manifold
+from geojax.manifolds.base.geodesics import InvariantGroup, plane_area
 
-POLAR_STEPS = 12  # of Newton's iteration, which doubles the digits; enough for condition numbers up to 10^4
+POLAR_STEPS = 12  # steps of Newton's iteration: enough for condition numbers up to 10^4
 
 
 @struct
-class SpecialUnitary(Manifold):
+class SpecialUnitary(InvariantGroup):
     """Unitary matrices: {x in C^(n x n) : x^* x = 1, det x = 1}, with the metric <u, v> = Re tr(u^* v) / 2.
 
     exp(x, x A) = x e^A for A skew-Hermitian of trace zero, and dist(x, y)^2 is half the sum of the squared angles of
@@ -26,11 +26,11 @@ class SpecialUnitary(Manifold):
         (none): It has no parameters.
 
     Returns:
-        A manifold whose points are complex matrices [n, n]; real ones are taken as complex, and `random_point` wants
-        the real dtype of its parts. Distances are in radians. `project` is the polar factor, turned by the n-th root of
-        its determinant. Where two angles of x^* y differ by 2 pi the logarithm is not unique. `vector_transport` is
-        left translation. `riemannian_gradient` takes what `jax.grad` gives for complex arguments, the conjugate of the
-        direction of steepest ascent.
+        A manifold whose points are complex matrices [n, n]; real ones are taken as complex, and the `dtype` of
+        `random_point` is that of the real and imaginary parts. Distances are in radians. `project` is the polar
+        factor, turned by the n-th root of its determinant. If two angles of x^* y differ by 2 pi the logarithm is not
+        unique. `vector_transport` is left translation. `riemannian_gradient` takes what `jax.grad` gives for complex
+        arguments, the conjugate of the direction of steepest ascent.
 
     Differentiation: exact, at equal angles too; at the cut locus derivatives are those of a point just before it.
 
@@ -61,7 +61,7 @@ class SpecialUnitary(Manifold):
         def step(q, _):
             return (q + jnp.linalg.inv(q).conj().T) / 2, None
 
-        # Newton's iteration stretches what it begins with; of size 1 it needs few steps.
+        # Newton's iteration needs few steps from a matrix of size 1.
         scale = jnp.sqrt(len(x) / jnp.sum(jnp.square(jnp.abs(x)))).astype(x.dtype)
         q, _ = jax.lax.scan(step, scale * x, None, length=POLAR_STEPS)
         sign, _ = jnp.linalg.slogdet(q)
@@ -105,7 +105,7 @@ class SpecialUnitary(Manifold):
 
     def _sectional_curvature(self, x, u, v):
         a, b = x.conj().T @ u, x.conj().T @ v
-        area = jnp.real(jnp.vdot(u, u) * jnp.vdot(v, v)) - jnp.real(jnp.vdot(u, v)) ** 2
+        area = plane_area(*(jnp.real(jnp.vdot(a, b)) for a, b in ((u, u), (v, v), (u, v))))
         return jnp.sum(jnp.square(jnp.abs(a @ b - b @ a))) / (2 * area)
 
     def _compose(self, x, y):

@@ -1,8 +1,9 @@
-"""Heat kernels of spheres and tori: exact for all times, by a series each for long and for short ones.
+"""Heat kernels of spheres and tori, exact for all times: one series for long times, another for short ones.
 
-Solutions at time t of  du/dt = Laplacian u  from a unit mass. For long times the eigenfunction series converges at
-once; Poisson summation turns it into a sum over closed geodesics of Gaussians, which does so for short times. On the
-2-sphere that sum stands under an integral (as for the hyperbolic plane [McKean1970]), which Gauss quadrature does.
+Solutions at time t of  du/dt = Laplacian u  from a unit mass. For long times a few terms of the eigenfunction series
+are enough; Poisson summation turns it into a sum of Gaussians over closed geodesics, of which a few are enough for
+short times. On the 2-sphere that sum is under an integral (as for the hyperbolic plane [McKean1970]), which is computed
+by Gauss quadrature.
 """
 
 import math
@@ -24,7 +25,7 @@ Number = Float[Array, ""]
 
 
 def sphere_heat_kernel(x: Float[Array, " n"], y: Float[Array, " n"], time: Scalar) -> Number:
-    """Heat kernel of the unit sphere, a density by its area.
+    """Heat kernel of the unit sphere, a density with respect to area.
 
     K_t(x, y) = sum_l e^(-l (l + d - 1) t) (2 l + d - 1) / (d - 1) C_l^((d - 1) / 2)(<x, y>) / area,  d = n - 1.
 
@@ -35,8 +36,8 @@ def sphere_heat_kernel(x: Float[Array, " n"], y: Float[Array, " n"], time: Scala
 
     Returns:
         Density at y of the heat that starts at x. Exact to rounding, relative to the largest value for long times,
-        for every t > 0 in two, three and four dimensions; from five on only the series is there, and the result is NaN
-        for t < 60 / (64 (64 + d - 1)), below which it is not enough.
+        for every t > 0 in two, three and four dimensions; from five on there is only the series, and the result is NaN
+        for t < 60 / (64 (64 + d - 1)), for which 64 terms are not enough.
 
     Raises:
         ValueError: At trace time, if the shapes disagree or n < 2.
@@ -75,7 +76,7 @@ def sphere_heat_kernel(x: Float[Array, " n"], y: Float[Array, " n"], time: Scala
 
 
 def torus_heat_kernel(x: Float[Array, " n"], y: Float[Array, " n"], time: Scalar) -> Number:
-    """Heat kernel of the flat torus of angles, a density by the product of the angles.
+    """Heat kernel of the flat torus of angles, a density with respect to the product of the angles.
 
     K_t(x, y) = prod_i (1 / 2 pi) sum_k e^(-k^2 t) cos(k (x_i - y_i)) = prod_i sum_k N(x_i - y_i + 2 pi k; 0, 2 t).
 
@@ -111,12 +112,12 @@ def torus_heat_kernel(x: Float[Array, " n"], y: Float[Array, " n"], time: Scalar
 
 
 def positive_time(kernel: Number, t: Number) -> Number:
-    """The kernel where the time is positive, else NaN."""
+    """The kernel if the time is positive, else NaN."""
     return jnp.where(t > 0, kernel, jnp.nan)
 
 
 def either(t: Number, limit: float, long: Callable, short: Callable) -> Number:
-    """The form for long or for short times, each with times that suit it."""
+    """The form for long or for short times; the unused form is computed at a harmless time."""
     is_long = t >= limit
     return jnp.where(is_long, long(jnp.where(is_long, t, 1)), short(jnp.where(is_long, limit, t)))
 
@@ -146,7 +147,7 @@ def three_sphere(apart: Number, together: Number, t: Number) -> Number:
 
 
 def _two_sphere(apart: Number, together: Number, t: Number) -> Number:
-    """The integral of images with alternating signs over the angles p beyond that of the points.
+    """The integral of images with alternating signs over the angles p beyond the angle a of the points.
 
     sqrt(2) e^(t/4) / (4 pi t)^(3/2) int_a^pi sum_k (-1)^k q e^(-q^2 / 4t) / sqrt(cos a - cos p) dp,  q = p + 2 pi k;
     with 1 + cos p = (1 + cos a) cos(b)^2 the ends are smooth, and for short times the integrand a Gaussian in b.
@@ -177,7 +178,7 @@ def _beyond(apart: Number, top: Number, b: Number, t: Number) -> Number:
 
 
 def _images(apart: Number, together: Number, t: Number) -> Number:
-    """sum_k (a + 2 pi k) e^(-(a + 2 pi k)^2 / 4 t) / sin(a) for the angle a, analytic where the sine is 0."""
+    """sum_k (a + 2 pi k) e^(-(a + 2 pi k)^2 / 4 t) / sin(a) for the angle a, analytic at sin(a) = 0 too."""
     near = apart <= together
     half = jnp.asarray(2.0, t.dtype)
     a_near, a_far = jnp.where(near, apart, half), jnp.where(near, half, apart)

@@ -1,8 +1,8 @@
 """Heat kernel of SU(n): a series of characters for long times, a sum over closed geodesics for short ones.
 
-Characters are polynomials in the traces of powers, so nothing there knows of eigenvalues. Every term over the closed
-geodesics has poles where eigenvalues coincide that only the sum has not; but the sum is an entire function of the
-angles, hence its mean over a small circle of complex ones, where no two coincide.
+Characters are polynomials in the traces of powers, so the series needs no eigenvalues. Each term of the sum over closed
+geodesics has poles at equal eigenvalues, which cancel in the sum: it is an entire function of the angles, and so equal
+to its mean over a small circle of complex angles, no two of which are equal.
 """
 
 import functools
@@ -19,16 +19,16 @@ from geojax._core.matrices.unitary import balanced_angles
 from geojax.manifolds.heat.spheres_and_tori import either, positive_time, three_sphere
 from geojax.typing import Scalar
 
-LARGEST = 6  # n up to which the tables of characters are small
-LIMIT = 0.2  # between short and long times: below it no angle is more than once round
-SMALLEST = 1e-19  # of a term of the series at that time, by the value at x = y
+LARGEST = 6  # up to this n the tables of characters are small
+LIMIT = 0.2  # between short and long times: below it no geodesic counts that goes round more than once
+SMALLEST = 1e-19  # the least term of the series that counts at that time, relative to the value at x = y
 
 Number = Float[Array, ""]
 Matrix = Complex[Array, "n n"]
 
 
 def su_heat_kernel(x: Complex[Array, "n n"], y: Complex[Array, "n n"], time: Scalar) -> Number:
-    """Heat kernel of SU(n), a density by Haar's probability measure.
+    """Heat kernel of SU(n), a density with respect to Haar's probability measure.
 
     K_t(x, y) = sum_l dim_l chi_l(x^* y) e^(-c_l t),  c_l = 2 (|l|^2 - |r|^2),
 
@@ -86,7 +86,7 @@ def _kernel(x: Matrix, y: Matrix, t: Number) -> Number:
         apart, together = (jnp.sum(jnp.square(z.real) + jnp.square(z.imag)) / 2 for z in (x - y, x + y))
         return positive_time(2 * math.pi**2 * three_sphere(apart, together, t), t)
     between = x.conj().T @ y
-    # Where it is not wanted the sum over geodesics gets angles that are far apart, for its derivatives.
+    # If the sum over geodesics is not used, it gets angles that are far apart, so that its derivatives are finite.
     apart = jnp.diag(jnp.exp(0.5j * (jnp.arange(n) - (n - 1) / 2)).astype(x.dtype))
     turned = jnp.where(t >= LIMIT, apart, between)
     return positive_time(either(t, LIMIT, lambda t: _series(between, t), lambda t: _geodesics(turned, t)), t)
@@ -114,8 +114,8 @@ def _geodesics(unitary: Matrix, t: Number) -> Number:
     direction = np.arange(n) - (n - 1) / 2
     direction = jnp.asarray(direction / np.linalg.norm(direction), t.dtype)
     squared = jnp.sum(jnp.square(angles))
-    # On a circle of this radius no exponent that counts moves by more than one. Where k pairs of angles meet round the
-    # circle the sum is of order k in their distances, and it is best to let the exponents move by k.
+    # On a circle of this radius no exponent that counts moves by more than one. If k pairs of angles meet on the
+    # circle, the sum is of order k in their distances, and it is best to let the exponents move by k.
     radius = jax.lax.stop_gradient(4 * t / jnp.sqrt(squared + 96 * t))
     apart = angles[second] - angles[first]
     meeting = (2 * math.pi - apart < 2 * radius * (direction[second] - direction[first])) & (apart > math.pi)
@@ -128,13 +128,13 @@ def _geodesics(unitary: Matrix, t: Number) -> Number:
         sines = 2 * jnp.sin((moved[first] - moved[second]) / 2)
         images = turns + moved
         total = rises + 2 * ((turns + angles) @ move) + jnp.sum(move * move)
-        # Shared out, as neither the product nor the exponential need be in range.
+        # The exponential is shared among the factors, as neither it nor their product need be in range.
         shared = jnp.exp(-total / (8 * t * len(first)))
         return jnp.sum(
             jnp.prod((images[:, first] - images[:, second]) / sines * shared[:, None], axis=1).real
         )
 
-    # Half of the circle's points; the error is the power 8 n of how far exponents move, over (8 n)!.
+    # Half of the circle's points suffice, by symmetry; the error is (how far exponents move)^(8 n) / (8 n)!.
     phases = jnp.exp(1j * math.pi * (np.arange(4 * n) + 0.5) / (4 * n)).astype(dtype)
     mean = jnp.mean(jax.vmap(at)(phases))
     dimension = n * n - 1
@@ -146,12 +146,12 @@ def _geodesics(unitary: Matrix, t: Number) -> Number:
 
 @functools.cache
 def _representations(n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Highest weights [k, n] that count, one of each with its dual; dimensions, doubled for two; exponents."""
+    """Highest weights [k, n] that count, one for each pair of duals; dimensions, doubled for a pair; exponents."""
     first, second = (np.asarray(side) for side in zip(*combinations(range(n), 2)))
     shift = np.arange(n)[::-1]
     norm = n * (n * n - 1) / 12
-    found = []
-    # Weights of one step more have larger exponents: the search goes up from those that count.
+    kept_weights = []
+    # One step up the exponents are larger: the search goes up only from weights that count.
     front, seen = [(0,) * n], {(0,) * n}
     while front:
         weight = front.pop()
@@ -160,15 +160,15 @@ def _representations(n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         exponent = 2 * (np.sum((raised - raised.mean()) ** 2) - norm)
         if exponent > 0 and 2 * math.log(dimension) - LIMIT * exponent < math.log(SMALLEST):
             continue
-        found.append((weight, dimension, exponent))
+        kept_weights.append((weight, dimension, exponent))
         for k in range(1, n):
             higher = tuple(np.add(weight, np.arange(n) < k).tolist())
             if higher not in seen:
                 seen.add(higher)
                 front.append(higher)
-    duals = [tuple(weight[0] - w for w in reversed(weight)) for weight, *_ in found]
-    kept = [(w, d * (1 + (w != dual)), e) for (w, d, e), dual in zip(found, duals) if w <= dual]
-    weights, dimensions, exponents = zip(*kept)
+    duals = [tuple(weight[0] - w for w in reversed(weight)) for weight, *_ in kept_weights]
+    halved = [(w, d * (1 + (w != dual)), e) for (w, d, e), dual in zip(kept_weights, duals) if w <= dual]
+    weights, dimensions, exponents = zip(*halved)
     return np.asarray(weights), np.asarray(dimensions), np.asarray(exponents)
 
 
@@ -192,7 +192,7 @@ def _complete_symmetric(unitary: Matrix, count: int) -> Complex[Array, " count"]
 
 
 def _determinants(matrices: Complex[Array, "k m m"]) -> Complex[Array, " k"]:
-    """Determinants without a division, as singular ones are common: minors of the first rows, one row at a time."""
+    """Determinants without division, as singular matrices are common: minors of the first rows, one row at a time."""
     size = matrices.shape[-1]
     minors = jnp.ones((len(matrices), 1), matrices.dtype)
     columns: dict[tuple[int, ...], int] = {(): 0}

@@ -1,4 +1,4 @@
-"""The curvature of a hyperbolic model: a positive number c, checked where it is written, NaN where it is computed."""
+"""The curvature -c of a hyperbolic model: a concrete c must be positive, a traced one that is not gives NaN."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from geojax.typing import Scalar
 
 
 def check_positive(where: str, c: Any) -> None:
-    """Raise ValueError unless a concrete c is positive; traced ones are seen to by `positive`."""
+    """Raise ValueError unless a concrete c is positive; `positive` handles traced ones."""
     if not isinstance(c, Tracer) and not np.all(np.asarray(c) > 0):
         raise ValueError(
             f"{where}: c is {c}; expected a positive number, for curvature -c. Use Euclidean() for curvature 0 "
@@ -20,12 +20,6 @@ def check_positive(where: str, c: Any) -> None:
 
 
 def positive(c: Scalar, dtype: Any) -> Array:
-    """C in the given dtype, NaN unless it is positive: other signs are other geometries."""
+    """The number c in the given dtype, NaN unless it is positive: other signs are other geometries."""
     c = jnp.asarray(c, dtype)
     return jnp.where(c > 0, c, jnp.nan)
-
-
-def minus_c(c: Array, uu: Array, vv: Array, uv: Array) -> Array:
-    """Curvature -c of the plane of two vectors with these inner products; NaN where they are parallel."""
-    area = uu * vv - uv * uv
-    return -c * (area / area)

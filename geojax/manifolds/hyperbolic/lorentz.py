@@ -8,13 +8,13 @@ import jax.numpy as jnp
 
 from geojax._core import safe
 from geojax._core.struct import struct
-from geojax.manifolds.base.manifold import Manifold
+from geojax.manifolds.base.geodesics import WithTransport, constant_curvature
 from geojax.manifolds.hyperbolic import curvature
 from geojax.typing import Scalar
 
 
 @struct
-class Lorentz(Manifold):
+class Lorentz(WithTransport):
     """Hyperbolic space of curvature -c on the hyperboloid <x, x> = -1 / c, x_0 > 0, of Minkowski space.
 
     <u, v> = -u_0 v_0 + sum_i u_i v_i, and cosh(sqrt(c) dist(x, y)) = -c <x, y>. Differences of large numbers are
@@ -32,8 +32,8 @@ class Lorentz(Manifold):
     Raises:
         ValueError for a concrete c <= 0. A traced c <= 0 gives NaN.
 
-    Differentiation: exact; `dist` has derivative 0 at x = y. Functions of a point are extended off the hyperboloid in
-    the way of their formulas; Riemannian gradients do not depend on it.
+    Differentiation: exact; `dist` has derivative 0 at x = y. Off the hyperboloid functions are what their formulas say;
+    Riemannian gradients do not depend on that.
 
     Complexity: O(n) an operation.
 
@@ -79,12 +79,12 @@ class Lorentz(Manifold):
         return jnp.append((jnp.vdot(x[1:], space) / x[0])[None], space)
 
     def _at_origin(self, x, u):
-        """Space coordinates of u carried to the origin: an orthonormal frame, in which nothing is negative."""
+        """Space coordinates of u carried to the origin, where the metric is the sum of squares."""
         root = jnp.sqrt(curvature.positive(self.c, x.dtype))
         return u[1:] - u[0] / (x[0] + 1 / root) * x[1:]
 
     def _project(self, x):
-        # 0 * x_0, so that a NaN in the coordinate that is made anew does not get lost.
+        # 0 * x_0, so that a NaN in the coordinate that is replaced is not lost.
         return self._on_sheet(x[1:] + 0 * x[0])
 
     def _to_tangent(self, x, u):
@@ -106,7 +106,7 @@ class Lorentz(Manifold):
         return self._on_sheet(safe.cosh_sqrt(squared) * x[1:] + safe.sinhc_sqrt(squared) * u[1:])
 
     def _retract(self, x, u):
-        # Every space coordinate is one of a point.
+        # Any space coordinates are those of a point.
         return self._on_sheet(x[1:] + u[1:] + 0 * u[0])
 
     def _cosh_minus_one(self, x, y):
@@ -115,7 +115,7 @@ class Lorentz(Manifold):
         step, total = x[1:] - y[1:], x[1:] + y[1:]
         time = x[0] + y[0]
         apart = step * (1 + time / 2) - total * (jnp.vdot(step, total) / (2 * time))
-        # One root at a time: the square of `apart` has no room in float32.
+        # One root at a time: the square of `apart` would overflow float32.
         apart = apart / jnp.sqrt(1 + x[0]) / jnp.sqrt(1 + y[0])
         return jnp.vdot(apart, apart) / 2
 
@@ -136,7 +136,7 @@ class Lorentz(Manifold):
 
     def _sectional_curvature(self, x, u, v):
         products = (self._inner(x, a, b) for a, b in ((u, u), (v, v), (u, v)))
-        return curvature.minus_c(curvature.positive(self.c, x.dtype), *products)
+        return constant_curvature(-curvature.positive(self.c, x.dtype), *products)
 
     def _random_point(self, key, shape, dtype):
         space = jax.random.normal(key, (shape[0] - 1,), dtype)

@@ -36,7 +36,7 @@ def hyperplane_distance(
 
     Example:
         >>> import jax.numpy as jnp
-        >>> from geojax.manifolds import hyperplane_distance
+        >>> from geojax.manifolds.hyperbolic import hyperplane_distance
         >>> round(float(hyperplane_distance(jnp.array([40.0, 0.0]), jnp.array([1.0, 0.0]), 10.0)), 3)
         30.0
 
@@ -70,7 +70,7 @@ def lorentz_svm_loss(
         penalty: Weight of the violations, > 0.
 
     Returns:
-        The loss. Its gradient does not die out at any radius.
+        The loss. Its gradient does not vanish at large radii.
 
     Raises:
         ValueError if the shapes do not fit each other.
@@ -81,7 +81,7 @@ def lorentz_svm_loss(
 
     Example:
         >>> import jax.numpy as jnp
-        >>> from geojax.manifolds import lorentz_svm_loss
+        >>> from geojax.manifolds.hyperbolic import lorentz_svm_loss
         >>> points = jnp.array([[40.0, 0.0], [-40.0, 0.0]])
         >>> float(lorentz_svm_loss(points, jnp.array([1, -1]), jnp.array([1.0, 0.0]), 0.0, penalty=1.0))
         0.5

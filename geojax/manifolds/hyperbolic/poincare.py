@@ -8,13 +8,13 @@ import jax.numpy as jnp
 
 from geojax._core import safe
 from geojax._core.struct import struct
-from geojax.manifolds.base.manifold import Manifold
+from geojax.manifolds.base.geodesics import WithTransport, constant_curvature
 from geojax.manifolds.hyperbolic import curvature
 from geojax.typing import Scalar
 
 
 @struct
-class PoincareBall(Manifold):
+class PoincareBall(WithTransport):
     """Hyperbolic space of curvature -c in the ball c |x|^2 < 1, conformal to the flat metric.
 
     <u, v>_x = 4 u.v / a(x)^2 with a(x) = 1 - c |x|^2, and  cosh(sqrt(c) dist(x, y)) = 1 + 2 c |x - y|^2 / (a(x) a(y)).
@@ -25,14 +25,14 @@ class PoincareBall(Manifold):
 
     Returns:
         A manifold whose points are vectors [n] with c |x|^2 < 1. Every vector is tangent; `retract` is `exp`, and
-        `vector_transport` keeps direction and length. Numbers near the boundary are few: no point is farther from the
-        origin than `max_radius`, where `exp` and `project` stop. For points farther out use `Hyperbolic`.
+        `vector_transport` keeps direction and length. Few numbers are near the boundary: `exp` and `project` give
+        no point farther from the origin than `max_radius`. For points farther out use `Hyperbolic`.
 
     Raises:
         ValueError for a concrete c <= 0. A traced c <= 0 gives NaN, and so does a point outside the ball.
 
-    Differentiation: exact; `dist` has derivative 0 at x = y. Where a point is held back at the boundary, derivatives
-    are those of the holding back.
+    Differentiation: exact; `dist` has derivative 0 at x = y. If a point is held back at the boundary, derivatives are
+    those of the projection.
 
     Complexity: O(n) an operation.
 
@@ -57,7 +57,7 @@ class PoincareBall(Manifold):
         return math.log(4 / jnp.finfo(dtype).eps) / jnp.sqrt(curvature.positive(self.c, dtype))
 
     def _boundary_gap(self, x):
-        """a(x), held at eps where rounding puts a point on the boundary; NaN outside."""
+        """a(x), or eps if rounding puts a point on the boundary; NaN outside."""
         eps = jnp.finfo(x.dtype).eps
         gap = 1 - curvature.positive(self.c, x.dtype) * jnp.vdot(x, x)
         return jnp.where(gap >= -4 * (1 + x.size) * eps, jnp.maximum(gap, eps), jnp.nan)
@@ -98,7 +98,7 @@ class PoincareBall(Manifold):
 
     def _cosh_minus_one(self, x, y):
         c, apart = curvature.positive(self.c, x.dtype), jnp.sum(jnp.square(x - y))
-        # Divided one by one: the product of the gaps has no room for derivatives in float32.
+        # Divided one by one: the derivatives of the product of the gaps would underflow in float32.
         return 2 * c * apart / self._boundary_gap(x) / self._boundary_gap(y)
 
     def _squared_dist(self, x, y):
@@ -121,7 +121,7 @@ class PoincareBall(Manifold):
 
     def _sectional_curvature(self, x, u, v):
         c = curvature.positive(self.c, x.dtype)
-        return curvature.minus_c(c, jnp.vdot(u, u), jnp.vdot(v, v), jnp.vdot(u, v))
+        return constant_curvature(-c, jnp.vdot(u, u), jnp.vdot(v, v), jnp.vdot(u, v))
 
     def _random_point(self, key, shape, dtype):
         # A normal step from the origin, of unit covariance in the metric and in units of 1 / sqrt(c).

@@ -1,4 +1,4 @@
-"""Hyperbolic space in coordinates that reach as far as one can compute: points are tangent vectors at an origin."""
+"""Hyperbolic space in coordinates that reach very far: a point is the tangent vector at an origin that leads to it."""
 
 import math
 from typing import Any
@@ -9,27 +9,27 @@ from jaxtyping import Array, Float
 
 from geojax._core import safe
 from geojax._core.struct import struct
-from geojax.manifolds.base.manifold import Manifold
+from geojax.manifolds.base.geodesics import WithTransport, constant_curvature
 from geojax.manifolds.hyperbolic import triangle as triangle
 
 
 @struct
-class Hyperbolic(Manifold):
+class Hyperbolic(WithTransport):
     """Hyperbolic space of curvature -1 in the Euclidean parametrisation: z in R^n stands for exp_0(z).
 
     The distance of z from the origin is |z|, and <u, v>_z = u_r v_r + (sinh|z| / |z|)^2 <u_s, v_s>, where
-    u = u_r z / |z| + u_s splits along the ray and aside. With radii a, b and the angle t between x and y,
-    sinh(dist / 2)^2 = sinh((a - b) / 2)^2 + sinh(a) sinh(b) sin(t / 2)^2.
+    u = u_r z / |z| + u_s splits into a part along the ray and one orthogonal to it. With radii a, b and the angle t
+    between x and y, sinh(dist / 2)^2 = sinh((a - b) / 2)^2 + sinh(a) sinh(b) sin(t / 2)^2.
 
     Args:
         (none): It has no parameters. For curvature -c multiply z by sqrt(c), and divide distances by it.
 
     Returns:
-        A manifold whose points are any vectors [n]. Distances, steps and transports are right to rounding at radii at
-        which the ball and the hyperboloid have run out of numbers, up to `max_radius`: 40 in float32 with room to
-        spare, 700 in float64. Angles are computed from the coordinates in memory with twice the digits, as an ulp of
-        angle at radius 40 is a long way; for the same reason a tangent vector there holds both a radial and a sideways
-        part only if it lies along the axes. `retract` adds; `vector_transport` carries along the rays.
+        A manifold whose points are any vectors [n]. Distances are right to rounding up to `max_radius` (88 in float32,
+        709 in float64), at radii at which the ball and the hyperboloid have run out of numbers. Angles are computed
+        from the coordinates in memory with twice the digits, as an ulp of angle at radius 40 is a long way; for the
+        same reason a tangent vector there can hold both a radial and a sideways part only if it lies along the axes.
+        `retract` adds; `vector_transport` carries along the rays.
 
     Differentiation: exact; `dist` has derivative 0 at x = y.
 
@@ -114,9 +114,7 @@ class Hyperbolic(Manifold):
         return triangle.unframe(y, triangle.rotate(x, y, triangle.frame(x, u)))
 
     def _sectional_curvature(self, x, u, v):
-        uu, vv, uv = (self._inner(x, a, b) for a, b in ((u, u), (v, v), (u, v)))
-        area = uu * vv - uv * uv
-        return -area / area
+        return constant_curvature(-1, self._inner(x, u, u), self._inner(x, v, v), self._inner(x, u, v))
 
     def _random_point(self, key, shape, dtype):
         return jax.random.normal(key, shape, dtype)

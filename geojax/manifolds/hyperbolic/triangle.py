@@ -5,9 +5,9 @@ side d satisfies
 
     sinh(d / 2)^2 = sinh((a - b) / 2)^2 + sinh(a) sinh(b) sin(t / 2)^2,
 
-a sum of squares: nothing cancels, provided that a - b and sin(t / 2) are computed well. Where that form is not smooth,
-at the origin, there are others. `translate` is what all of exp and log come down to: the step from x to y, carried to
-the origin along the ray.
+a sum of squares: nothing cancels, provided that a - b and sin(t / 2) are computed well. Near the origin, where that
+form is not smooth, other forms are used. Both exp and log are written with `translate`: the step from x to y, carried
+to the origin along the ray.
 
     both radii < 1          from the space coordinates sinh(|z|) / |z| z and their difference
     one < 1/4, one >= 1     from cosh(d) = cosh(a) cosh(b) - sinh(a) sinh(b) cos(t), which then cancels little
@@ -56,7 +56,7 @@ class Third:
 
 @struct
 class _Case:
-    """Which form serves, and the points for each, replaced by harmless ones where it is not used."""
+    """Which form is used, and the points for each form: harmless ones for those that are not used."""
 
     near: Bool[Array, ""]
     skew: Bool[Array, ""]
@@ -103,7 +103,7 @@ def _chosen(case: _Case, near, skew, far):
     return jax.tree.map(lambda n, s, f: jnp.where(case.near, n, jnp.where(case.skew, s, f)), near, skew, far)
 
 
-# Each form gives the third side, and sinh(d) / scale^2 times the direction of the step, at the origin ---------------
+# Each form returns the third side, and the direction of the step at the origin times sinh(d) / scale^2 ---------------
 
 
 def _near(x: Vector, y: Vector) -> tuple[Third, Vector]:
@@ -124,7 +124,7 @@ def _carried(space: Vector, at: Vector, time: Real) -> Vector:
 
 
 def _skew(x: Vector, y: Vector) -> tuple[Third, Vector]:
-    """All that is exponentially large is divided by exp(k), k the larger radius without its derivative."""
+    """Exponentially large terms are divided by exp(k), k the larger radius without its derivative."""
     swap = lax.stop_gradient(jnp.vdot(x, x) > jnp.vdot(y, y))
     inner, outer = jnp.where(swap, y, x), jnp.where(swap, x, y)
     r = safe.norm(outer)
@@ -159,7 +159,7 @@ def _far(x: Vector, y: Vector) -> tuple[Third, Vector]:
 
 
 def angle(x: Vector, y: Vector) -> tuple[Vector, Vector]:
-    """Y / |y| across x, of length sin(t), and a vector of length sin(t / 2), t the angle between x and y, not 0."""
+    """The part of y / |y| orthogonal to x, of length sin(t), and a vector of length sin(t / 2); neither may be 0."""
     a, b = safe.norm(x), safe.norm(y)
     across = compensated.across(x, y) / b
     cosine = jnp.vdot(x / a, y / b)

@@ -1,4 +1,4 @@
-"""Functional maps between shapes: linear maps of functions in eigenbases, and the point maps they stand for."""
+"""Functional maps between shapes: linear maps of functions in eigenbases, and the point maps behind them."""
 
 from collections.abc import Callable
 from typing import Any
@@ -51,10 +51,10 @@ def functional_map(
         evals_b: The same of shape b, [k].
         coef_a: Coefficients of q descriptors in the eigenfunctions of a, [k, q].
         coef_b: The same descriptors of b, [k, q].
-        alpha: Weight of the commutativity, > 0 where the descriptors do not determine the map.
+        alpha: Weight of the commutativity, > 0 if the descriptors alone do not determine the map.
 
     Returns:
-        C, [k, k]: coefficients of functions on a to coefficients on b. NaN where the equations are singular.
+        C, [k, k]: coefficients of functions on a to coefficients on b. NaN if the equations are singular.
 
     Raises:
         ValueError: At trace time, if the shapes disagree.
@@ -128,8 +128,8 @@ def regularized_functional_map(
     Example:
         >>> import jax.numpy as jnp
         >>> from geojax.manifolds.meshes import regularized_functional_map
-        >>> found = regularized_functional_map(jnp.eye(2), 3 * jnp.eye(2), lambda c: c, weight=0.5)
-        >>> found.map.round(3).tolist()
+        >>> result = regularized_functional_map(jnp.eye(2), 3 * jnp.eye(2), lambda c: c, weight=0.5)
+        >>> result.map.round(3).tolist()
         [[2.0, 0.0], [0.0, 2.0]]
 
     References: [Pierson2025].
@@ -144,14 +144,14 @@ def regularized_functional_map(
     first = 1 / (jnp.sum(jnp.square(coef_a)) + weight)
     start = jnp.zeros((k, k), coef_a.dtype)
     max_steps = checks.count(where, "max_steps", max_steps)
-    found = descend(Euclidean(), gradient, start, length=first, tol=tol, max_steps=max_steps)
-    return FunctionalMapResult(found.state, found.error, found.num_steps, found.status)
+    end = descend(Euclidean(), gradient, start, length=first, tol=tol, max_steps=max_steps)
+    return FunctionalMapResult(end.state, end.error, end.num_steps, end.status)
 
 
 def fmap_to_pointwise(
     functional: Float[Array, "kb ka"], phi_a: Float[Array, "n ka"], phi_b: Float[Array, "m kb"]
 ) -> Int[Array, " m"]:
-    """Point map of a functional map: for every point of shape b the point of a whose image is nearest.
+    """Point map of a functional map: for every point of shape b, the point of shape a whose image is nearest.
 
     argmin_x |C phi_a(x) - phi_b(y)|  for every y.
 
@@ -161,7 +161,7 @@ def fmap_to_pointwise(
         phi_b: Eigenfunctions of b at its m points, [m, kb].
 
     Returns:
-        Indices of points of a, int32 [m]; the first of several that are as near. -1 where a number is NaN.
+        Indices of points of a, int32 [m]; the first one if several are as near. -1 if a number is NaN.
 
     Raises:
         ValueError: At trace time, if the shapes disagree.
@@ -182,7 +182,7 @@ def fmap_to_pointwise(
     functional, phi_a, phi_b = checks.floats(where, functional=functional, phi_a=phi_a, phi_b=phi_b)
     checks.shapes(where, functional=(functional, "kb ka"), phi_a=(phi_a, "n ka"), phi_b=(phi_b, "m kb"))
     images = phi_a @ functional.T
-    # |image|^2 - 2 <image, phi_b>: what depends on x of the squared distance.
+    # |image|^2 - 2 <image, phi_b>: the part of the squared distance that depends on x.
     costs = jnp.sum(jnp.square(images), axis=1) - 2 * phi_b @ images.T
     return jnp.where(jnp.any(jnp.isnan(costs), axis=1), -1, jnp.argmin(costs, axis=1)).astype(jnp.int32)
 
@@ -240,7 +240,7 @@ def zoomout(
     index = jnp.arange(large)
 
     def grow(c: Array, count: Array) -> tuple[Array, None]:
-        """From `count` eigenfunctions to one more; the others are zero in the map, and put to zero in the bases."""
+        """From `count` eigenfunctions to one more; the others are zero in the map, and set to zero in the bases."""
         before, after = ((index < limit).astype(c.dtype) for limit in (count, count + 1))
         points = fmap_to_pointwise(c, phi_a * before, phi_b * before)
         broken = jnp.any(points < 0)
@@ -252,7 +252,7 @@ def zoomout(
     return jax.lax.scan(grow, start, counts)[0]
 
 
-def score_distillation_grad(functional: Map, score: Callable[[Map, Any], Map], t: Scalar, key: Key) -> Map:
+def score_distillation_grad(functional: Map, score: Callable[[Map, Any], Map], t: Scalar, *, key: Key) -> Map:
     """Gradient of a learned prior on functional maps, by one noised evaluation of its score.
 
     With z = C + t e, e standard normal, and Tweedie's estimate  D(z) = z + t^2 score(z, t)  of the map behind it, the
@@ -266,7 +266,7 @@ def score_distillation_grad(functional: Map, score: Callable[[Map, Any], Map], t
         key: Random key.
 
     Returns:
-        [k, k]; a step against it goes to where the prior is larger.
+        [k, k]; the prior grows against its direction.
 
     Raises:
         ValueError or TypeError: At trace time, if functional is not square, or key no key.
@@ -279,7 +279,7 @@ def score_distillation_grad(functional: Map, score: Callable[[Map, Any], Map], t
         >>> import jax, jax.numpy as jnp
         >>> from geojax.manifolds.meshes import score_distillation_grad
         >>> still = lambda z, t: jnp.zeros_like(z)
-        >>> score_distillation_grad(jnp.eye(2), still, 0.1, jax.random.key(0)).shape
+        >>> score_distillation_grad(jnp.eye(2), still, 0.1, key=jax.random.key(0)).shape
         (2, 2)
 
     References: [Pierson2025]; [Poole2023].

@@ -1,4 +1,4 @@
-"""Laplacians of triangle meshes, and energies of matches between meshes that they give."""
+"""Laplacians of triangle meshes, and energies of matches between meshes from them."""
 
 import jax
 import jax.numpy as jnp
@@ -34,10 +34,10 @@ def cotan_laplacian(vertices: Vertices, faces: Faces) -> MeshLaplacian:
         faces: Triangles, integer [m, 3], indices of vertices; no triangle is degenerate.
 
     Returns:
-        MeshLaplacian. NaN or infinite where a triangle has no area.
+        MeshLaplacian. NaN or infinite if a triangle has no area.
 
     Raises:
-        ValueError: At trace time, if the shapes are others. TypeError: If faces are not integers.
+        ValueError: At trace time, if the shapes are not these. TypeError: If faces are not integers.
 
     Differentiation: exact, in the vertices.
 
@@ -67,10 +67,10 @@ def cotan_laplacian(vertices: Vertices, faces: Faces) -> MeshLaplacian:
 
 
 def projected_laplacian(vertices: Vertices, faces: Faces) -> Float[Array, "n n 3"]:
-    """Laplacian of vector fields on a mesh, projected on the normals: what bends, of what the Laplacian sees.
+    """Laplacian of vector fields on a mesh, projected on the normals: the part of it that measures bending.
 
     (P X)_i = sum_j P_ij . X_j,  P_ij = L_ij n_i / M_i,  for the cotangent Laplacian L, the masses M and unit normals n.
-    On the vertices themselves, P V is twice the mean curvature, positive where the surface bends away from its normal.
+    On the vertices themselves, P V is twice the mean curvature, positive if the surface bends away from its normal.
 
     Args:
         vertices: Vertices, [n, 3].
@@ -80,7 +80,7 @@ def projected_laplacian(vertices: Vertices, faces: Faces) -> Float[Array, "n n 3
         P, [n, n, 3], in 1 / squared units of the vertices; turns with the mesh.
 
     Raises:
-        ValueError: At trace time, if the shapes are others. TypeError: If faces are not integers.
+        ValueError: At trace time, if the shapes are not these. TypeError: If faces are not integers.
 
     Differentiation: exact, in the vertices.
 
@@ -108,7 +108,8 @@ def deformation_energy(
     """How much a match between two meshes bends and stretches one into the other.
 
     (|D|^2 + |N D|^2) / 2,  D = sqrt(M_a) (M_a^-1 L_a C V_b - C M_b^-1 L_b V_b),  N the projection on the matched
-    normals, both meshes scaled to area 1: the Laplacian of matched positions against that of positions, matched.
+    normals, both meshes scaled to area 1: the Laplacian of the matched positions is compared with the matched
+    Laplacian.
 
     Args:
         match: C, [n, k]: row i says which vertex of b (or which mixture, of sum 1) vertex i of a goes to.
@@ -118,9 +119,9 @@ def deformation_energy(
         faces_b: Triangles of b, integer [., 3].
 
     Returns:
-        Scalar >= 0, without units, unchanged by rigid motions and scalings of either mesh. It is 0 at a match of vertex
-        to vertex that keeps the Laplacian, so at the true match of an isometric copy; mirror images too, which
-        `orientation_penalty` tells apart.
+        Scalar >= 0, without units, unchanged by rigid motions and scalings of either mesh. It is 0 if the
+        match takes vertices to vertices and keeps the Laplacian, as the true match of an isometric copy does; so does
+        that of a mirror image, which `orientation_penalty` tells apart.
 
     Raises:
         ValueError: At trace time, if the shapes disagree. TypeError: If faces are not integers.
@@ -170,7 +171,7 @@ def orientation_penalty(
         faces_b: Triangles of b, integer [., 3], consistently oriented.
 
     Returns:
-        Scalar between 0 and 1: 0 for a match that keeps the orientation, 1 for a mirror image of one. NaN where all
+        Scalar between 0 and 1: 0 for a match that keeps the orientation, 1 for a mirror image of one. NaN if all
         triangles around a vertex are matched to one point.
 
     Raises:
@@ -225,7 +226,7 @@ def _face_normals(corners: Float[Array, "m 3 3"]) -> Float[Array, "m 3"]:
 
 
 def _vertex_normals(vertices: Array, faces: Array) -> Vertices:
-    """Unit normals: of the sum over the triangles of a vertex, weighted by area."""
+    """Unit normals at the vertices: the sum of the normals of the triangles around, weighted by area."""
     normals = _face_normals(vertices[faces])
     total = jnp.zeros_like(vertices).at[faces].add(normals[:, None])
     return total / jax.vmap(safe.norm)(total)[:, None]

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Int
 from geojax._core import checks
 from geojax._core.struct import struct
 
-EXACT = 7  # landmarks up to which every assignment is tried
+EXACT = 7  # with at most so many landmarks every assignment is tried
 
 
 @struct
@@ -39,7 +39,7 @@ def match_sparse(
 
     min over permutation matrices P of energy(P):  up to seven landmarks every one is tried; beyond, Frank and Wolfe's
     steps  C + (P - C) 2 / (s + 2),  P = assign(gradient of the energy at C), from `init`, then the assignment nearest
-    to the last C. That is near a stationary point, and no bound on the energy comes with it.
+    to the last C. It is near a stationary point; there is no bound on its energy.
 
     Args:
         energy: Energy of a matrix with rows of sum 1, permutation or not, such as `deformation_energy` plus a multiple
@@ -84,8 +84,8 @@ def match_sparse(
 
     steps = jnp.arange(1, 1 + checks.count(where, "num_steps", num_steps), dtype=init.dtype)
     relaxed, _ = jax.lax.scan(step, init, steps)
-    found = assign(-relaxed).astype(jnp.int32)
-    return SparseMatch(found, energy(eye[found]))
+    nearest = assign(-relaxed).astype(jnp.int32)
+    return SparseMatch(nearest, energy(eye[nearest]))
 
 
 @functools.cache

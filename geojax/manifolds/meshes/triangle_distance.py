@@ -14,7 +14,7 @@ class TriangleDistance:
 
     Attributes:
         dist: Distance of each point, [n].
-        gradient: Its gradient by the point, [n, 3]: the unit vector away from the nearest point, 0 on a triangle.
+        gradient: Its gradient with respect to the point, [n, 3]: the unit vector away from `nearest`, 0 on a triangle.
         nearest: The nearest point of the triangles, [n, 3].
     """
 
@@ -33,12 +33,12 @@ def point_triangle_udf(points: Float[Array, "n 3"], triangles: Float[Array, "m 3
         triangles: Corners of the triangles, [m, 3 corners, 3], m >= 1; a triangle may be a segment or a point.
 
     Returns:
-        TriangleDistance, exact to rounding; the first of several nearest triangles counts.
+        TriangleDistance, exact to rounding; of several nearest triangles the first one counts.
 
     Raises:
-        ValueError: At trace time, if the shapes are others or there is no triangle.
+        ValueError: At trace time, if the shapes are not these or there is no triangle.
 
-    Differentiation: exact where the nearest point is one; `dist` has derivative 0 on a triangle.
+    Differentiation: exact if there is one nearest point; `dist` has derivative 0 on a triangle.
 
     Complexity: O(n m).
 
@@ -78,7 +78,7 @@ def _nearest(p: Array, triangle: Array) -> Array:
     u, v, w = b - a, c - a, p - a
     uu, uv, vv, uw, vw = u @ u, u @ v, v @ v, u @ w, v @ w
     area = uu * vv - uv * uv
-    # A flat triangle has no inside; its edges are all of it.
+    # A triangle without area has no inside, only edges.
     solid = area > 16 * jnp.finfo(p.dtype).eps * uu * vv
     s, t = (vv * uw - uv * vw), (uu * vw - uv * uw)
     inside = solid & (s >= 0) & (t >= 0) & (s + t <= area)

@@ -1,32 +1,32 @@
-"""Batch normalisation on matrix groups and on Bures-Wasserstein space."""
+"""Batch normalisation of points of a manifold."""
 
 from typing import TYPE_CHECKING
 
 from geojax._core.halls import hall
 
 if TYPE_CHECKING:
-    from geojax.manifolds.normalization.bures import bures_batch_norm, bures_batch_norm_eval
-    from geojax.manifolds.normalization.groups import lie_batch_norm, lie_batch_norm_eval
-    from geojax.manifolds.normalization.statistics import BatchNormResult, BatchNormState, frechet_variance
+    from geojax.manifolds.normalization.batches import (
+        BatchNormResult,
+        BatchNormState,
+        batch_norm,
+        batch_norm_eval,
+    )
+    from geojax.manifolds.normalization.variance import frechet_variance
 
 __all__ = [
     "BatchNormResult",
     "BatchNormState",
-    "bures_batch_norm",
-    "bures_batch_norm_eval",
+    "batch_norm",
+    "batch_norm_eval",
     "frechet_variance",
-    "lie_batch_norm",
-    "lie_batch_norm_eval",
 ]
 
 _DEFINED_IN = {
-    "BatchNormResult": "geojax.manifolds.normalization.statistics",
-    "BatchNormState": "geojax.manifolds.normalization.statistics",
-    "bures_batch_norm": "geojax.manifolds.normalization.bures",
-    "bures_batch_norm_eval": "geojax.manifolds.normalization.bures",
-    "frechet_variance": "geojax.manifolds.normalization.statistics",
-    "lie_batch_norm": "geojax.manifolds.normalization.groups",
-    "lie_batch_norm_eval": "geojax.manifolds.normalization.groups",
+    "BatchNormResult": "geojax.manifolds.normalization.batches",
+    "BatchNormState": "geojax.manifolds.normalization.batches",
+    "batch_norm": "geojax.manifolds.normalization.batches",
+    "batch_norm_eval": "geojax.manifolds.normalization.batches",
+    "frechet_variance": "geojax.manifolds.normalization.variance",
 }
 
 __getattr__, __dir__ = hall(__name__, _DEFINED_IN)

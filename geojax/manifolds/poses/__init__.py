@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from geojax.manifolds.groups.rigid_motions import se3_exp, se3_log
     from geojax.manifolds.poses.gauss_newton import PoseResult, se3_gauss_newton
     from geojax.manifolds.poses.moment_registration import (
+        RigidMotion,
         sampling_equalizer,
         ume_contrastive_loss,
         ume_matrix,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PoseResult",
+    "RigidMotion",
     "Similarity",
     "forward_kinematics",
     "pa_mpjpe",
@@ -43,6 +45,7 @@ __all__ = [
 
 _DEFINED_IN = {
     "PoseResult": "geojax.manifolds.poses.gauss_newton",
+    "RigidMotion": "geojax.manifolds.poses.moment_registration",
     "Similarity": "geojax.manifolds.poses.rotations",
     "forward_kinematics": "geojax.manifolds.poses.rotations",
     "pa_mpjpe": "geojax.manifolds.poses.rotations",

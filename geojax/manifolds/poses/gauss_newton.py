@@ -48,7 +48,7 @@ def se3_gauss_newton(
 
     Args:
         residual: Maps a homogeneous matrix, [4, 4], to residuals, [m], m >= 6. May close over traced values.
-        start: Where to start, [4, 4]; near enough that the residuals are near linear on the way.
+        start: Where to start, [4, 4]; so near that the residuals are nearly linear on the way.
         tol: Largest step, the norm of the twist, that counts as converged; 0 or more. Traced.
         max_steps: Most steps to take.
         damping: Levenberg-Marquardt damping relative to the diagonal, >= 0; 0 is Gauss-Newton. Traced.
@@ -60,10 +60,10 @@ def se3_gauss_newton(
     Raises:
         ValueError: At trace time, if `start` is not [4, 4] or the residuals are not a vector.
 
-    Status: MAX_STEPS; NONFINITE, also where the residuals do not determine the motion.
+    Status: MAX_STEPS; NONFINITE, also if the residuals do not determine the motion.
 
-    Differentiation: none through the loop in reverse mode; forward mode is that of the steps taken. Differentiate the
-        equation J^T r = 0 where derivatives of the answer are needed.
+    Differentiation: none through the loop in reverse mode; forward mode is that of the steps taken. For
+        derivatives of the answer differentiate the equation J^T r = 0.
 
     Complexity: six directional derivatives of `residual` and O(m) a step.
 
@@ -75,8 +75,8 @@ def se3_gauss_newton(
         >>> def residual(t):
         ...     moved = points @ (t[:3, :3] - truth[:3, :3]).T + t[:3, 3] - truth[:3, 3]
         ...     return moved.ravel()
-        >>> found = se3_gauss_newton(residual, jnp.eye(4))
-        >>> bool(jnp.allclose(found.transform, truth, atol=1e-4))
+        >>> fit = se3_gauss_newton(residual, jnp.eye(4))
+        >>> bool(jnp.allclose(fit.transform, truth, atol=1e-4))
         True
 
     References: [ParkRigid1995] for the exponential; [Mei2025] for the use, inverting a field from a coarse pose.
@@ -97,6 +97,6 @@ def se3_gauss_newton(
         change = jnp.linalg.solve(normal + damping * jnp.diag(jnp.diagonal(normal)), jacobian.T @ left)
         return transform @ se3_exp(-change), jnp.linalg.norm(change)
 
-    found = iterate(step, start, tol=tol, max_steps=max_steps)
-    cost = jnp.sum(jnp.square(residual(found.state))) / 2
-    return PoseResult(found.state, cost, found.error, found.num_steps, found.status)
+    end = iterate(step, start, tol=tol, max_steps=max_steps)
+    cost = jnp.sum(jnp.square(residual(end.state))) / 2
+    return PoseResult(end.state, cost, end.error, end.num_steps, end.status)

@@ -1,7 +1,7 @@
-"""Registration of point clouds by moments of functions that a rigid motion does not change.
+"""Registration of point clouds by moments of functions that rigid motions do not change.
 
 The rows of a moment matrix are [mass, first moments] of non-negative functions on the cloud. Under x -> R x + t each
-row (m, p) becomes (m, R p + m t): the matrix is multiplied on the right by one matrix, its column space stays.
+row (m, p) becomes (m, R p + m t): all rows are multiplied by the same matrix, and the column space stays.
 """
 
 import jax
@@ -10,6 +10,7 @@ from jaxtyping import Array, Float
 
 from geojax._core import checks, safe
 from geojax._core.struct import struct
+from geojax.manifolds.groups.special_orthogonal import nearest_rotation
 
 
 @struct
@@ -34,7 +35,7 @@ def ume_matrix(
 
     Args:
         points: Points, [n, 3].
-        features: One invariant number a point, [n], such as its distance from the mean or a learned one.
+        features: An invariant number for each point, [n], such as its distance from the mean, or a learned one.
         levels: Values of the feature about which to weigh, [k], increasing, k >= 4.
 
     Returns:
@@ -79,13 +80,13 @@ def ume_register(m1: Float[Array, "k 4"], m2: Float[Array, "k 4"]) -> RigidMotio
         m2: Moment matrix after it.
 
     Returns:
-        RigidMotion; exact where the second cloud is the first one moved. With a row for each point, of mass one, it is
-        the solution of Kabsch for known correspondences.
+        RigidMotion; exact if the second cloud is the first one moved. With a row of mass one for each point it is
+        Kabsch's solution for known correspondences.
 
     Raises:
         ValueError: At trace time, if the shapes disagree.
 
-    Differentiation: exact where the best rotation is unique.
+    Differentiation: exact if the best rotation is unique.
 
     Complexity: O(k), and a singular value decomposition of order 3.
 
@@ -101,35 +102,14 @@ def ume_register(m1: Float[Array, "k 4"], m2: Float[Array, "k 4"]) -> RigidMotio
     where = "ume_register"
     m1, m2 = checks.floats(where, m1=m1, m2=m2)
     checks.shapes(where, m1=(m1, "k 4"), m2=(m2, "k 4"))
-    # Rows of two samples of one surface differ in mass; their centres of mass correspond.
+    # The rows of two samples of one surface differ in mass, but their centres of mass correspond.
     mass = m1[:, 0] * m2[:, 0]
     centres1, centres2 = m1[:, 1:] / m1[:, :1], m2[:, 1:] / m2[:, :1]
     weights = mass / jnp.sum(mass)
     mean1, mean2 = weights @ centres1, weights @ centres2
     covariance = (centres2 - mean2).T @ (weights[:, None] * (centres1 - mean1))
-    rotation = _nearest_rotation(covariance)
+    rotation = nearest_rotation(covariance)
     return RigidMotion(rotation, mean2 - rotation @ mean1)
-
-
-@jax.custom_jvp
-def _nearest_rotation(a: Float[Array, "3 3"]) -> Float[Array, "3 3"]:
-    left, _, right = jnp.linalg.svd(a)
-    flip = jnp.asarray([1, 1, 0], a.dtype)
-    return (left * (flip + (1 - flip) * jnp.sign(jnp.linalg.det(left @ right)))) @ right
-
-
-@_nearest_rotation.defjvp
-def _(primals, tangents):
-    (a,), (a_dot,) = primals, tangents
-    rotation = _nearest_rotation(a)
-    # With A = R P, P symmetric:  dR = R X,  X P + P X = R^T dA - dA^T R, for which (tr P - P) has the axial vector.
-    p = rotation.T @ a
-    p = (p + p.T) / 2
-    skew = rotation.T @ a_dot
-    skew = skew - skew.T
-    axial = jnp.stack([skew[2, 1], skew[0, 2], skew[1, 0]])
-    found = jnp.linalg.solve(jnp.trace(p) * jnp.eye(3, dtype=a.dtype) - p, axial)
-    return rotation, rotation @ jnp.cross(found, jnp.eye(3, dtype=a.dtype)).T
 
 
 def ume_subspace_distance(m1: Float[Array, "k 4"], m2: Float[Array, "k 4"]) -> Float[Array, ""]:
@@ -147,7 +127,7 @@ def ume_subspace_distance(m1: Float[Array, "k 4"], m2: Float[Array, "k 4"]) -> F
     Raises:
         ValueError: At trace time, if the shapes disagree.
 
-    Differentiation: exact; derivative 0 where the subspaces are equal to the last bit.
+    Differentiation: exact; derivative 0 if the subspaces are equal to the last bit.
 
     Complexity: O(k).
 
@@ -170,7 +150,7 @@ def ume_subspace_distance(m1: Float[Array, "k 4"], m2: Float[Array, "k 4"]) -> F
 def ume_contrastive_loss(
     m1: Float[Array, "b k 4"], m2: Float[Array, "b k 4"], *, temperature: float = 0.1
 ) -> Float[Array, ""]:
-    """Contrastive loss that calls pairs of moment matrices of one cloud near and others far.
+    """Contrastive loss that makes the moment matrices of one cloud near and those of different clouds far.
 
     mean_i -log( exp(-d_ii / T) / sum_j exp(-d_ij / T) ),  d_ij the `ume_subspace_distance` of m1_i and m2_j.
 
@@ -219,7 +199,7 @@ def sampling_equalizer(points: Float[Array, "n 3"], *, voxel: float) -> Float[Ar
         Weights [n], nonnegative, of sum 1.
 
     Raises:
-        ValueError: At trace time, if the shape is another.
+        ValueError: At trace time, if points is not [n, 3].
 
     Differentiation: none; the weights are piecewise constant.
 

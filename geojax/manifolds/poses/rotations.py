@@ -38,7 +38,7 @@ def so3_from_6d(a: Float[Array, "3 2"]) -> Float[Array, "3 3"]:
         a: Two linearly independent vectors as columns, [3, 2], any scale.
 
     Returns:
-        Rotation matrix, [3, 3]; NaN where the columns are parallel.
+        Rotation matrix, [3, 3]; NaN if the columns are parallel.
 
     Raises:
         ValueError: At trace time, if `a` is not [3, 2].
@@ -60,7 +60,7 @@ def so3_from_6d(a: Float[Array, "3 2"]) -> Float[Array, "3 3"]:
     first = a[:, 0] / safe.norm(a[:, 0])
     across = a[:, 1] / safe.norm(a[:, 1])
     across = across - jnp.vdot(first, across) * first
-    # Once more: what is left of near parallel vectors is mostly rounding along the first.
+    # Once more: for nearly parallel vectors the first projection leaves mostly rounding along the first vector.
     across = across - jnp.vdot(first, across) * first
     second = across / safe.norm(across)
     return jnp.stack([first, second, jnp.cross(first, second)], axis=1)
@@ -108,13 +108,13 @@ def procrustes_align(x: Float[Array, "n d"], y: Float[Array, "n d"]) -> Similari
         y: Where they should be, [n, d], in the same order.
 
     Returns:
-        Similarity (scale, rotation, shift), in units of y per unit of x, none, and units of y. NaN where the rotation
+        Similarity (scale, rotation, shift), in units of y per unit of x, none, and units of y. NaN if the rotation
         is not determined, as for points on a line.
 
     Raises:
         ValueError: At trace time, if the shapes disagree.
 
-    Differentiation: exact where the rotation is determined.
+    Differentiation: exact if the rotation is determined.
 
     Complexity: O(n d^2 + d^3).
 
@@ -122,8 +122,8 @@ def procrustes_align(x: Float[Array, "n d"], y: Float[Array, "n d"]) -> Similari
         >>> import jax.numpy as jnp
         >>> from geojax.manifolds.poses import procrustes_align
         >>> x = jnp.array([[0.0, 0.0], [1.0, 0.0], [0.0, 2.0]])
-        >>> found = procrustes_align(x, 3 * x + 1)
-        >>> round(float(found.scale), 4), [round(float(t), 4) for t in found.shift]
+        >>> similarity = procrustes_align(x, 3 * x + 1)
+        >>> round(float(similarity.scale), 4), [round(float(t), 4) for t in similarity.shift]
         (3.0, [1.0, 1.0])
 
     References: [Umeyama1991].

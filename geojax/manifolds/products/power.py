@@ -6,12 +6,15 @@ import jax
 import jax.numpy as jnp
 
 from geojax._core.struct import struct
-from geojax.manifolds.base.manifold import LogResult, Manifold
+from geojax.manifolds.base.composite import Composite
+from geojax.manifolds.base.doors import check_manifold
+from geojax.manifolds.base.geodesics import LogResult, plane_area
+from geojax.manifolds.base.manifold import Manifold
 from geojax.typing import PyTree
 
 
 @struct
-class Power(Manifold):
+class Power(Composite):
     """Rows of k points of one manifold, M^k, with the sum of the metrics.
 
     <u, v> = sum_i <u_i, v_i>, and squared_dist(x, y) = sum_i dist(x_i, y_i)^2; exp, log, projections and transports act
@@ -22,8 +25,8 @@ class Power(Manifold):
 
     Returns:
         A manifold whose points have a leading axis of any size k before the axes of a point of `manifold`, on every
-        leaf where that is a tree. `random_point` takes shapes with k in front. `log_with_info` is unique where every
-        row is, and takes the worst error, status and number of steps.
+        leaf if that is a tree. `random_point` takes shapes with k in front. `log_with_info` is unique if it is in every
+        row, with the largest error, status and number of steps. It has those operations that `manifold` has.
 
     Raises:
         TypeError if `manifold` is not one; ValueError if leaves have leading axes of different sizes.
@@ -46,11 +49,13 @@ class Power(Manifold):
     manifold: Manifold
 
     def __post_init__(self) -> None:
-        if not isinstance(self.manifold, Manifold):
-            raise TypeError(
-                f"{self._name}: manifold is a {type(self.manifold).__name__}; expected a manifold. "
-                "Pass an instance, Sphere() and not Sphere."
-            )
+        check_manifold(self._name, self.manifold)
+
+    def _components(self) -> list[Manifold]:
+        return [self.manifold]
+
+    def _point_structure(self) -> Any:
+        return self.manifold._point_structure()
 
     def _arrays(self, operation, **values):
         sizes = {}
@@ -68,7 +73,7 @@ class Power(Manifold):
                 f"{self._name}.{operation}: {other} has {second} rows where {one} has {first}; expected the same "
                 "number. Stack as many points on each side."
             )
-        # Position by position: as a dict the rows would come back in the order of their names.
+        # By position: as a dict the rows would come back sorted by name.
         return jax.vmap(lambda *rows: self.manifold._arrays(operation, **dict(zip(values, rows))))(
             *values.values()
         )
@@ -99,9 +104,10 @@ class Power(Manifold):
 
     def _sectional_curvature(self, x, u, v):
         uu, vv, uv = (self._rows("_inner", x, a, b) for a, b in ((u, u), (v, v), (u, v)))
-        shadows = uu * vv - uv * uv
-        bent = jnp.where(shadows == 0, 0, self._rows("_sectional_curvature", x, u, v) * shadows)
-        return jnp.sum(bent) / (jnp.sum(uu) * jnp.sum(vv) - jnp.sum(uv) ** 2)
+        # The Riemann tensor is a sum over the rows: each adds its curvature times the area of its part of the plane.
+        areas = plane_area(uu, vv, uv)
+        curved = jnp.where(areas == 0, 0, self._rows("_sectional_curvature", x, u, v) * areas)
+        return jnp.sum(curved) / plane_area(jnp.sum(uu), jnp.sum(vv), jnp.sum(uv))
 
     def _random_point(self, key, shape, dtype):
         rows = {one[0] for one in jax.tree.leaves(shape, is_leaf=_is_shape)}
@@ -135,17 +141,18 @@ class Power(Manifold):
         return jnp.all(self._rows("_unique", x, y))
 
     def _log_with_info(self, x, y):
-        found = self._rows("_log_with_info", x, y)
+        rows = self._rows("_log_with_info", x, y)
         return LogResult(
-            found.tangent,
-            jnp.all(found.unique),
-            jnp.max(found.error),
-            jnp.max(found.num_steps),
-            jnp.max(found.status),
+            rows.tangent,
+            jnp.all(rows.unique),
+            jnp.max(rows.error),
+            jnp.max(rows.num_steps),
+            jnp.max(rows.status),
         )
 
     def _geodesic(self, x, y, t):
-        return jax.vmap(lambda a, b: self.manifold._geodesic(a, b, t))(x, y)
+        row: Any = self.manifold
+        return jax.vmap(lambda a, b: row._geodesic(a, b, t))(x, y)
 
     def _constraint_error(self, x):
         return jnp.max(self._rows("_constraint_error", x))

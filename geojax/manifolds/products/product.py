@@ -1,4 +1,4 @@
-"""Products of manifolds: one point a tree of points, every operation part by part."""
+"""Products of manifolds: a point is a tree of points, and every operation acts part by part."""
 
 import functools
 from collections.abc import Callable
@@ -9,7 +9,10 @@ import jax.numpy as jnp
 
 from geojax._core.struct import struct
 from geojax._core.tree import path_name
-from geojax.manifolds.base.manifold import LogResult, Manifold
+from geojax.manifolds.base.composite import Composite
+from geojax.manifolds.base.doors import is_manifold_class, kind
+from geojax.manifolds.base.geodesics import LogResult, plane_area
+from geojax.manifolds.base.manifold import Manifold
 from geojax.typing import PyTree
 
 
@@ -18,20 +21,21 @@ def _is_manifold(value: Any) -> bool:
 
 
 @struct
-class Product(Manifold):
+class Product(Composite):
     """Tuples, dicts or other trees of points, one of each manifold, with the sum of the metrics.
 
     <u, v> = sum_i <u_i, v_i>_i, and squared_dist(x, y) = sum_i dist_i(x_i, y_i)^2; exp, log, projections and transports
     act on each part by itself.
 
     Args:
-        tree: A tree with manifolds in place of leaves. Points and tangents are trees of the same containers; where the
-            tree has a manifold they have one of its points, be that an array or a tree. The containers are static, the
-            parameters of the manifolds are leaves.
+        tree: A tree with manifolds in place of leaves. Points and tangents are trees of the same containers, with a
+            point of each manifold in its place, be that an array or a tree. The containers are static, the parameters
+            of the manifolds are leaves.
 
     Returns:
-        A manifold whose points are trees. `random_point` takes a tree of shapes. `log_with_info` is unique where every
-        part is, and takes the worst error, status and number of steps of the parts.
+        A manifold whose points are trees. `random_point` takes a tree of shapes. `log_with_info` is unique if it is in
+        every part, with the largest error, status and number of steps of the parts. It has those operations that
+        all its parts have.
 
     Raises:
         TypeError if something in the tree is not a manifold; ValueError if a point's containers are not those of the
@@ -58,10 +62,23 @@ class Product(Manifold):
     def __post_init__(self) -> None:
         for path, part in jax.tree_util.tree_flatten_with_path(self.tree, is_leaf=_is_manifold)[0]:
             if not _is_manifold(part):
-                raise TypeError(
-                    f"Product: tree has a {type(part).__name__} at {path_name(path) or 'the root'!r}; expected a "
-                    "manifold. Wrap flat coordinates in Euclidean()."
+                mend = (
+                    f"Write {part.__name__}()"
+                    if is_manifold_class(part)
+                    else "Use Euclidean() for flat coordinates"
                 )
+                raise TypeError(
+                    f"Product: tree has {kind(part)} at {path_name(path) or 'the root'!r}; expected a manifold. {mend}."
+                )
+
+    def _components(self) -> list[Manifold]:
+        return jax.tree.leaves(self.tree, is_leaf=_is_manifold)
+
+    def _point_structure(self) -> Any:
+        parts = jax.tree.map(
+            lambda part: jax.tree.unflatten(*_with_zeros(part)), self.tree, is_leaf=_is_manifold
+        )
+        return jax.tree.structure(parts)
 
     def _arrays(self, operation, **values):
         named, structure = jax.tree_util.tree_flatten_with_path(self.tree, is_leaf=_is_manifold)
@@ -86,7 +103,7 @@ class Product(Manifold):
             ) from None
 
     def _parts(self, method: str, *values: PyTree) -> list[Any]:
-        """What each manifold's own method makes of its parts of the values."""
+        """The results of each manifold's own method for its parts of the values."""
         manifolds, structure = jax.tree.flatten(self.tree, is_leaf=_is_manifold)
         columns = [structure.flatten_up_to(value) for value in values]
         return [getattr(m, method)(*parts) for m, *parts in zip(manifolds, *columns, strict=True)]
@@ -120,9 +137,9 @@ class Product(Manifold):
         return self._each("_parallel_transport", x, y, u)
 
     def _sectional_curvature(self, x, u, v):
-        # The Riemann tensor is a sum over the parts; each contributes its curvature times the area of its shadow.
-        shadows = [
-            _area(*terms)
+        # The Riemann tensor is a sum over the parts: each adds its curvature times the area of its part of the plane.
+        areas = [
+            plane_area(*terms)
             for terms in zip(
                 self._parts("_inner", x, u, u),
                 self._parts("_inner", x, v, v),
@@ -131,8 +148,8 @@ class Product(Manifold):
             )
         ]
         curvatures = self._parts("_sectional_curvature", x, u, v)
-        bent = [jnp.where(area == 0, 0, k * area) for k, area in zip(curvatures, shadows, strict=True)]
-        return functools.reduce(jnp.add, bent) / _area(
+        curved = [jnp.where(area == 0, 0, k * area) for k, area in zip(curvatures, areas, strict=True)]
+        return functools.reduce(jnp.add, curved) / plane_area(
             self._inner(x, u, u), self._inner(x, v, v), self._inner(x, u, v)
         )
 
@@ -166,13 +183,13 @@ class Product(Manifold):
 
     def _log_with_info(self, x, y):
         structure = jax.tree.structure(self.tree, is_leaf=_is_manifold)
-        found = self._parts("_log_with_info", x, y)
+        parts = self._parts("_log_with_info", x, y)
         return LogResult(
-            structure.unflatten([part.tangent for part in found]),
-            functools.reduce(jnp.logical_and, [part.unique for part in found]),
-            functools.reduce(jnp.maximum, [part.error for part in found]),
-            functools.reduce(jnp.maximum, [part.num_steps for part in found]),
-            functools.reduce(jnp.maximum, [part.status for part in found]),
+            structure.unflatten([part.tangent for part in parts]),
+            functools.reduce(jnp.logical_and, [part.unique for part in parts]),
+            functools.reduce(jnp.maximum, [part.error for part in parts]),
+            functools.reduce(jnp.maximum, [part.num_steps for part in parts]),
+            functools.reduce(jnp.maximum, [part.status for part in parts]),
         )
 
     def _geodesic(self, x, y, t):
@@ -186,6 +203,7 @@ class Product(Manifold):
         return self._joined(jnp.maximum, "_tangent_error", x, u)
 
 
-def _area(uu: Any, vv: Any, uv: Any) -> Any:
-    """Squared area of the parallelogram of two vectors, from their inner products."""
-    return uu * vv - uv * uv
+def _with_zeros(part: Manifold) -> tuple[Any, list[int]]:
+    """The containers of a point of one part, and a leaf for each place in them."""
+    structure = part._point_structure()
+    return structure, [0] * structure.num_leaves

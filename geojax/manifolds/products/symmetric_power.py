@@ -9,16 +9,17 @@ from jax import lax
 from jaxtyping import Array
 
 from geojax._core.struct import static, struct
-from geojax.manifolds.base.manifold import LogResult
+from geojax.manifolds.base.geodesics import LogResult
 from geojax.manifolds.products.power import Power
 
 
 @struct
 class SymmetricPower(Power):
-    """Sets of n points of one manifold, M^n / S_n: as `Power`, for rows whose order means nothing.
+    """Sets of n points of one manifold, M^n / S_n: as `Power`, but without an order of the rows.
 
     dist(x, y)^2 = min over permutations p of sum_i dist(x_i, y_p(i))^2: n times the squared 2-Wasserstein distance
-    between n points of equal weight. log, transport and geodesics go to the rows of y in the order that attains it.
+    between n points of equal weight. log, transport and geodesics take the rows of y in the order that attains the
+    minimum.
 
     Args:
         manifold: The manifold of each row.
@@ -27,13 +28,13 @@ class SymmetricPower(Power):
 
     Returns:
         A manifold whose points have a leading axis of n rows. The logarithm at x is in the order of x's rows, a tangent
-        vector carried to y in the order of y's. `log_with_info` is unique where no other assignment costs the same and
-        the rows' logarithms are unique; that takes n assignments more.
+        vector carried to y in the order of y's. `log_with_info` is unique if no other assignment costs the same and
+        the rows' logarithms are unique; to find out takes n more assignments.
 
     Raises:
         TypeError if `manifold` is not one or `assign` cannot be called.
 
-    Differentiation: exact with the assignment held, which is right wherever it is unique.
+    Differentiation: exact with the assignment held fixed, which is right if it is unique.
 
     Complexity: n^2 distances and one assignment.
 
@@ -59,8 +60,8 @@ class SymmetricPower(Power):
             )
 
     def _costs(self, x, y) -> Array:
-        squared_dist = self.manifold._squared_dist
-        return jax.vmap(lambda a: jax.vmap(lambda b: squared_dist(a, b))(y))(x)
+        row: Any = self.manifold
+        return jax.vmap(lambda a: jax.vmap(lambda b: row._squared_dist(a, b))(y))(x)
 
     def _order(self, x, y) -> Array:
         return self.assign(lax.stop_gradient(self._costs(x, y)))
@@ -85,15 +86,15 @@ class SymmetricPower(Power):
         return super()._geodesic(x, self._matched(x, y), t)
 
     def _log_with_info(self, x, y):
-        found = super()._log_with_info(x, self._matched(x, y))
-        unique = found.unique & self._unique_order(self._costs(x, y))
-        return LogResult(found.tangent, unique, found.error, found.num_steps, found.status)
+        rows = super()._log_with_info(x, self._matched(x, y))
+        unique = rows.unique & self._unique_order(self._costs(x, y))
+        return LogResult(rows.tangent, unique, rows.error, rows.num_steps, rows.status)
 
     def _unique(self, x, y):
         return super()._unique(x, self._matched(x, y)) & self._unique_order(self._costs(x, y))
 
     def _unique_order(self, costs: Array) -> Array:
-        """Whether every other assignment costs more: each leaves out at least one pair of the best."""
+        """Whether every other assignment costs more: the cheapest one without each pair of the best, in turn."""
         order, rows = self.assign(costs), jnp.arange(len(costs))
         best = jnp.sum(costs[rows, order])
         forbidding = 1 + 2 * jnp.sum(jnp.abs(costs))

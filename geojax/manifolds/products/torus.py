@@ -9,17 +9,17 @@ from jax import lax
 
 from geojax._core import compensated
 from geojax._core.struct import struct
-from geojax.manifolds.base.manifold import Manifold
+from geojax.manifolds.base.geodesics import WithTransport, constant_curvature
 
 # 2 pi to 50 digits, split for each dtype into the nearest number and the rest.
 _TURN = Fraction(62831853071795864769252867665590057683943387987502, 10**49)
 
 
 @struct
-class Torus(Manifold):
+class Torus(WithTransport):
     """Angles in radians, each modulo 2 pi, with <u, v> = sum u_i v_i.
 
-    log(x, y)_i is y_i - x_i less the nearest multiple of 2 pi, and dist(x, y) its norm.
+    log(x, y)_i is y_i - x_i minus the nearest multiple of 2 pi, and dist(x, y) the norm of the logarithm.
 
     Args:
         (none): It has no parameters.
@@ -70,8 +70,7 @@ class Torus(Manifold):
         return jnp.all(half_turns > 4 * math.pi * jnp.finfo(x.dtype).eps)
 
     def _sectional_curvature(self, x, u, v):
-        area = jnp.vdot(u, u) * jnp.vdot(v, v) - jnp.vdot(u, v) ** 2
-        return 0 * (area / area)
+        return constant_curvature(0, jnp.vdot(u, u), jnp.vdot(v, v), jnp.vdot(u, v))
 
     def _random_point(self, key, shape, dtype):
         return jax.random.uniform(key, shape, dtype, minval=-math.pi, maxval=math.pi)
@@ -81,7 +80,7 @@ class Torus(Manifold):
 
 
 def _reduced(angle, rest):
-    """The sum of two parts of an angle, less its nearest multiple of a full turn."""
+    """The sum of two parts of an angle, minus the nearest multiple of a full turn."""
     high = jnp.asarray(float(_TURN), angle.dtype)
     low = jnp.asarray(
         float(_TURN - Fraction(float(jnp.finfo(angle.dtype).dtype.type(float(_TURN))))), angle.dtype

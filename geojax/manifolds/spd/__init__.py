@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 from geojax._core.halls import hall
 
 if TYPE_CHECKING:
-    from geojax.manifolds.groups.polar_coordinates import affine_kernel_coords
     from geojax.manifolds.spd.kernel_metrics import (
         HamiltonianResult,
         KernelMetric,
@@ -23,7 +22,6 @@ __all__ = [
     "HamiltonianResult",
     "KernelMetric",
     "affine_invariant_kernel",
-    "affine_kernel_coords",
     "bogoliubov_kubo_mori_kernel",
     "bures_wasserstein_kernel",
     "euclidean_kernel",
@@ -37,7 +35,6 @@ _DEFINED_IN = {
     "HamiltonianResult": "geojax.manifolds.spd.kernel_metrics",
     "KernelMetric": "geojax.manifolds.spd.kernel_metrics",
     "affine_invariant_kernel": "geojax.manifolds.spd.kernel_metrics",
-    "affine_kernel_coords": "geojax.manifolds.groups.polar_coordinates",
     "bogoliubov_kubo_mori_kernel": "geojax.manifolds.spd.kernel_metrics",
     "bures_wasserstein_kernel": "geojax.manifolds.spd.kernel_metrics",
     "euclidean_kernel": "geojax.manifolds.spd.kernel_metrics",

@@ -1,19 +1,20 @@
-"""Symmetric positive definite matrices with the metric that no change of basis alters."""
+"""Symmetric positive definite matrices with the metric that no change of basis changes."""
 
 import jax
 import jax.numpy as jnp
 
 from geojax._core.matrices import linalg
 from geojax._core.struct import struct
-from geojax.manifolds.spd.cone import SPDCone
+from geojax.manifolds.base.geodesics import InvariantGroup, plane_area
+from geojax.manifolds.spd.cone import SPDMetric
 
 
 @struct
-class SPDAffineInvariant(SPDCone):
+class SPDAffineInvariant(SPDMetric, InvariantGroup):
     """Symmetric positive definite matrices with the affine-invariant metric <u, v> = tr(x^-1 u x^-1 v).
 
     With x = L L^T:  exp(x, u) = L expm(L^-1 u L^-T) L^T,  and dist(x, y)^2 = sum log^2 of the eigenvalues of
-    L^-1 y L^-T. For every invertible A, dist(A x A^T, A y A^T) = dist(x, y); so it is with inverses.
+    L^-1 y L^-T. For every invertible A, dist(A x A^T, A y A^T) = dist(x, y), and dist(x^-1, y^-1) = dist(x, y).
 
     Args:
         (none): It has no parameters.
@@ -21,7 +22,7 @@ class SPDAffineInvariant(SPDCone):
     Returns:
         A manifold whose points are matrices [n, n], symmetric and positive definite, of nonpositive curvature and
         without cut locus. Distances have no unit: scaling both points changes nothing. `retract` is the second-order
-        x + u + u x^-1 u / 2, always positive definite. Of x and y only the symmetric parts are read; where they are
+        x + u + u x^-1 u / 2, always positive definite. Of x and y only the symmetric parts are read; if they are
         not positive definite results are NaN.
 
     Differentiation: exact, twice, at equal points and at repeated eigenvalues; `dist` has derivative 0 at x = y.
@@ -91,7 +92,7 @@ class SPDAffineInvariant(SPDCone):
         _, inverse = _factor(x)
         u, v = _congruence(inverse, u), _congruence(inverse, v)
         bracket = u @ v - v @ u
-        area = jnp.vdot(u, u) * jnp.vdot(v, v) - jnp.vdot(u, v) ** 2
+        area = plane_area(jnp.vdot(u, u), jnp.vdot(v, v), jnp.vdot(u, v))
         return -jnp.vdot(bracket, bracket) / (4 * area)
 
 
@@ -102,7 +103,7 @@ def _factor(x):
 
 
 def _congruence(a, x):
-    """A sym(x) A^T, symmetric to the last bit."""
+    """A sym(x) A^T, exactly symmetric."""
     return linalg.symmetric(a @ linalg.symmetric(x) @ a.T)
 
 

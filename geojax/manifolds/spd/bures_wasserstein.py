@@ -7,11 +7,12 @@ from jaxtyping import Array, Float
 from geojax._core import checks, safe
 from geojax._core.matrices import bures, linalg, multipliers
 from geojax._core.struct import struct
-from geojax.manifolds.spd.cone import SPDCone
+from geojax.manifolds.base.geodesics import plane_area
+from geojax.manifolds.spd.cone import SPDMetric
 
 
 @struct
-class SPDBuresWasserstein(SPDCone):
+class SPDBuresWasserstein(SPDMetric):
     """Symmetric positive definite matrices with the (generalised) Bures-Wasserstein metric.
 
     dist(x, y)^2 = tr(M^-1 x) + tr(M^-1 y) - 2 tr (M^-1 x M^-1 y)^(1/2).  With M = C C^T it is that of C^-1 x C^-T and
@@ -22,13 +23,13 @@ class SPDBuresWasserstein(SPDCone):
 
     Returns:
         A manifold whose points are matrices [n, n], symmetric and positive definite, of nonnegative curvature.
-        Distances have the unit of the square root of x / M. Geodesics end at singular matrices: `exp` is NaN where
-        I + s is not positive definite, while `retract`, the same formula, goes on beyond. `parallel_transport` has a
-        closed form, and is not NaN, where M^-1 x and M^-1 y commute. Only symmetric parts are read; results are NaN
-        where a matrix is not positive definite.
+        Distances have the unit of the square root of x / M. Geodesics end at singular matrices: `exp` is NaN if
+        I + s is not positive definite; `retract` is the same formula without that limit. `parallel_transport` has a
+        closed form if M^-1 x and M^-1 y commute, and is NaN if they do not. Only symmetric parts are read; results are
+        NaN if a matrix is not positive definite.
 
-    Differentiation: exact, twice, at equal points and at repeated eigenvalues, also by `metric`; `dist` has derivative
-        0 at x = y. Second derivatives of `parallel_transport` want distinct eigenvalues.
+    Differentiation: exact, twice, at equal points and at repeated eigenvalues, in `metric` too; `dist` has derivative
+        0 at x = y. Second derivatives of `parallel_transport` need distinct eigenvalues.
 
     Complexity: O(n^3): one symmetric eigenvalue problem for exp and inner; two Cholesky factors and O(log of the
         condition number) matrix products for log and dist.
@@ -101,10 +102,14 @@ class SPDBuresWasserstein(SPDCone):
         return jnp.where(safe.norm(bracket) <= slack, self._transport_through_metric(x, y, u), jnp.nan)
 
     def _transport_through_metric(self, x, y, u):
-        """Parallel transport from x to M and on to y: with M all points commute, and where x and y do it is direct."""
+        """Parallel transport from x to M, which commutes with all points, and on to y; direct if x and y commute."""
         factor, x, y, u = self._whitened(x, y, u)
         at_identity = multipliers.multiply(x, u, lambda a, b: jnp.sqrt(2 / (a + b)))
         return _congruence(factor, multipliers.multiply(y, at_identity, lambda a, b: jnp.sqrt((a + b) / 2)))
+
+    def _recentred(self, mean, center, factor, x):
+        carried = self._transport_through_metric(mean, center, self._log(mean, x))
+        return self._retract(center, factor * carried)
 
     def _riemannian_gradient(self, x, gradient):
         metric = self.metric
@@ -119,7 +124,7 @@ class SPDBuresWasserstein(SPDCone):
         s, t = linalg.lyapunov(x, u), linalg.lyapunov(x, v)
         bracket = s @ t - t @ s
         vertical = bracket - linalg.lyapunov(x, bracket @ x - x @ bracket)
-        area = jnp.vdot(s @ x, s) * jnp.vdot(t @ x, t) - jnp.vdot(s @ x, t) ** 2
+        area = plane_area(jnp.vdot(s @ x, s), jnp.vdot(t @ x, t), jnp.vdot(s @ x, t))
         return 3 * jnp.vdot(vertical @ x, vertical) / (4 * area)
 
 

@@ -1,10 +1,11 @@
-"""What all metrics on symmetric positive definite matrices share: the cone itself and its tangent spaces."""
+"""The base of all metrics on symmetric positive definite matrices: the cone and its tangent spaces."""
 
 import jax
 import jax.numpy as jnp
 
 from geojax._core import safe
 from geojax._core.matrices import linalg
+from geojax.manifolds.base.geodesics import WithTransport
 from geojax.manifolds.base.manifold import Manifold
 
 
@@ -22,11 +23,6 @@ class SPDCone(Manifold):
     def _to_tangent(self, x, u):
         return linalg.symmetric(u)
 
-    def _dist(self, x, y):
-        # Rounding leaves a distance between equal points, whose derivative has a direction; 0 has none.
-        squared = self._squared_dist(x, y)
-        return safe.sqrt(jnp.where(jnp.all(x == y), 0 * squared, squared))
-
     def _vector_transport(self, x, u, v):
         return linalg.symmetric(v)
 
@@ -40,8 +36,17 @@ class SPDCone(Manifold):
         return n * (n + 1) // 2
 
 
+class SPDMetric(SPDCone, WithTransport):
+    """A metric on positive definite matrices whose distance, from eigenvalues or factors, is not quite 0 at x = y."""
+
+    def _dist(self, x, y):
+        # A tiny distance between equal points would have a derivative of size 1; that of 0 is 0.
+        squared = self._squared_dist(x, y)
+        return safe.sqrt(jnp.where(jnp.all(x == y), 0 * squared, squared))
+
+
 def _floor(*values):
-    """The least eigenvalue that a positive definite matrix with these eigenvalues could be told from singular by."""
+    """The least eigenvalue by which a matrix with these eigenvalues can be told from a singular one."""
     largest = jnp.max(jnp.stack([jnp.max(jnp.abs(v), initial=0) for v in values]))
     return max(max(v.shape) for v in values) * jnp.finfo(values[0].dtype).eps * largest
 

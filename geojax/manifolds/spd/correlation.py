@@ -24,7 +24,7 @@ class Correlation(Pullback, SPDCone):
         A manifold whose points are matrices [n, n], symmetric and positive definite with unit diagonal, and whose
         tangents are symmetric with zero diagonal; distances have no unit. The metric depends on the order of the
         coordinates, as Cholesky factors do. `project` raises eigenvalues to n ulp of the largest and then scales
-        the diagonal to one. Results are NaN where a point is not positive definite.
+        the diagonal to one. Results are NaN if a point is not positive definite.
 
     Differentiation: exact, to any order; `dist` has derivative 0 at x = y.
 
@@ -80,11 +80,11 @@ class Correlation(Pullback, SPDCone):
 
 def _inverse_factorials(n):
     """1 / k! for k = 1 ... n - 1."""
-    found, current = [], 1.0
+    factors, current = [], 1.0
     for k in range(1, n):
         current /= k
-        found.append(current)
-    return found
+        factors.append(current)
+    return factors
 
 
 def _horner(nilpotent, coefficients):

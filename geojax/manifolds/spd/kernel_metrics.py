@@ -8,6 +8,7 @@ from jaxtyping import Array, Float, Int
 from geojax._core import checks
 from geojax._core.matrices import divided, linalg, multipliers
 from geojax._core.struct import struct
+from geojax.manifolds.base.doors import check_function, kind
 from geojax.manifolds.spd.cone import SPDCone
 from geojax.results import Status
 from geojax.typing import Scalar
@@ -33,8 +34,8 @@ class KernelMetric(SPDCone):
         `riemannian_gradient`; `retract` is x + u, which may leave the cone. A kernel alone gives no closed form of exp,
         log and dist: for geodesics see `hamiltonian_geodesic`, for the spaces that have closed forms their own classes.
 
-    Differentiation: exact, also by what the kernel carries, at repeated eigenvalues too; second derivatives by x want
-        distinct eigenvalues.
+    Differentiation: exact, in the kernel's parameters too, at repeated eigenvalues too; second derivatives with respect
+        to x need distinct eigenvalues.
 
     Complexity: O(n^3), one symmetric eigenvalue problem an operation.
 
@@ -51,11 +52,12 @@ class KernelMetric(SPDCone):
     kernel: multipliers.Kernel
 
     def __post_init__(self):
+        check_function("KernelMetric", "kernel", self.kernel, "KernelMetric(affine_invariant_kernel)")
         object.__setattr__(self, "kernel", multipliers.as_tree(self.kernel))
 
     @property
     def cometric(self) -> "KernelMetric":
-        """The metric of the kernel 1 / kernel, which is the inverse metric, on covectors."""
+        """The inverse metric, on covectors: that of the kernel 1 / kernel."""
         return KernelMetric(Partial(_reciprocal, self.kernel))
 
     def _inner(self, x, u, v):
@@ -69,7 +71,7 @@ class KernelMetric(SPDCone):
 
 
 _STAGES = ((0, 1 / 6), (1 / 2, 1 / 3), (1 / 2, 1 / 3), (1, 1 / 6))
-"""Of the Runge-Kutta method of order four: where each stage looks along the last one's slope, and its weight."""
+"""The Runge-Kutta method of order four: how far each stage goes along the last stage's slope, and its weight."""
 
 
 def _reciprocal(kernel, a, b):
@@ -77,22 +79,22 @@ def _reciprocal(kernel, a, b):
 
 
 def euclidean_kernel(a: Array, b: Array) -> Array:
-    """1: the metric of the space around."""
+    """1: the metric of the space of matrices."""
     return jnp.ones_like(a * b)
 
 
 def affine_invariant_kernel(a: Array, b: Array) -> Array:
-    """A b: that of `SPDAffineInvariant`."""
+    """The product a b: the metric of `SPDAffineInvariant`."""
     return a * b
 
 
 def log_euclidean_kernel(a: Array, b: Array) -> Array:
-    """Square of the logarithmic mean (a - b) / (log a - log b): that of `SPDLogEuclidean`."""
+    """Square of the logarithmic mean (a - b) / (log a - log b): the metric of `SPDLogEuclidean`."""
     return 1 / jnp.square(divided.log(a, b))
 
 
 def bures_wasserstein_kernel(a: Array, b: Array) -> Array:
-    """2 (a + b): that of `SPDBuresWasserstein`."""
+    """2 (a + b): the metric of `SPDBuresWasserstein`."""
     return 2 * (a + b)
 
 
@@ -122,14 +124,14 @@ def _power_affine(theta, a, b):
 
 @struct
 class HamiltonianResult:
-    """A point of a geodesic, as an integration found it.
+    """A point of a geodesic, by numerical integration.
 
     Attributes:
         point: The matrix, [n, n].
-        momentum: The covector there, [n, n]; the velocity is the multiplier by the kernel of it.
+        momentum: The covector there, [n, n]; the kernel's multiplier takes it to the velocity.
         error: Relative change of the Hamiltonian, which a geodesic keeps.
         num_steps: Steps taken.
-        status: CONVERGED where `error` is within `tol`, else MAX_STEPS; NONFINITE where the geodesic left the cone.
+        status: CONVERGED if `error` is within `tol`, else MAX_STEPS; NONFINITE if the geodesic left the cone.
     """
 
     point: Matrix
@@ -148,7 +150,7 @@ def hamiltonian_geodesic(
     the error is O((t / num_steps)^4), and shows in H.
 
     Args:
-        manifold: The metric; what its kernel carries is traced.
+        manifold: The metric; the parameters of its kernel are traced.
         x: Start, [n, n], symmetric positive definite.
         momentum: Covector at the start, [n, n], symmetric: kernel^-1 applied to the velocity u, that is
             `manifold.cometric.riemannian_gradient(x, u)`.
@@ -164,7 +166,7 @@ def hamiltonian_geodesic(
 
     Status: CONVERGED, MAX_STEPS, NONFINITE.
 
-    Differentiation: unrolled in x, momentum, t and the kernel's parameters; exact for the integrator, where the
+    Differentiation: unrolled in x, momentum, t and the kernel's parameters; exact for the integrator, if the
         eigenvalues along the way are distinct.
 
     Complexity: O(num_steps n^3): four symmetric eigenvalue problems a step.
@@ -179,6 +181,11 @@ def hamiltonian_geodesic(
     References: [Thanwerdas2023].
     """
     where = "hamiltonian_geodesic"
+    if not isinstance(manifold, KernelMetric):
+        raise TypeError(
+            f"{where}: manifold is {kind(manifold)}; expected a KernelMetric. Wrap the metric's kernel in "
+            "one, such as KernelMetric(affine_invariant_kernel)."
+        )
     num_steps = checks.count(where, "num_steps", num_steps, minimum=1)
     x, momentum, t = checks.floats(where, x=x, momentum=momentum, t=t)
     checks.shapes(where, x=(x, "n n"), momentum=(momentum, "n n"), t=(t, ""))
@@ -188,7 +195,7 @@ def hamiltonian_geodesic(
     def slope(state):
         x, p = state
         velocity, pull = jax.vjp(lambda x: multipliers.multiply(x, p, kernel), x)
-        # H = <p, T(x) p> / 2, so its slope by x is half that of <q, T(x) p> at q = p.
+        # H = <p, T(x) p> / 2, so its derivative with respect to x is half that of <q, T(x) p> at q = p.
         return velocity, -pull(p)[0] / 2
 
     def ahead(state, slopes, share):

@@ -22,7 +22,7 @@ class SPDLogCholesky(Pullback, SPDCone):
     Returns:
         A manifold whose points are matrices [n, n], symmetric and positive definite. The metric depends on the order
         of the coordinates and on their unit, as Cholesky factors do. Only symmetric parts are read; results are NaN
-        where a point is not positive definite.
+        if a point is not positive definite.
 
     Differentiation: exact, to any order; `dist` has derivative 0 at x = y.
 

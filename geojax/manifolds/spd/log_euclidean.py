@@ -18,7 +18,7 @@ class SPDLogEuclidean(Pullback, SPDCone):
 
     Returns:
         A manifold whose points are matrices [n, n], symmetric and positive definite; distances have no unit, and are
-        kept by rotations, scalings and inverses. Only symmetric parts are read; results are NaN or infinite where a
+        kept by rotations, scalings and inverses. Only symmetric parts are read; results are NaN or infinite if a
         point is not positive definite.
 
     Differentiation: exact, twice, at equal points and at repeated eigenvalues; `dist` has derivative 0 at x = y.

@@ -5,6 +5,9 @@ from jax.tree_util import Partial
 
 from geojax._core.matrices import divided, linalg, multipliers
 from geojax._core.struct import struct
+from geojax.manifolds.base.composite import Composite
+from geojax.manifolds.base.doors import check_manifold
+from geojax.manifolds.base.geodesics import WithTransport
 from geojax.manifolds.base.manifold import Manifold
 from geojax.manifolds.base.pullback import Pullback
 from geojax.manifolds.spd.cone import SPDCone
@@ -12,7 +15,7 @@ from geojax.typing import Scalar
 
 
 @struct
-class SPDPower(Pullback, SPDCone):
+class SPDPower(Composite, Pullback, SPDCone):
     """Symmetric positive definite matrices x with a metric taken at their powers, dist(x^theta, y^theta) / |theta|.
 
     The metric at x is theta^-2 times that of `manifold` at x^theta, so that theta = 1 gives `manifold` back and, as
@@ -24,10 +27,11 @@ class SPDPower(Pullback, SPDCone):
         theta: The power, not 0. Traced.
 
     Returns:
-        A manifold whose points are matrices [n, n], symmetric and positive definite. At theta = 0 results are NaN; use
-        `SPDLogEuclidean`, its limit. Distances lose digits in proportion to 1 / theta.
+        A manifold whose points are matrices [n, n], symmetric and positive definite, with those operations that
+        `manifold` has. At theta = 0 results are NaN; use its limit, `SPDLogEuclidean`. Distances lose digits in
+        proportion to 1 / theta.
 
-    Differentiation: exact, once, also by theta, at equal points and at repeated eigenvalues, and twice with the
+    Differentiation: exact, once, in theta too, at equal points and at repeated eigenvalues, and twice with the
         conventions of `manifold`.
 
     Complexity: O(n^3): two more symmetric eigenvalue problems a point than `manifold`.
@@ -42,8 +46,14 @@ class SPDPower(Pullback, SPDCone):
     References: [Thanwerdas2022]; [WangRui2025].
     """
 
-    manifold: Manifold
+    manifold: WithTransport
     theta: Scalar
+
+    def __post_init__(self) -> None:
+        check_manifold("SPDPower", self.manifold)
+
+    def _components(self) -> list[Manifold]:
+        return [self.manifold]
 
     def _base(self):
         return self.manifold

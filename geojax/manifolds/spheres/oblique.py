@@ -1,7 +1,7 @@
 """Matrices with unit columns: a sphere for each column."""
 
 from geojax._core.struct import struct
-from geojax.manifolds.base.manifold import Manifold
+from geojax.manifolds.base.geodesics import WithTransport
 from geojax.manifolds.products.power import Power
 from geojax.manifolds.spheres.sphere import Sphere
 
@@ -9,7 +9,7 @@ _ROWS = Power(Sphere())
 
 
 @struct
-class Oblique(Manifold):
+class Oblique(WithTransport):
     """Matrices whose columns have norm 1, with <u, v> = sum_ij u_ij v_ij: the product of the columns' spheres.
 
     dist(x, y)^2 is the sum of the squared angles between columns.
@@ -19,7 +19,7 @@ class Oblique(Manifold):
 
     Returns:
         A manifold whose points are matrices [n, k] with columns of norm 1. `retract` divides columns by their norms. A
-        logarithm is unique unless a column has turned into its negative.
+        logarithm is unique unless a column of y is the negative of that of x.
 
     Differentiation: exact, as for `Sphere`.
 

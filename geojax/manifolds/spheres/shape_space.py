@@ -7,15 +7,15 @@ from jaxtyping import Array
 from geojax._core import safe
 from geojax._core.matrices import linalg
 from geojax._core.struct import struct
-from geojax.manifolds.base.manifold import Manifold
+from geojax.manifolds.base.geodesics import WithLog, plane_area
 from geojax.manifolds.spheres.sphere import Sphere
 
 _SPHERE = Sphere()
 
 
 @struct
-class ShapeSpace(Manifold):
-    """Shapes of k landmarks in R^m: centred matrices of norm 1, modulo rotations of the space around them.
+class ShapeSpace(WithLog):
+    """Shapes of k landmarks in R^m: centred matrices of norm 1, modulo rotations of R^m.
 
     dist(x, y) = min over rotations R of the angle between x and y R, which is arccos(s_1 + ... + s_(m-1) + sign s_m)
     with the singular values s and the sign of the determinant of y^T x. Reflections are other shapes.
@@ -24,13 +24,14 @@ class ShapeSpace(Manifold):
         (none): It has no parameters.
 
     Returns:
-        A manifold whose points are matrices [k, m], k landmarks by rows, with mean 0 and Frobenius norm 1, any rotation
-        of which is the same shape. Tangents are horizontal: x^T u is symmetric, besides <x, u> = 0 and mean 0. `log`
-        is horizontal, and exp(x, log(x, y)) is y rotated onto x. A logarithm is unique where the best rotation is:
-        s_(m-1) + sign s_m > 0. There is no parallel transport in closed form.
+        A manifold whose points are matrices [k, m], k landmarks by rows, with mean 0 and Frobenius norm 1; a rotated
+        matrix is the same shape. Tangents are horizontal: x^T u is symmetric, <x, u> = 0, and the mean is 0. `log`
+        is horizontal, and exp(x, log(x, y)) is y rotated onto x. A logarithm is unique if the best rotation is:
+        s_(m-1) + sign s_m > 0. It has no `parallel_transport`, as there is no closed form; `pole_ladder` approximates
+        it.
 
-    Differentiation: exact, through the best rotation too; distances do not see rotations of either argument. Where the
-    best rotation is not unique derivatives are finite, and those of no particular one.
+    Differentiation: exact, through the best rotation too; rotations of either argument do not change distances. If
+    the best rotation is not unique there is no derivative, and the result is finite.
 
     Complexity: O(k m^2 + m^3) an operation.
 
@@ -64,13 +65,13 @@ class ShapeSpace(Manifold):
         return safe.norm(u)
 
     def _exp(self, x, u):
-        return _whole(_SPHERE._exp, x, u)
+        return _as_vectors(_SPHERE._exp, x, u)
 
     def _retract(self, x, u):
-        return _whole(_SPHERE._retract, x, u)
+        return _as_vectors(_SPHERE._retract, x, u)
 
     def _log(self, x, y):
-        return _whole(_SPHERE._log, x, y @ _best_rotation(y.T @ x))
+        return _as_vectors(_SPHERE._log, x, y @ _best_rotation(y.T @ x))
 
     def _squared_dist(self, x, y):
         return _SPHERE._squared_dist(x.ravel(), (y @ _best_rotation(y.T @ x)).ravel())
@@ -84,6 +85,13 @@ class ShapeSpace(Manifold):
         sign = jnp.sign(jnp.linalg.det(product))
         return values[-2] + sign * values[-1] > slack * values[0]
 
+    def _sectional_curvature(self, x, u, v):
+        # O'Neill's formula for the quotient of the sphere: 1 + 3/4 of the squared vertical part of the bracket, x a.
+        area = plane_area(jnp.vdot(u, u), jnp.vdot(v, v), jnp.vdot(u, v))
+        turning = u.T @ v
+        bracket = x @ linalg.lyapunov_least(x.T @ x, 2 * (turning - turning.T))
+        return (area + 0.75 * jnp.sum(jnp.square(bracket))) / area
+
     def _random_point(self, key, shape, dtype):
         return self._project(jax.random.normal(key, shape, dtype))
 
@@ -92,8 +100,8 @@ class ShapeSpace(Manifold):
         return (landmarks - 1) * m - 1 - m * (m - 1) // 2
 
 
-def _whole(operation, *matrices):
-    """An operation on vectors, of matrices read as one vector each."""
+def _as_vectors(operation, *matrices):
+    """An operation on vectors, applied to matrices whose entries are read as one vector each."""
     return operation(*(matrix.ravel() for matrix in matrices)).reshape(matrices[0].shape)
 
 

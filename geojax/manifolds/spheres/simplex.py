@@ -5,17 +5,17 @@ import jax.numpy as jnp
 
 from geojax._core import safe
 from geojax._core.struct import struct
-from geojax.manifolds.base.manifold import Manifold
+from geojax.manifolds.base.geodesics import WithTransport, constant_curvature
 from geojax.manifolds.spheres.sphere import Sphere
 
 _SPHERE = Sphere()
 
 
 @struct
-class Simplex(Manifold):
+class Simplex(WithTransport):
     """Probability vectors with the Fisher-Rao metric <u, v>_p = sum_i u_i v_i / p_i.
 
-    Square roots s = sqrt(p) map it onto a part of the unit sphere, of which it is the double:
+    The map p -> sqrt(p) goes onto a part of the unit sphere, and halves lengths:
     dist(p, q) = 2 arccos(sum_i sqrt(p_i q_i)), at most pi.
 
     Args:
@@ -23,13 +23,13 @@ class Simplex(Manifold):
 
     Returns:
         A manifold whose points are vectors [n] of numbers p_i >= 0 with sum 1, and whose tangents have sum 0. `project`
-        sets what is negative to 0 and divides by the sum; `to_tangent` is orthogonal in the metric; `retract`
+        sets negative numbers to 0 and divides by the sum; `to_tangent` is orthogonal in the metric; `retract`
         multiplies, p_i exp(u_i / p_i) over their sum, and so never leaves the simplex, while `exp` is reflected at the
         boundary.
         `random_point` is uniform in the metric's volume, which is Dirichlet(1/2).
 
-    Differentiation: exact inside. At outcomes of probability 0 square roots have no derivative; there it is taken as 0,
-    and tangent vectors hold 0: all is finite, but the velocity with which a geodesic leaves the boundary is not seen.
+    Differentiation: exact inside. At outcomes of probability 0 square roots have no derivative; it is taken as 0 there,
+    and tangent vectors hold 0. Results are finite, but a geodesic that leaves the boundary has no velocity there.
 
     Complexity: O(n) an operation.
 
@@ -70,7 +70,7 @@ class Simplex(Manifold):
 
     def _log(self, x, y):
         root, other = safe.sqrt(x), safe.sqrt(y)
-        # The part of sqrt(y) - sqrt(x) across sqrt(x), from y - x, which has all its digits.
+        # sqrt(y) - sqrt(x) is computed from y - x, which has all its digits.
         step = _over(y - x, root + other)
         excess = jnp.vdot(step, step) / 2
         return 2 * root * safe.angle_over_sine1m(excess) * (step + excess * root)
@@ -85,9 +85,7 @@ class Simplex(Manifold):
         return 2 * other * _SPHERE._parallel_transport(root, other, _over(u, 2 * root))
 
     def _sectional_curvature(self, x, u, v):
-        uu, vv, uv = (self._inner(x, a, b) for a, b in ((u, u), (v, v), (u, v)))
-        area = uu * vv - uv * uv
-        return area / area / 4
+        return constant_curvature(0.25, self._inner(x, u, u), self._inner(x, v, v), self._inner(x, u, v))
 
     def _random_point(self, key, shape, dtype):
         return jnp.square(_SPHERE._random_point(key, shape, dtype))
@@ -100,6 +98,6 @@ class Simplex(Manifold):
 
 
 def _over(u, x):
-    """U / x, 0 where x is."""
+    """The quotient u / x, 0 if x is 0."""
     zero = x == 0
     return jnp.where(zero, 0, u / jnp.where(zero, 1, x))

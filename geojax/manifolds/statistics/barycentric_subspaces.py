@@ -18,8 +18,9 @@ from geojax._core.loops import iterate, vary_with
 from geojax._core.struct import struct
 from geojax.manifolds.base import stacked
 from geojax.manifolds.base.descent import coordinates, stationary
+from geojax.manifolds.base.doors import check_manifold
 from geojax.manifolds.base.euclidean import Euclidean
-from geojax.manifolds.base.manifold import Manifold
+from geojax.manifolds.base.geodesics import WithLog
 from geojax.manifolds.products.product import Product
 from geojax.manifolds.statistics.mean import ambient_mean
 from geojax.typing import PyTree, Scalar
@@ -27,11 +28,11 @@ from geojax.typing import PyTree, Scalar
 
 @struct
 class SubspaceProjection:
-    """The point of a barycentric subspace that is nearest to another.
+    """The nearest point of a barycentric subspace to a given point.
 
     Attributes:
         point: The projection.
-        weights: Its barycentric coordinates, [k + 1], of sum 1; negative ones are as good as others.
+        weights: Its barycentric coordinates, [k + 1], of sum 1; some may be negative.
         error: Length of the last step, in units of distance.
         num_steps: Steps taken.
         status: CONVERGED, MAX_STEPS or NONFINITE.
@@ -45,7 +46,7 @@ class SubspaceProjection:
 
 
 class SubspacePoint(NamedTuple):
-    """A point and weights by which it is a mean of references, up to a factor and up to convergence."""
+    """A point and the weights with which it is a mean of the references, up to a factor, once converged."""
 
     x: Any
     weights: Float[Array, " k"]
@@ -58,7 +59,7 @@ class _Walk(NamedTuple):
 
 
 def barycentric_subspace_project(
-    manifold: Manifold, references: PyTree, y: PyTree, *, tol: Scalar = 1e-6, max_steps: int = 50
+    manifold: WithLog, references: PyTree, y: PyTree, *, tol: Scalar = 1e-6, max_steps: int = 50
 ) -> SubspaceProjection:
     """Nearest point to y among the weighted means of reference points.
 
@@ -74,13 +75,14 @@ def barycentric_subspace_project(
 
     Returns:
         SubspaceProjection. In flat space the subspace is the affine span, on the sphere the great subsphere through
-        the references (of which a stationary point on their side is found), in hyperbolic space the totally geodesic
+        the references (the result is a stationary point on their side of it), in hyperbolic space the totally geodesic
         subspace.
 
     Raises:
         ValueError: At trace time, if there is no reference, or shapes disagree.
+        TypeError: If the manifold is none, or has no logarithm.
 
-    Status: CONVERGED, MAX_STEPS; NONFINITE where the data hold a NaN, or references are not in general position.
+    Status: CONVERGED, MAX_STEPS; NONFINITE if the data hold a NaN, or references are not in general position.
 
     Differentiation: `point` and `weights`: implicit, in references, y and the manifold's parameters.
 
@@ -88,29 +90,30 @@ def barycentric_subspace_project(
 
     Example:
         >>> import jax.numpy as jnp
-        >>> from geojax.manifolds import Euclidean, barycentric_subspace_project
+        >>> from geojax.manifolds import Euclidean
+        >>> from geojax.manifolds.statistics import barycentric_subspace_project
         >>> line = jnp.array([[0.0, 0.0], [2.0, 0.0]])
-        >>> found = barycentric_subspace_project(Euclidean(), line, jnp.array([3.0, 1.0]))
-        >>> [round(x, 4) for x in found.weights.tolist()]
+        >>> projection = barycentric_subspace_project(Euclidean(), line, jnp.array([3.0, 1.0]))
+        >>> [round(x, 4) for x in projection.weights.tolist()]
         [-0.5, 1.5]
 
     References: [Pennec2018].
     """
     where = "barycentric_subspace_project"
+    check_manifold(where, manifold, "log")
     return _projected(manifold, references, y, tol, checks.count(where, "max_steps", max_steps))
 
 
 @functools.partial(jax.jit, static_argnames="max_steps")
 def _projected(
-    manifold: Manifold, references: PyTree, y: PyTree, tol: Scalar, max_steps: int
+    manifold: WithLog, references: PyTree, y: PyTree, tol: Scalar, max_steps: int
 ) -> SubspaceProjection:
     where = "barycentric_subspace_project"
     references, num = stacked.points_of(where, manifold, references, "references")
-    (y,) = manifold._arrays(where, y=y)
-    y = jax.tree.map(lambda leaf, like: leaf.astype(like.dtype), y, references)
+    (y,) = stacked.like_points(where, manifold, references, y=y)
     used = jnp.ones(num, bool)
     theta = manifold, references, y
-    found = project_onto(*jax.lax.stop_gradient(theta), used, tol, max_steps)
+    nearest = project_onto(*jax.lax.stop_gradient(theta), used, tol, max_steps)
 
     def residual(state: tuple[Any, Array], theta: Any) -> tuple[Any, Array]:
         x, weights = state
@@ -120,33 +123,33 @@ def _projected(
         return step, following - weights + (1 - jnp.sum(weights)) * weights
 
     point, weights = stationary(
-        lambda theta: Product((theta[0], Euclidean())), residual, (found.point, found.weights), theta
+        lambda theta: Product((theta[0], Euclidean())), residual, (nearest.point, nearest.weights), theta
     )
-    return SubspaceProjection(point, weights, found.error, found.num_steps, found.status)
+    return SubspaceProjection(point, weights, nearest.error, nearest.num_steps, nearest.status)
 
 
 def project_onto(
-    manifold: Manifold, references: PyTree, y: PyTree, used: Bool[Array, " k"], tol: Scalar, max_steps: int
+    manifold: WithLog, references: PyTree, y: PyTree, used: Bool[Array, " k"], tol: Scalar, max_steps: int
 ) -> SubspaceProjection:
-    """Project onto the subspace of the references in use."""
+    """Project onto the subspace of those references that are used."""
 
     def step(walk: _Walk) -> tuple[_Walk, Array]:
         state = walk.state
         total, size = jnp.sum(state.weights), jnp.sum(jnp.abs(state.weights))
-        # Sums are kept, as in flat space, but where they pass through 0.
+        # The sum of the weights is kept, as in flat space, unless it is near 0.
         held = jnp.where(jnp.abs(total) > 0.2 * size, used.astype(dtype), state.weights)
         v, weights = _newton(manifold, references, y, used, state, held)
         size = manifold._norm(state.x, v)
-        # Where distances curve up, as between far points of hyperbolic space, whole steps go to and fro.
+        # Far apart in hyperbolic space whole steps overshoot and go to and fro: then they are halved.
         back = manifold._inner(state.x, manifold._to_tangent(state.x, walk.last), v)
         strong = -back > manifold._inner(state.x, v, v) / 2
         share = jnp.where(strong, walk.share / 2, walk.share)
-        # No further than the references or y are: beyond, the linearised subspace says little.
+        # No further than the references or y are: beyond that the linearised subspace is not accurate.
         logs = stacked.logs(manifold, state.x, references)
         reach = jnp.max(jax.vmap(lambda u: manifold._norm(state.x, u))(logs))
         reach = jnp.maximum(reach, manifold._dist(state.x, y))
         part = share * jnp.where(size > reach, reach / size, 1)
-        # With large weights of both signs the equation magnifies what rounding moves x off the manifold.
+        # Rounding moves x off the manifold, and weights that are large and of both signs magnify that.
         x = manifold._project(manifold._exp(state.x, stacked.scaled(part, v)))
         mixed = state.weights + part * (weights - state.weights)
         return _Walk(SubspacePoint(x, mixed / jnp.linalg.norm(mixed)), v, share), size
@@ -155,18 +158,18 @@ def project_onto(
     equal = used.astype(dtype) / jnp.sum(used).astype(dtype)
     start = ambient_mean(manifold, references, equal)
     walk = _Walk(SubspacePoint(start, equal), jax.tree.map(jnp.zeros_like, start), jnp.ones((), dtype))
-    found = iterate(step, vary_with(walk, (manifold, references, y)), tol=tol, max_steps=max_steps)
-    x, weights = found.state.state
+    end = iterate(step, vary_with(walk, (manifold, references, y)), tol=tol, max_steps=max_steps)
+    x, weights = end.state.state
     weights = weights / jnp.sum(weights)
-    return SubspaceProjection(x, weights, found.error, found.num_steps, found.status)
+    return SubspaceProjection(x, weights, end.error, end.num_steps, end.status)
 
 
 def _newton(
-    manifold: Manifold, references: PyTree, y: PyTree, used: Array, state: SubspacePoint, held: Array
+    manifold: WithLog, references: PyTree, y: PyTree, used: Array, state: SubspacePoint, held: Array
 ) -> tuple[Any, Float[Array, " k"]]:
     """The step to the nearest point to y of the linearised subspace, and its weights.
 
-    The equation knows weights up to a factor; the change of weights is kept orthogonal to `held`.
+    The equation determines the weights up to a factor; their change is kept orthogonal to `held`.
     """
     x, weights = state
     columns = _columns(manifold, references, state)
@@ -177,7 +180,7 @@ def _newton(
     target = jax.tree.map(jnp.subtract, manifold._log(x, y), behind)
     inner = jax.vmap(lambda u, v: manifold._inner(x, u, v), (None, 0))
     gram = jax.vmap(inner, (0, None))(edges, edges)
-    # The normal and the references not in use are directions without an edge.
+    # The normal and the unused references are directions in which nothing may change.
     idle = jnp.eye(used.size, dtype=gram.dtype) - free
     size = jnp.where(jnp.trace(gram) > 0, jnp.trace(gram), 1)
     change = free @ jnp.linalg.solve(gram + size * idle, inner(target, edges))
@@ -185,7 +188,7 @@ def _newton(
     return step, weights + change
 
 
-def _columns(manifold: Manifold, references: PyTree, state: SubspacePoint) -> Any:
+def _columns(manifold: WithLog, references: PyTree, state: SubspacePoint) -> Any:
     """H^-1 log_x(x_i) for every reference."""
     x, _ = state
     flatten, unflatten, _ = coordinates(x)
@@ -194,7 +197,7 @@ def _columns(manifold: Manifold, references: PyTree, state: SubspacePoint) -> An
     return jax.vmap(unflatten)(jax.vmap(flatten)(logs) @ inverse.T)
 
 
-def inverse_derivative(manifold: Manifold, references: PyTree, state: SubspacePoint) -> Float[Array, "d d"]:
+def inverse_derivative(manifold: WithLog, references: PyTree, state: SubspacePoint) -> Float[Array, "d d"]:
     """H^-1 on the tangent space at x and the identity off it, as a matrix over flat coordinates."""
     x, weights = state
     flatten, unflatten, size = coordinates(x)

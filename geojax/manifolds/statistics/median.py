@@ -1,9 +1,9 @@
 """The Fréchet median: the point with the least weighted sum of distances, by Weiszfeld's iteration, accelerated.
 
 Away from the points the gradient of sum_i w_i d_i is -sum_i w_i log_x(x_i) / d_i, and Weiszfeld's step divides it by
-sum_i w_i / d_i. At a point x_k the sum has a kink of strength w_k: what is left of the others' pull above w_k is the
-smallest subgradient, and where nothing is left x_k is the median [Vardi2000]. A point that outweighs all others in
-Weiszfeld's sum is where the iteration creeps to, so it is tried at once, each point once.
+sum_i w_i / d_i. At a point x_k the sum has a kink of strength w_k: the smallest subgradient is the others' pull less
+w_k, and if the pull is at most w_k, x_k is the median [Vardi2000]. The iteration only creeps towards such a point, so a
+point whose term is more than half of sum_i w_i / d_i is tried at once; no point is tried twice.
 """
 
 import functools
@@ -17,11 +17,12 @@ from geojax._core import checks, safe
 from geojax._core.loops import iterate, vary_with
 from geojax.manifolds.base import stacked
 from geojax.manifolds.base.descent import stationary
-from geojax.manifolds.base.manifold import Manifold
+from geojax.manifolds.base.doors import check_manifold
+from geojax.manifolds.base.geodesics import WithLog
 from geojax.manifolds.statistics.mean import MeanResult, ambient_mean, judged
 from geojax.typing import PyTree, Scalar
 
-LONGEST = 30  # steps, in units of Weiszfeld's
+LONGEST = 30  # the longest step, in units of Weiszfeld's
 
 
 class _State(NamedTuple):
@@ -42,7 +43,7 @@ class _Pull(NamedTuple):
 
 
 def frechet_median(
-    manifold: Manifold,
+    manifold: WithLog,
     points: PyTree,
     weights: Float[Array, " n"] | None = None,
     *,
@@ -55,23 +56,24 @@ def frechet_median(
 
     Args:
         manifold: The space; its metric parameters may be traced.
-        points: Points stacked on a leading axis of size n, a tree where points are trees.
+        points: Points stacked on a leading axis of size n (of each leaf, if points are trees), or a list of points.
         weights: Weights, [n], nonnegative, of positive sum; equal if left out.
         tol: Norm of the smallest subgradient to reach; a pure number, as the gradient of a distance is.
         max_steps: Most gradients to evaluate; static.
 
     Returns:
-        MeanResult. Unique where the points are not all on one geodesic and lie within a ball that is small enough
-        (any ball where curvature is nowhere positive). It may be one of the points, and is then exactly that one.
+        MeanResult. The median is unique if the points are not all on one geodesic and lie within a ball that is small
+        enough (any ball if curvature is nowhere positive). If it is one of the points, it is exactly that one.
 
     Raises:
         ValueError: At trace time, if there is no point, or shapes disagree.
+        TypeError: If the manifold is none, or has no logarithm.
 
-    Status: CONVERGED, MAX_STEPS; NONFINITE where the data hold a NaN or an infinity; INFEASIBLE where a weight is
+    Status: CONVERGED, MAX_STEPS; NONFINITE if the data hold a NaN or an infinity; INFEASIBLE if a weight is
         negative or none is positive.
 
-    Differentiation: `point`: implicit, in points, weights and the manifold's parameters; where the median is one of
-        the points, it moves with that point alone.
+    Differentiation: `point`: implicit, in points, weights and the manifold's parameters; if the median is one of the
+        points, it moves with that point alone.
 
     Complexity: n logarithms a step; about 10 to 30 steps to rounding.
 
@@ -83,27 +85,28 @@ def frechet_median(
 
     References: [Weiszfeld1937]; [Vardi2000]; [Fletcher2009] on manifolds.
     """
+    check_manifold("frechet_median", manifold, "log")
     return _median(manifold, points, weights, tol, checks.count("frechet_median", "max_steps", max_steps))
 
 
 @functools.partial(jax.jit, static_argnames="max_steps")
 def _median(
-    manifold: Manifold, points: PyTree, weights: Array | None, tol: Scalar, max_steps: int
+    manifold: WithLog, points: PyTree, weights: Array | None, tol: Scalar, max_steps: int
 ) -> MeanResult:
     points, num = stacked.points_of("frechet_median", manifold, points)
     weights = stacked.weights_of("frechet_median", weights, num, stacked.real_dtype(points))
     theta = manifold, points, weights
     held, fixed, shares = jax.lax.stop_gradient((manifold, points, weights / jnp.sum(weights)))
-    found = iterate(
+    end = iterate(
         _step(held, fixed, shares),
         _start(ambient_mean(held, fixed, shares), num, (held, fixed, shares)),
         tol=tol,
         max_steps=max_steps,
     )
-    x, nearest = found.state.x, found.state.nearest
+    x, nearest = end.state.x, end.state.nearest
     own = jax.tree.map(lambda leaf: leaf[nearest], points)
     at_point = held._dist(x, jax.lax.stop_gradient(own)) == 0
-    # The implicit equation has no derivative at a kink; it is posed at a point off it, and not used.
+    # The implicit equation has no derivative at a kink: there it is posed elsewhere, and its solution is not used.
     aside = jax.tree.map(lambda leaf: leaf[jnp.argmax(_distances(held, x, fixed))], fixed)
     smooth = stationary(
         lambda theta: theta[0],
@@ -112,7 +115,7 @@ def _median(
         theta,
     )
     return MeanResult(
-        stacked.chosen(at_point, own, smooth), found.error, found.num_steps, judged(found.status, weights)
+        stacked.chosen(at_point, own, smooth), end.error, end.num_steps, judged(end.status, weights)
     )
 
 
@@ -124,8 +127,8 @@ def _start(x: PyTree, num: int, others: PyTree) -> _State:
     return vary_with(state, x, others)
 
 
-def _step(manifold: Manifold, points: PyTree, shares: Array):
-    """Try a point, or move along the pull; a move after which the pull points back is taken back and shortened."""
+def _step(manifold: WithLog, points: PyTree, shares: Array):
+    """Try one of the points, or move along the pull; if the pull then points back, undo the move and shorten it."""
 
     def step(state: _State) -> tuple[_State, Array]:
         def move(t: Array) -> Any:
@@ -135,31 +138,31 @@ def _step(manifold: Manifold, points: PyTree, shares: Array):
         moved, velocity = jax.jvp(move, (one,), (one,))
         candidate = jax.tree.map(lambda leaf: leaf[state.nearest], points)
         trial = stacked.chosen(state.tries_point, candidate, moved)
-        found = _pull(manifold, trial, points, shares)
+        ahead = _pull(manifold, trial, points, shares)
         before = state.length * jnp.square(manifold._norm(state.x, state.pull))
-        back = -manifold._inner(trial, velocity, found.descent)
+        back = -manifold._inner(trial, velocity, ahead.descent)
         accepted = (back <= 0.9 * before) | state.tries_point | ~state.started
         tried = state.tried.at[state.nearest].set(state.tried[state.nearest] | state.tries_point)
-        x, pull = stacked.chosen(accepted, (trial, found.descent), (state.x, state.pull))
-        # Weiszfeld's length is a safe one; where the slope along the last step says so, a longer one is taken.
+        x, pull = stacked.chosen(accepted, (trial, ahead.descent), (state.x, state.pull))
+        # Weiszfeld's length is a safe one; if the slope along the last step allows it, the next is longer.
         secant = jnp.where(before + back > 0, before / jnp.where(before + back > 0, before + back, 1), 4)
-        safe_length = 1 / jnp.where(found.total > 0, found.total, 1)
+        safe_length = 1 / jnp.where(ahead.total > 0, ahead.total, 1)
         longer = jnp.clip(secant * state.length, safe_length, LONGEST * safe_length)
         longer = jnp.where(state.tries_point | ~state.started, safe_length, longer)
         length = jnp.where(accepted, longer, state.length * jnp.clip(secant, 0.1, 0.5))
-        nearest = jnp.where(accepted, found.nearest, state.nearest)
-        tries = accepted & (found.near_share > found.total / 2) & ~tried[nearest]
+        nearest = jnp.where(accepted, ahead.nearest, state.nearest)
+        tries = accepted & (ahead.near_share > ahead.total / 2) & ~tried[nearest]
         following = _State(x, pull, length, nearest, tries, tried, jnp.asarray(True))
         return following, manifold._norm(x, pull)
 
     return step
 
 
-def _distances(manifold: Manifold, x: PyTree, points: PyTree) -> Float[Array, " n"]:
+def _distances(manifold: WithLog, x: PyTree, points: PyTree) -> Float[Array, " n"]:
     return jax.vmap(lambda point: manifold._dist(x, point))(points)
 
 
-def _pull(manifold: Manifold, x: PyTree, points: PyTree, shares: Array) -> _Pull:
+def _pull(manifold: WithLog, x: PyTree, points: PyTree, shares: Array) -> _Pull:
     """Minus the smallest subgradient, and Weiszfeld's sum with its largest term."""
     logs = stacked.logs(manifold, x, points)
     apart = jax.vmap(lambda u: manifold._norm(x, u))(logs)
@@ -174,7 +177,7 @@ def _pull(manifold: Manifold, x: PyTree, points: PyTree, shares: Array) -> _Pull
     return _Pull(stacked.scaled(left, pull), jnp.sum(strength), nearest, strength[nearest])
 
 
-def _gradient(x: PyTree, manifold: Manifold, points: PyTree, weights: Array) -> Any:
+def _gradient(x: PyTree, manifold: WithLog, points: PyTree, weights: Array) -> Any:
     apart = safe.sqrt(jax.vmap(lambda point: manifold._squared_dist(x, point))(points))
     strength = jnp.where(apart > 0, weights / jnp.where(apart > 0, apart, 1), 0)
     return manifold._mean_log(x, points, -strength / jnp.sum(weights))

@@ -1,4 +1,4 @@
-"""Prediction of labels in a metric space: the Fréchet mean of class probabilities in place of their largest."""
+"""Prediction of labels in a metric space: the Fréchet mean of the classes, not the likeliest."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -22,7 +22,7 @@ def frechet_predict(
         power: Power of the distances, > 0; static or traced.
 
     Returns:
-        Index of a label, int32; the first of several that are as good. -1 where a number is NaN.
+        Index of a label, int32; the first one if several are as good. -1 if a number is NaN.
 
     Raises:
         ValueError: At trace time, if the shapes disagree or there is no label.
@@ -33,7 +33,7 @@ def frechet_predict(
 
     Example:
         >>> import jax.numpy as jnp
-        >>> from geojax.manifolds import frechet_predict
+        >>> from geojax.manifolds.statistics import frechet_predict
         >>> path = jnp.abs(jnp.arange(3.0)[:, None] - jnp.array([0.0, 2.0]))
         >>> int(frechet_predict(jnp.array([0.5, 0.5]), path))
         1
@@ -61,7 +61,7 @@ def frechet_locus(distances: ArrayLike, *, power: float = 2.0) -> np.ndarray:
         power: Power of the distances, > 0.
 
     Returns:
-        Boolean [N], a numpy array. A label that ties with another for every such p counts as in.
+        Boolean [N], a numpy array. A label that only ties with others, for every such p, is in the locus.
 
     Raises:
         ValueError: If distances is not a matrix of finite numbers. TypeError: If it is traced.
@@ -72,7 +72,7 @@ def frechet_locus(distances: ArrayLike, *, power: float = 2.0) -> np.ndarray:
 
     Example:
         >>> import numpy as np
-        >>> from geojax.manifolds import frechet_locus
+        >>> from geojax.manifolds.statistics import frechet_locus
         >>> frechet_locus(np.abs(np.arange(3.0)[:, None] - np.array([0.0, 2.0]))).tolist()
         [True, True, True]
 
@@ -93,7 +93,7 @@ def next_class(distances: ArrayLike, observed: ArrayLike, *, power: float = 2.0)
         power: Power of the distances, > 0.
 
     Returns:
-        Index of a label, a Python integer; the first of several that are as good.
+        Index of a label, a Python integer; the first one if several are as good.
 
     Raises:
         ValueError: If shapes disagree, a distance is not finite, or every label is observed. TypeError: If an argument
@@ -105,7 +105,7 @@ def next_class(distances: ArrayLike, observed: ArrayLike, *, power: float = 2.0)
 
     Example:
         >>> import numpy as np
-        >>> from geojax.manifolds import next_class
+        >>> from geojax.manifolds.statistics import next_class
         >>> path = np.abs(np.subtract.outer(np.arange(4.0), np.arange(4.0)))
         >>> next_class(path, np.array([True, False, False, False]))
         3
@@ -137,7 +137,7 @@ def _costs(where: str, distances: ArrayLike, power: float) -> np.ndarray:
     if costs.ndim != 2 or not np.isfinite(costs).all():
         raise ValueError(
             f"{where}: distances has shape {list(costs.shape)}, finite: {bool(np.isfinite(costs).all())}; expected a "
-            "matrix of finite numbers, labels by classes. Give labels that are far a large distance."
+            "matrix of finite numbers, labels by classes. Use a large number for labels that are infinitely far."
         )
     return costs**power
 
@@ -146,7 +146,7 @@ def _reachable(costs: Float[np.ndarray, "n k"], label: int) -> Bool[np.ndarray, 
     """Whether some mixture makes the label's cost no larger than any other's."""
     excess = costs[label] - costs
     scale = max(float(np.abs(excess).max(initial=0)), 1.0)
-    found = scipy.optimize.linprog(
+    programme = scipy.optimize.linprog(
         np.zeros(costs.shape[1]),
         A_ub=excess / scale,
         b_ub=np.full(len(costs), 1e-9),
@@ -154,4 +154,4 @@ def _reachable(costs: Float[np.ndarray, "n k"], label: int) -> Bool[np.ndarray, 
         b_eq=[1.0],
         bounds=(0, 1),
     )
-    return bool(found.status == 0)
+    return bool(programme.status == 0)

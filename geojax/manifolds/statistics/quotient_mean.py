@@ -1,4 +1,4 @@
-"""Means of shapes up to a group: templates by registration and averaging, and the bias that they have."""
+"""Means modulo a group: templates by registration and averaging, and the bias of such templates."""
 
 from collections.abc import Callable
 
@@ -8,6 +8,7 @@ from jaxtyping import Array, Float
 
 from geojax._core import checks
 from geojax._core.loops import iterate, vary_with
+from geojax.manifolds.base.doors import check_function
 from geojax.manifolds.statistics.mean import MeanResult
 from geojax.typing import Key, Scalar
 
@@ -35,8 +36,9 @@ def quotient_frechet_mean(
 
     Raises:
         ValueError: At trace time, if points is not [n, d] or is empty.
+        TypeError: If align is no function.
 
-    Status: CONVERGED, MAX_STEPS; NONFINITE where the data hold a NaN.
+    Status: CONVERGED, MAX_STEPS; NONFINITE if the data hold a NaN.
 
     Differentiation: of the last average, with the registrations held; exact for finite groups.
 
@@ -44,7 +46,7 @@ def quotient_frechet_mean(
 
     Example:
         >>> import jax.numpy as jnp
-        >>> from geojax.manifolds import quotient_frechet_mean
+        >>> from geojax.manifolds.statistics import quotient_frechet_mean
         >>> flip = lambda x, m: jnp.where(jnp.vdot(x, m) < 0, -x, x)
         >>> float(quotient_frechet_mean(jnp.array([[1.0], [-3.0]]), flip).point[0])
         2.0
@@ -52,6 +54,7 @@ def quotient_frechet_mean(
     References: [Devilliers2017].
     """
     where = "quotient_frechet_mean"
+    check_function(where, "align", align, "quotient_frechet_mean(points, align)")
     (points,) = checks.floats(where, points=points)
     n = checks.shapes(where, points=(points, "n d"))["n"]
     if n == 0:
@@ -66,58 +69,59 @@ def quotient_frechet_mean(
         return following, jnp.linalg.norm(following - template)
 
     start = vary_with(held[0], held)
-    found = iterate(step, start, tol=tol, max_steps=checks.count(where, "max_steps", max_steps))
-    point = jnp.where(jnp.all(jnp.isfinite(found.state)), average(found.state, points), found.state)
-    return MeanResult(point, found.error, found.num_steps, found.status)
+    end = iterate(step, start, tol=tol, max_steps=checks.count(where, "max_steps", max_steps))
+    point = jnp.where(jnp.all(jnp.isfinite(end.state)), average(end.state, points), end.state)
+    return MeanResult(point, end.error, end.num_steps, end.status)
 
 
 def consistency_bias(
-    key: Key,
     template: Float[Array, " d"],
     sigma: Scalar,
     align: Callable[[Array, Array], Array],
     *,
-    num: int = 1000,
+    key: Key,
+    num_samples: int = 1000,
     max_steps: int = 100,
 ) -> Float[Array, ""]:
     """Distance modulo a group between a template and the Fréchet mean of noisy copies of it, by simulation.
 
-    |align(m, template) - template|,  m the `quotient_frechet_mean` of template + sigma e_i, e_i standard normal. (The
-    group moves the copies by isometries and so changes nothing.) It is 0 without noise, and of the order of sigma where
-    the noise reaches across the points that the group fixes.
+    |align(m, template) - template|,  m the `quotient_frechet_mean` of template + sigma e_i, e_i standard normal.
+    (Moving the copies by elements of the group would change nothing, as these are isometries.) It is 0 without noise,
+    and of the order of sigma if the noise is as large as the distance from the template to the group's fixed points.
 
     Args:
-        key: Random key.
         template: The true template, [d].
         sigma: Standard deviation of each coordinate of the noise, in units of the template.
         align: align(x, m) -> the element of the orbit of x nearest to m; static.
-        num: Size of the sample, static.
+        key: Random key.
+        num_samples: Number of noisy copies, static.
         max_steps: Most rounds of the mean; static.
 
     Returns:
-        Scalar, in units of the template; its own random error is of order sigma sqrt(d / num).
+        Scalar, in units of the template; its own random error is of order sigma sqrt(d / num_samples).
 
     Raises:
         ValueError or TypeError: At trace time, if template is no vector, or key no key.
 
     Differentiation: through the last average, in template and sigma.
 
-    Complexity: num registrations a round.
+    Complexity: num_samples registrations a round.
 
     Example:
         >>> import jax, jax.numpy as jnp
-        >>> from geojax.manifolds import consistency_bias
+        >>> from geojax.manifolds.statistics import consistency_bias
         >>> flip = lambda x, m: jnp.where(jnp.vdot(x, m) < 0, -x, x)
-        >>> bool(consistency_bias(jax.random.key(0), jnp.array([0.1]), 1.0, flip) > 0.5)
+        >>> bool(consistency_bias(jnp.array([0.1]), 1.0, flip, key=jax.random.key(0)) > 0.5)
         True
 
     References: [Devilliers2017].
     """
     where = "consistency_bias"
+    check_function(where, "align", align, "consistency_bias(template, sigma, align, key=key)")
     checks.typed_key(where, key)
     template, sigma = checks.floats(where, template=template, sigma=sigma)
     d = checks.shapes(where, template=(template, "d"), sigma=(sigma, ""))["d"]
-    num = checks.count(where, "num", num, minimum=1)
-    sample = template + sigma * jax.random.normal(key, (num, d), template.dtype)
+    num_samples = checks.count(where, "num_samples", num_samples, minimum=1)
+    sample = template + sigma * jax.random.normal(key, (num_samples, d), template.dtype)
     mean = quotient_frechet_mean(sample, align, tol=1e-6, max_steps=max_steps).point
     return jnp.linalg.norm(align(mean, template) - template)

@@ -1,4 +1,4 @@
-"""Geodesic regression: the geodesic that is nearest to points at given times, in the sum of squared distances."""
+"""Geodesic regression: the geodesic with the least sum of squared distances from points at given times."""
 
 import functools
 from typing import Any
@@ -11,7 +11,8 @@ from geojax._core import checks
 from geojax._core.struct import struct
 from geojax.manifolds.base import stacked
 from geojax.manifolds.base.descent import descend, stationary
-from geojax.manifolds.base.manifold import Manifold
+from geojax.manifolds.base.doors import check_manifold
+from geojax.manifolds.base.geodesics import WithLog
 from geojax.manifolds.products.power import Power
 from geojax.manifolds.statistics.mean import judged
 from geojax.typing import PyTree, Scalar
@@ -24,7 +25,7 @@ class RegressionResult:
     Attributes:
         point: Where it is at time 0.
         velocity: Its velocity there, a tangent vector at `point`, per unit of time.
-        error: Norm of the gradient by its points at the first and the last time.
+        error: Norm of the gradient with respect to its points at the first and the last time.
         num_steps: Gradients evaluated.
         status: CONVERGED, MAX_STEPS, NONFINITE or INFEASIBLE.
     """
@@ -37,7 +38,7 @@ class RegressionResult:
 
 
 def geodesic_regression(
-    manifold: Manifold,
+    manifold: WithLog,
     times: Float[Array, " n"],
     points: PyTree,
     weights: Float[Array, " n"] | None = None,
@@ -47,8 +48,8 @@ def geodesic_regression(
 ) -> RegressionResult:
     """Least squares geodesic through points of a manifold at given times.
 
-    Minimises  sum_i w_i dist(exp(p, t_i v), x_i)^2 / (2 sum_i w_i)  over points p and tangent vectors v at p, by
-    the points of the geodesic at the first and the last time.
+    Minimises  sum_i w_i dist(exp(p, t_i v), x_i)^2 / (2 sum_i w_i)  over points p and tangent vectors v at p.
+    The unknowns are the points of the geodesic at the first and the last time.
 
     Args:
         manifold: The space.
@@ -64,9 +65,10 @@ def geodesic_regression(
 
     Raises:
         ValueError: At trace time, if there is no point, or shapes disagree.
+        TypeError: If the manifold is none, or has no logarithm.
 
-    Status: CONVERGED, MAX_STEPS; NONFINITE where the data hold a NaN or the times are equal; INFEASIBLE where a weight
-        is negative or none is positive.
+    Status: CONVERGED, MAX_STEPS; NONFINITE if the data hold a NaN or the times are equal; INFEASIBLE if a weight is
+        negative or none is positive.
 
     Differentiation: `point` and `velocity`: implicit, in times, points, weights and the manifold's parameters.
 
@@ -82,12 +84,13 @@ def geodesic_regression(
     References: [Fletcher2013].
     """
     max_steps = checks.count("geodesic_regression", "max_steps", max_steps)
+    check_manifold("geodesic_regression", manifold, "log")
     return _regression(manifold, times, points, weights, tol, max_steps)
 
 
 @functools.partial(jax.jit, static_argnames="max_steps")
 def _regression(
-    manifold: Manifold, times: Array, points: PyTree, weights: Array | None, tol: Scalar, max_steps: int
+    manifold: WithLog, times: Array, points: PyTree, weights: Array | None, tol: Scalar, max_steps: int
 ) -> RegressionResult:
     where = "geodesic_regression"
     points, num = stacked.points_of(where, manifold, points)
@@ -103,28 +106,28 @@ def _regression(
         slope = jax.grad(_objective)(ends, *theta, first, last)
         return Power(theta[0])._riemannian_gradient(ends, slope)
 
-    # Two ends that share the sum of squares: the Hessian is about a third of the identity.
-    found = descend(
+    # The sum of squares is spread over two end points: the Hessian is about a third of the identity.
+    end = descend(
         Power(manifold), lambda ends: gradient(ends, held), start, length=2.0, tol=tol, max_steps=max_steps
     )
-    ends = stationary(lambda theta: Power(theta[0]), gradient, found.state, theta)
+    ends = stationary(lambda theta: Power(theta[0]), gradient, end.state, theta)
     span = times[last] - times[first]
 
     def along(t: Array) -> Any:
         return _at(manifold, ends, (t - times[first]) / span)
 
     point, velocity = jax.jvp(along, (jnp.zeros((), dtype),), (jnp.ones((), dtype),))
-    return RegressionResult(point, velocity, found.error, found.num_steps, judged(found.status, weights))
+    return RegressionResult(point, velocity, end.error, end.num_steps, judged(end.status, weights))
 
 
-def _at(manifold: Manifold, ends: PyTree, s: Array) -> Any:
+def _at(manifold: WithLog, ends: PyTree, s: Array) -> Any:
     x, y = (jax.tree.map(lambda leaf, i=i: leaf[i], ends) for i in (0, 1))
     return manifold._geodesic(x, y, s)
 
 
 def _objective(
     ends: PyTree,
-    manifold: Manifold,
+    manifold: WithLog,
     times: Array,
     points: PyTree,
     weights: Array,

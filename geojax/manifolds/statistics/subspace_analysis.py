@@ -1,4 +1,4 @@
-"""Flags of barycentric subspaces that leave as little of a sample unexplained as any."""
+"""Flags of barycentric subspaces that leave the least variance of a sample unexplained."""
 
 import functools
 from typing import Any
@@ -11,7 +11,8 @@ from geojax._core import checks
 from geojax._core.struct import struct
 from geojax.manifolds.base import stacked
 from geojax.manifolds.base.descent import coordinates, descend
-from geojax.manifolds.base.manifold import Manifold
+from geojax.manifolds.base.doors import check_manifold
+from geojax.manifolds.base.geodesics import WithLog
 from geojax.manifolds.products.power import Power
 from geojax.manifolds.statistics.barycentric_subspaces import SubspacePoint, inverse_derivative, project_onto
 from geojax.manifolds.statistics.mean import frechet_mean
@@ -40,7 +41,7 @@ class SubspaceAnalysis:
 
 
 def accumulated_unexplained_variance(
-    manifold: Manifold, references: PyTree, points: PyTree, *, tol: Scalar = 1e-6, max_steps: int = 50
+    manifold: WithLog, references: PyTree, points: PyTree, *, tol: Scalar = 1e-6, max_steps: int = 50
 ) -> Float[Array, ""]:
     """Accumulated unexplained variance of a sample by the flag of subspaces of an ordered list of references.
 
@@ -54,10 +55,11 @@ def accumulated_unexplained_variance(
         max_steps: Most steps of each projection; static.
 
     Returns:
-        Scalar, in squared units of distance; NaN where a projection did not converge.
+        Scalar, in squared units of distance; NaN if a projection did not converge.
 
     Raises:
         ValueError: At trace time, if there is no reference or no point, or shapes disagree.
+        TypeError: If the manifold is none, or has no logarithm.
 
     Differentiation: envelope, to first order, in references, points and the manifold's parameters.
 
@@ -65,7 +67,8 @@ def accumulated_unexplained_variance(
 
     Example:
         >>> import jax.numpy as jnp
-        >>> from geojax.manifolds import Euclidean, accumulated_unexplained_variance
+        >>> from geojax.manifolds import Euclidean
+        >>> from geojax.manifolds.statistics import accumulated_unexplained_variance
         >>> x = jnp.array([[0.0, 0.0], [1.0, 0.0]])
         >>> float(accumulated_unexplained_variance(Euclidean(), x, jnp.array([[3.0, 4.0]])))
         41.0
@@ -74,6 +77,7 @@ def accumulated_unexplained_variance(
     """
     where = "accumulated_unexplained_variance"
     max_steps = checks.count(where, "max_steps", max_steps)
+    check_manifold(where, manifold, "log")
     references, _ = stacked.points_of(where, manifold, references, "references")
     points, _ = stacked.points_of(where, manifold, points)
     points = jax.tree.map(lambda leaf, like: leaf.astype(like.dtype), points, references)
@@ -82,7 +86,7 @@ def accumulated_unexplained_variance(
 
 @functools.partial(jax.jit, static_argnames="max_steps")
 def _unexplained(
-    manifold: Manifold, references: PyTree, points: PyTree, tol: Scalar, max_steps: int
+    manifold: WithLog, references: PyTree, points: PyTree, tol: Scalar, max_steps: int
 ) -> Float[Array, " k"]:
     """The mean squared distance from each subspace of the flag."""
     num = jax.tree.leaves(references)[0].shape[0]
@@ -90,20 +94,20 @@ def _unexplained(
     held = jax.lax.stop_gradient((manifold, references))
 
     def squared(used: Array, y: Any) -> Array:
-        found = project_onto(*held, jax.lax.stop_gradient(y), used, tol, max_steps)
-        state = SubspacePoint(found.point, found.weights)
-        # At the optimum the weights are free; the subspace moves with the references as the equation says.
+        nearest = project_onto(*held, jax.lax.stop_gradient(y), used, tol, max_steps)
+        state = SubspacePoint(nearest.point, nearest.weights)
+        # At the optimum a change of the weights has no effect; the references move the subspace as the equation says.
         inverse = inverse_derivative(*held, state)
         flatten, unflatten, _ = coordinates(state.x)
         pull = flatten(manifold._mean_log(manifold._project(state.x), references, state.weights))
         moved = manifold._exp(manifold._project(state.x), unflatten(inverse @ pull))
-        return jnp.where(found.status == Status.CONVERGED, manifold._squared_dist(moved, y), jnp.nan)
+        return jnp.where(nearest.status == Status.CONVERGED, manifold._squared_dist(moved, y), jnp.nan)
 
     return jnp.mean(jax.vmap(jax.vmap(squared, (None, 0)), (0, None))(used, points), axis=1)
 
 
 def barycentric_subspace_analysis(
-    manifold: Manifold, points: PyTree, dimension: int, *, tol: Scalar = 1e-6, max_steps: int = 200
+    manifold: WithLog, points: PyTree, dimension: int, *, tol: Scalar = 1e-6, max_steps: int = 200
 ) -> SubspaceAnalysis:
     """References whose nested barycentric subspaces leave the least accumulated variance of a sample unexplained.
 
@@ -122,8 +126,9 @@ def barycentric_subspace_analysis(
 
     Raises:
         ValueError: At trace time, if there is no point, or shapes disagree, or `dimension` is too large.
+        TypeError: If the manifold is none, or has no logarithm.
 
-    Status: CONVERGED, MAX_STEPS; NONFINITE where the data hold a NaN, or leave a direction without variance.
+    Status: CONVERGED, MAX_STEPS; NONFINITE if the data hold a NaN, or have no variance in one of the directions.
 
     Differentiation: none: the references within a subspace are not determined; derivatives are zero.
 
@@ -131,7 +136,8 @@ def barycentric_subspace_analysis(
 
     Example:
         >>> import jax.numpy as jnp
-        >>> from geojax.manifolds import Euclidean, barycentric_subspace_analysis
+        >>> from geojax.manifolds import Euclidean
+        >>> from geojax.manifolds.statistics import barycentric_subspace_analysis
         >>> x = jnp.array([[3.0, 0.0], [-3.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
         >>> barycentric_subspace_analysis(Euclidean(), x, 1).variances.tolist()
         [5.0, 0.5]
@@ -141,6 +147,7 @@ def barycentric_subspace_analysis(
     where = "barycentric_subspace_analysis"
     dimension = checks.count(where, "dimension", dimension, minimum=1)
     max_steps = checks.count(where, "max_steps", max_steps)
+    check_manifold(where, manifold, "log")
     points, num = stacked.points_of(where, manifold, points)
     most = min(num - 1, manifold._dimension(jax.tree.map(lambda leaf: leaf[0], points)))
     if dimension > most:
@@ -153,7 +160,7 @@ def barycentric_subspace_analysis(
 
 @functools.partial(jax.jit, static_argnames=("dimension", "max_steps"))
 def _analysis(
-    manifold: Manifold, points: PyTree, dimension: int, tol: Scalar, max_steps: int
+    manifold: WithLog, points: PyTree, dimension: int, tol: Scalar, max_steps: int
 ) -> SubspaceAnalysis:
     dtype = stacked.real_dtype(points)
     inner_tol = jnp.asarray(tol, dtype) / 10
@@ -168,7 +175,7 @@ def _analysis(
         return jnp.sum(_unexplained(manifold, references, points, inner_tol, 50)) / 2
 
     power = Power(manifold)
-    found = descend(
+    end = descend(
         power,
         lambda x: power._riemannian_gradient(x, jax.grad(total)(x)),
         start,
@@ -176,5 +183,5 @@ def _analysis(
         tol=tol,
         max_steps=max_steps,
     )
-    variances = _unexplained(manifold, found.state, points, inner_tol, 50)
-    return SubspaceAnalysis(found.state, variances, found.error, found.num_steps, found.status)
+    variances = _unexplained(manifold, end.state, points, inner_tol, 50)
+    return SubspaceAnalysis(end.state, variances, end.error, end.num_steps, end.status)

@@ -8,7 +8,8 @@ from jaxtyping import Array, Float
 
 from geojax._core.struct import struct
 from geojax.manifolds.base import stacked
-from geojax.manifolds.base.manifold import Manifold
+from geojax.manifolds.base.doors import check_manifold
+from geojax.manifolds.base.geodesics import WithLog
 from geojax.typing import PyTree
 
 
@@ -18,8 +19,8 @@ class TangentPCA:
 
     Attributes:
         variances: Mean squared coordinate along each direction, [k], in falling order, squared units of distance.
-        directions: Tangent vectors at the base, orthonormal in its metric, stacked on a leading axis of size k. Of a
-            direction of variance 0 there is none: it is 0.
+        directions: Tangent vectors at the base, orthonormal in its metric, stacked on a leading axis of size k. A
+            direction of variance 0 is not determined, and is given as 0.
         coordinates: Coordinates of the logarithms of the points, [n, k].
     """
 
@@ -29,12 +30,12 @@ class TangentPCA:
 
 
 def tangent_pca(
-    manifold: Manifold, x: PyTree, points: PyTree, weights: Float[Array, " n"] | None = None
+    manifold: WithLog, x: PyTree, points: PyTree, weights: Float[Array, " n"] | None = None
 ) -> TangentPCA:
     """Principal component analysis of the logarithms of points at a base point, in its metric.
 
     With u_i = log_x(x_i) and shares p_i = w_i / sum w, the directions e_j are orthonormal and maximise
-    sum_i p_i <u_i, e_j>^2 in turn. Variances are about x: take the Fréchet mean, where the mean of the u_i is 0.
+    sum_i p_i <u_i, e_j>^2 in turn. Variances are about x; at the Fréchet mean, the mean of the u_i is 0.
 
     Args:
         manifold: The space.
@@ -43,29 +44,30 @@ def tangent_pca(
         weights: Weights, [n], nonnegative, of positive sum; equal if left out.
 
     Returns:
-        TangentPCA with k = min(n, dimension of the manifold) components. The coordinate of largest size along each is
-        positive.
+        TangentPCA with k = min(n, dimension of the manifold) components, each of the sign that makes its largest
+        coordinate positive.
 
     Raises:
         ValueError: At trace time, if there is no point, or shapes disagree.
+        TypeError: If the manifold is none, or has no logarithm.
 
-    Differentiation: exact where the variances are distinct and positive.
+    Differentiation: exact if the variances are distinct and positive.
 
     Complexity: n logarithms, n^2 inner products and one eigendecomposition of order n.
 
     Example:
         >>> import jax.numpy as jnp
         >>> from geojax.manifolds import Euclidean, tangent_pca
-        >>> found = tangent_pca(Euclidean(), jnp.zeros(2), jnp.array([[3.0, 0.0], [0.0, 1.0]]))
-        >>> [round(x, 4) for x in found.variances.tolist()]
+        >>> pca = tangent_pca(Euclidean(), jnp.zeros(2), jnp.array([[3.0, 0.0], [0.0, 1.0]]))
+        >>> [round(x, 4) for x in pca.variances.tolist()]
         [4.5, 0.5]
 
     References: [Fletcher2004].
     """
     where = "tangent_pca"
+    check_manifold(where, manifold, "log")
     points, num = stacked.points_of(where, manifold, points)
-    (x,) = manifold._arrays(where, x=x)
-    x = jax.tree.map(lambda leaf, like: leaf.astype(like.dtype), x, points)
+    (x,) = stacked.like_points(where, manifold, points, x=x)
     dtype = stacked.real_dtype(points)
     weights = stacked.weights_of(where, weights, num, dtype)
     roots = jnp.sqrt(weights / jnp.sum(weights))

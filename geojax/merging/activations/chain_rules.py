@@ -1,14 +1,14 @@
-"""How each primitive carries chains on: one rule a primitive, ``rule(ledger, equation, *infos) -> kind``.
+"""How each primitive continues chains: one rule for each primitive, ``rule(ledger, equation, *infos) -> kind``.
 
 A primitive without a rule ends every chain that it reads.
 """
 
 import dataclasses
 import math
-from collections.abc import Callable
 from typing import Any
 
 from geojax._program import jaxprs
+from geojax._program.walk import Rules
 from geojax.merging.activations.chains import (
     MIXED,
     Chain,
@@ -24,23 +24,15 @@ from geojax.merging.activations.chains import (
     placed,
 )
 
-RULES: dict[str, Callable[..., Kind]] = {}
-
-
-def _rule(*names: str) -> Callable[[Callable[..., Kind]], Callable[..., Kind]]:
-    def register(function: Callable[..., Kind]) -> Callable[..., Kind]:
-        for name in names:
-            RULES[name] = function
-        return function
-
-    return register
+RULES = Rules()
+_rule = RULES.register
 
 
 # -- moving dimensions --------------------------------------------------------------------------------------------
 
 
-def _moved(kind: Kind, where: dict[int, int], rank: int) -> Kind:
-    """The kind of a value whose dimension d has become ``where[d]`` of ``rank``; None where one of its own is lost."""
+def _with_dims_moved(kind: Kind, where: dict[int, int], rank: int) -> Kind:
+    """The kind of a value after its dimension d became ``where[d]``; None if a dimension that it uses is lost."""
 
     def move(term: Term) -> Term:
         axes: list[int | None] = [None] * rank
@@ -70,14 +62,14 @@ def _same(ledger: Ledger, eqn: Any, value: Info, *others: Info) -> Kind:
 @_rule("transpose")
 def _transpose(ledger: Ledger, eqn: Any, value: Info) -> Kind:
     order = eqn.params["permutation"]
-    return _moved(value.kind, {old: new for new, old in enumerate(order)}, len(order))
+    return _with_dims_moved(value.kind, {old: new for new, old in enumerate(order)}, len(order))
 
 
 @_rule("broadcast_in_dim")
 def _broadcast(ledger: Ledger, eqn: Any, value: Info, *_: Info) -> Kind:
     shape, places = eqn.params["shape"], eqn.params["broadcast_dimensions"]
     kept = {old: new for old, new in enumerate(places) if shape[new] == jaxprs.shape(eqn.invars[0])[old]}
-    return _moved(value.kind, kept, len(shape))
+    return _with_dims_moved(value.kind, kept, len(shape))
 
 
 @_rule("reshape", "squeeze", "expand_dims")
@@ -89,14 +81,14 @@ def _reshape(ledger: Ledger, eqn: Any, value: Info) -> Kind:
         kept = {new_dim: term.axes[old_dim] for old_dim, new_dim in where.items()}
         axes = tuple(kept.get(d, MIXED if n > 1 else None) for d, n in enumerate(new))
         return Factor((Term(term.leaf, axes),))
-    return _moved(value.kind, where, len(new))
+    return _with_dims_moved(value.kind, where, len(new))
 
 
 # -- beginning a chain --------------------------------------------------------------------------------------------
 
 
 def _begun(ledger: Ledger, kernel: Info, other: Info, where: dict[int, int], rank: int) -> Kind:
-    """The chain of a contraction with a leaf, whose remaining dimensions go ``where``."""
+    """The chain that begins at a contraction with a leaf; dimension d of the leaf becomes ``where[d]``."""
     term = leaf_of(kernel.kind)
     if term is None or not other.data:
         return None
@@ -158,7 +150,7 @@ def _subtract(ledger: Ledger, eqn: Any, value: Info, other: Info) -> Kind:
     if mean is None or not value.data:
         return None
     units = dims(mean)
-    return Chain(units, mean=mean, centred=ledger.clock) if units and along(mean, units) else None
+    return Chain(units, mean=mean, centred=ledger.cursor.position) if units and along(mean, units) else None
 
 
 @_rule("sqrt", "rsqrt")
@@ -197,7 +189,7 @@ def _divide(ledger: Ledger, eqn: Any, value: Info, other: Info) -> Kind:
 
 
 def _gained(ledger: Ledger, value: Info, factor: Factor) -> Kind:
-    """The kind of a value times leaves, and over a standard deviation where the factor holds one."""
+    """The kind of a value multiplied by a factor: by leaves, and by 1 / standard deviation if the factor holds it."""
     if not value.data or factor.root not in ("", "rsqrt"):
         return None
     chain = value.kind if isinstance(value.kind, Chain) else None
@@ -205,8 +197,10 @@ def _gained(ledger: Ledger, value: Info, factor: Factor) -> Kind:
         if chain is None or chain.mean is None or not along(factor.variance, chain.units):
             return None
         leaves = [placed(term, chain.units) for term in (chain.mean, factor.variance)]
-        found = Standardisation(chain.centred, ledger.clock, chain.units, *leaves, epsilon=factor.epsilon)
-        ledger.standardisations.append(found)
+        standardisation = Standardisation(
+            chain.centred, ledger.cursor.position, chain.units, *leaves, epsilon=factor.epsilon
+        )
+        ledger.standardisations.append(standardisation)
     elif chain is not None and chain.mean is not None:
         return None
     if len(factor.terms) != 1:

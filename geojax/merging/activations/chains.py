@@ -1,21 +1,23 @@
-"""What reading a program knows of each value: leaves as factors, and chains of operations affine in leaves.
+"""What is known of each value while a program is read: products of leaves, and chains of operations affine in leaves.
 
-A *chain* begins where a contraction with a leaf, or a product with one, makes an array with an axis of units; it goes
-on through reshapes, biases and gains, and ends at the first operation that is not affine in those leaves.
+A *chain* begins at a contraction or a product with a leaf whose result has an axis of units; it goes on through
+reshapes, biases and gains, and ends at the first operation that is not affine in those leaves.
 """
 
 import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
+from geojax._program.walk import Cursor
+
 MIXED = -1
 
 
 @dataclasses.dataclass(frozen=True)
 class Term:
-    """A leaf as a part of a value: ``axes`` says for each dimension which axis of the leaf runs along it.
+    """A leaf as a factor of a value: ``axes`` holds for each dimension of the value the axis of the leaf along it.
 
-    None is no axis, `MIXED` several that a reshape has merged.
+    It is None if no axis of the leaf runs along the dimension, `MIXED` if a reshape has merged several.
     """
 
     leaf: int
@@ -26,8 +28,9 @@ class Term:
 class Factor:
     """A value that is a product of leaves and, perhaps, of 1 / sqrt(variance + epsilon).
 
-    ``root`` says how far that has come: "" for no variance, "+" for v + epsilon, "sqrt" for its root, "rsqrt" for one
-    over it; a factor is multiplied with only in the first and the last case.
+    ``root`` says how far the program has computed the last factor: "" if there is no variance, "+" for
+    variance + epsilon, "sqrt" for its root, "rsqrt" for one over the root. Only the first and the last may be
+    multiplied.
     """
 
     terms: tuple[Term, ...]
@@ -60,7 +63,8 @@ Placed = tuple[int, tuple[int, ...]]
 class Info:
     """What is known of a value.
 
-    ``leaves`` are those it depends on, ``data`` whether it depends on the inputs, ``position`` where it was made.
+    ``leaves`` are the leaves it depends on, ``data`` says whether it depends on the inputs, ``position`` is that of the
+    equation that computes it.
     """
 
     kind: Kind = None
@@ -86,17 +90,17 @@ class Standardisation:
 
 
 class Ledger:
-    """What is kept while a program is read.
+    """What is noted while a program is read.
 
     Attributes:
-        clock: Number of the equation that is being read; equations that are calls are not counted.
+        cursor: Where the walk is.
         reads: How often the program reads each leaf.
         ends: The chains that ended, by the position of the equation that made the value.
         standardisations: The batch normalisations that were met.
     """
 
     def __init__(self) -> None:
-        self.clock = -1
+        self.cursor = Cursor()
         self.reads: dict[int, int] = {}
         self.ends: dict[int, Chain] = {}
         self.standardisations: list[Standardisation] = []

@@ -1,4 +1,4 @@
-"""REPAIR: the activations of a merged network get back the statistics that averaging took from them."""
+"""REPAIR: restoring the statistics of a merged network's activations, which averaging changes."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -8,14 +8,16 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from geojax._core import checks, safe
+from geojax._core.tree import is_numeric
 from geojax._program import jaxprs
+from geojax._program.arguments import flatten
+from geojax._program.walk import Cursor, walk
 from geojax.merging.activations.chains import Placed, Standardisation
 from geojax.merging.activations.sites import Reading, Site, read
 from geojax.merging.leaves import same_model, wide
 from geojax.symmetry.action.groups import PERMUTATION
 from geojax.symmetry.action.layout import blocks
 from geojax.symmetry.action.spec import SymmetrySpec
-from geojax.symmetry.inference.tracing import flatten, is_array
 from geojax.typing import Params, Scalar
 
 __all__ = ["repair"]
@@ -36,7 +38,7 @@ def repair(
 
     A unit averaged from two that are not perfectly alike varies less than either, and the loss of variance grows from
     layer to layer. For every unit that a group of the spec moves, with pre-activation z, mean m and standard deviation
-    d over samples and positions, the leaves that write z are rescaled so that
+    d over samples and positions, the leaves from which z is computed are rescaled so that
     m = (1 - t) m_a + t m_b  and  d = (1 - t) d_a + t d_b.  Running means and variances (batch normalisation) are set to
     those of the merged network first. Layers are corrected in the order in which the program runs, each on the inputs
     that the corrected layers before it give.
@@ -52,8 +54,8 @@ def repair(
 
     Returns:
         A tree like merged. Changed are kernels with their biases, gains with their offsets, running means and
-        variances. Left as they are: units written by a leaf that the program reads more than once (tied weights) or
-        inside a loop or branch. Where there is no bias only the standard deviation is set; a unit that never varies
+        variances. A unit stays as it is if the program reads one of its leaves more than once (tied weights), or
+        inside a loop or branch. If there is no bias only the standard deviation is set; a unit that never varies
         keeps its scale.
 
     Raises:
@@ -87,9 +89,10 @@ def repair(
     ends = [flatten(apply, params, inputs)[1] for params in (params_a, params_b)]
     program = jaxprs.trace(function, leaves, arrays)
     reading = read(program, [jnp.shape(leaf) for leaf in leaves], _hidden(spec))
-    seen = [_Observer(reading).run(program, [*end, *arrays]) for end in ends]
-    fixed = _Corrector(reading, leaves, seen, t).run(program, [*leaves, *arrays])
-    return _put_back(merged, fixed)
+    seen = [_observed(reading, program, [*end, *arrays]) for end in ends]
+    corrector = _Corrector(reading, leaves, seen, t)
+    _run(program, [*leaves, *arrays], corrector.visit)
+    return _put_back(merged, corrector.leaves)
 
 
 def _hidden(spec: SymmetrySpec) -> list[frozenset[int]]:
@@ -108,63 +111,46 @@ def _hidden(spec: SymmetrySpec) -> list[frozenset[int]]:
 
 def _put_back(params: Params, arrays: Sequence[Array]) -> Params:
     remaining = iter(arrays)
-    return jax.tree.map(lambda leaf: next(remaining) if is_array(leaf) else leaf, params)
+    return jax.tree.map(lambda leaf: next(remaining) if is_numeric(leaf) else leaf, params)
 
 
-class _Runner:
-    """Evaluates a program and hands every array made at a position of the reading to `visit`."""
+Visit = Callable[[int, Sequence[Any], Any], Any]
+"""What the first output of an equation becomes, from its position, its inputs and that output."""
 
-    def __init__(self, reading: Reading):
-        self.reading = reading
-        self.clock = -1
 
-    def evaluate(self, body: jaxprs.Body, values: Sequence[Any]) -> list[Any]:
-        env = dict(zip(body.jaxpr.constvars, body.consts, strict=True))
-        env.update(zip(body.jaxpr.invars, values, strict=True))
+def _run(program: jaxprs.Body, values: Sequence[Any], visit: Visit) -> None:
+    """Evaluates a program, with ``visit`` called on the first output of every equation."""
+    cursor = Cursor()
 
-        def known(var: Any) -> Any:
-            return var.val if isinstance(var, jaxprs.Literal) else env[var]
+    def step(eqn: Any, inputs: list[Any]) -> list[Any]:
+        outputs = jaxprs.evaluate(eqn, inputs)
+        if outputs:
+            outputs[0] = visit(cursor.position, inputs, outputs[0])
+        return outputs
 
-        for eqn in body.jaxpr.eqns:
-            inputs = [known(var) for var in eqn.invars]
-            inner = jaxprs.call(eqn)
-            if inner is not None:
-                outputs = self.evaluate(inner, inputs)
-            else:
-                self.clock += 1
-                outputs = jaxprs.evaluate(eqn, inputs)
-                if outputs:
-                    outputs[0] = self.visit(self.clock, inputs, outputs[0])
-            env.update(zip(eqn.outvars, outputs, strict=True))
-        return [known(var) for var in body.jaxpr.outvars]
+    walk(program, values, step, constant=lambda number: number, unused=None, cursor=cursor)
 
-    def visit(self, position: int, inputs: Sequence[Any], value: Any) -> Any:
-        """What the first output of an equation becomes: itself, where a runner says nothing else."""
+
+def _observed(reading: Reading, program: jaxprs.Body, values: Sequence[Any]) -> dict[int, Moments]:
+    """The mean and standard deviation of every unit, by the position of its site."""
+    moments: dict[int, Moments] = {}
+
+    def visit(position: int, inputs: Sequence[Any], value: Any) -> Any:
+        if position in reading.sites:
+            moments[position] = _moments(value, reading.sites[position].units)
         return value
 
-
-class _Observer(_Runner):
-    """Takes the moments at every site."""
-
-    def run(self, program: jaxprs.Body, values: Sequence[Any]) -> dict[int, Moments]:
-        """The mean and standard deviation of every unit, by the position of its site."""
-        self.moments: dict[int, Moments] = {}
-        self.evaluate(program, values)
-        return self.moments
-
-    def visit(self, position: int, inputs: Sequence[Any], value: Any) -> Any:
-        if position in self.reading.sites:
-            self.moments[position] = _moments(value, self.reading.sites[position].units)
-        return value
+    _run(program, values, visit)
+    return moments
 
 
-class _Corrector(_Runner):
-    """Corrects every value at a site, and the leaves that write it, as the program runs."""
+class _Corrector:
+    """Corrects every value at a site, and the leaves it is computed from, as the program runs."""
 
     def __init__(
         self, reading: Reading, leaves: Sequence[Any], seen: Sequence[dict[int, Moments]], t: Scalar
     ):
-        super().__init__(reading)
+        self.reading = reading
         self.leaves = list(leaves)
         self.seen = seen
         self.t = t
@@ -172,12 +158,8 @@ class _Corrector(_Runner):
         self.scaled = {s.scaled: s for s in reading.standardisations}
         self.spread: dict[int, Array] = {}
 
-    def run(self, program: jaxprs.Body, values: Sequence[Any]) -> list[Any]:
-        """The corrected leaves."""
-        self.evaluate(program, values)
-        return self.leaves
-
     def visit(self, position: int, inputs: Sequence[Any], value: Any) -> Any:
+        """The corrected value of an equation."""
         if position in self.centred:
             value = self.centre(self.centred[position], inputs[0])
         if position in self.scaled:
@@ -218,7 +200,7 @@ class _Corrector(_Runner):
         return (value * gain + offset).astype(value.dtype)
 
     def put(self, placed: Placed, change: Callable[[Array], Array]) -> None:
-        """Changes a leaf by a function of it that broadcasts over the units' axes, put last and in their order."""
+        """Replaces a leaf by ``change(leaf)``, where the axes of the units are the last ones, in their order."""
         leaf, axes = placed
         old = jnp.asarray(self.leaves[leaf])
         moved = jnp.moveaxis(old, axes, range(-len(axes), 0))
@@ -227,7 +209,7 @@ class _Corrector(_Runner):
 
 
 def _moments(value: Array, units: Sequence[int]) -> Moments:
-    """Mean and standard deviation over all dimensions but the units', with the units in their order."""
+    """Mean and standard deviation over all dimensions except those of the units, which are kept in their order."""
     rest = tuple(dim for dim in range(value.ndim) if dim not in units)
     moved = jnp.moveaxis(value, units, range(-len(units), 0)).astype(wide(value.dtype))
     over = tuple(range(len(rest)))
@@ -235,7 +217,7 @@ def _moments(value: Array, units: Sequence[int]) -> Moments:
 
 
 def _along(x: Array, units: Sequence[int], rank: int) -> Array:
-    """An array over units put along their dimensions of an array of the given rank."""
+    """An array over units, reshaped to broadcast along their dimensions of an array of the given rank."""
     ordered = jnp.transpose(x, _ranks(units))
     return jnp.expand_dims(ordered, tuple(dim for dim in range(rank) if dim not in units))
 

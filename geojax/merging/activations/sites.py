@@ -1,7 +1,7 @@
-"""Where a network's units are written: the values before nonlinearities, and the leaves that scale and shift them.
+"""Where a program computes its units: the values before nonlinearities, and the leaves that scale and shift them.
 
-The program is read once, on leaf names instead of arrays. A site is the end of a chain: the last value that is affine
-in the leaves that write it.
+The program is read once, on the names of leaves instead of arrays. A site is the end of a chain: the last value that
+is an affine function of the leaves from which it is computed.
 """
 
 import dataclasses
@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from geojax._program import jaxprs
+from geojax._program.walk import walk
 from geojax.merging.activations.chain_rules import RULES
 from geojax.merging.activations.chains import (
     Chain,
@@ -24,7 +25,7 @@ from geojax.merging.activations.chains import (
 
 @dataclasses.dataclass(frozen=True)
 class Site:
-    """A value whose statistics can be set: leaves are given with their axes in the order of ``units``."""
+    """A value whose statistics can be set through leaves; the axes of each leaf are in the order of ``units``."""
 
     units: tuple[int, ...]
     scales: tuple[Placed, ...]
@@ -33,7 +34,7 @@ class Site:
 
 @dataclasses.dataclass(frozen=True)
 class Reading:
-    """What reading a program found: sites by position, and standardisations."""
+    """The sites of a program by their position, and its standardisations."""
 
     sites: dict[int, Site]
     standardisations: tuple[Standardisation, ...]
@@ -44,14 +45,14 @@ def read(
 ) -> Reading:
     """Finds the sites of a program whose first inputs are the leaves.
 
-    Positions count the equations that are no calls, in the order in which they run. ``hidden`` holds for each leaf its
-    axes of hidden units; only those are sites. A leaf that is read more than once, or that two sites would change,
-    belongs to none.
+    Positions are those of `geojax._program.walk.Cursor`. ``hidden`` holds for each leaf its axes of hidden units; only
+    values along such axes are sites. A leaf that the program reads more than once, or that two sites would change,
+    belongs to no site.
     """
     reader = _Reader()
     given = [Info(_leaf(i, shape), frozenset([i])) for i, shape in enumerate(shapes)]
     inputs = [Info(data=True)] * (len(program.jaxpr.invars) - len(shapes))
-    outputs = reader.walk(program, given + inputs)
+    outputs = reader.run(program, given + inputs)
     for info in outputs:
         reader.consume(info)
     taken: set[int] = set()
@@ -80,23 +81,16 @@ def _site(chain: Chain) -> Site | None:
 
 
 class _Reader(Ledger):
-    """Walks a program and keeps what it meets."""
+    """Walks a program on what is known of each value, and keeps where chains end."""
 
-    def walk(self, body: jaxprs.Body, infos: Sequence[Info]) -> list[Info]:
-        env = dict(zip(body.jaxpr.invars, infos, strict=True))
-
-        def known(var: Any) -> Info:
-            return Info() if isinstance(var, jaxprs.Literal) else env.get(var, Info())
-
-        for eqn in body.jaxpr.eqns:
-            inputs = [known(var) for var in eqn.invars]
-            inner = jaxprs.call(eqn)
-            outputs = self.walk(inner, inputs) if inner is not None else self.step(eqn, inputs)
-            env.update(zip(eqn.outvars, outputs, strict=True))
-        return [known(var) for var in body.jaxpr.outvars]
+    def run(self, program: jaxprs.Body, infos: Sequence[Info]) -> list[Info]:
+        """What is known of the program's outputs."""
+        return walk(
+            program, infos, self.step, constant=lambda number: Info(), unused=Info(), cursor=self.cursor
+        )
 
     def step(self, eqn: Any, inputs: list[Info]) -> list[Info]:
-        self.clock += 1
+        """What is known of an equation's outputs."""
         rule = RULES.get(eqn.primitive.name)
         kind = rule(self, eqn, *inputs) if rule is not None else None
         leaves = frozenset().union(*(info.leaves for info in inputs))
@@ -106,4 +100,5 @@ class _Reader(Ledger):
             if kind is None and isinstance(info.kind, Chain):
                 self.consume(info)
         data = any(info.data for info in inputs)
-        return [Info(kind if i == 0 else None, leaves, data, self.clock) for i in range(len(eqn.outvars))]
+        position = self.cursor.position
+        return [Info(kind if i == 0 else None, leaves, data, position) for i in range(len(eqn.outvars))]

@@ -1,4 +1,4 @@
-"""Federated aggregation with learnt weights: how much each client counts, and how much the whole shrinks."""
+"""Federated aggregation: how much each client counts, and by how much the sum is shrunk."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,11 +10,10 @@ from jaxtyping import Array, Float, Int
 from geojax._core import checks, tree
 from geojax._core.loops import iterate, vary_with
 from geojax._core.struct import struct
-from geojax.merging.aligned import aligned
+from geojax.merging.aligned import WeightMatching, aligned
 from geojax.merging.averages.stock import pairwise_cosine
-from geojax.merging.leaves import map_stack, merged_only, stack_size
-from geojax.symmetry.action.spec import SymmetrySpec
-from geojax.typing import Key, Params, Scalar
+from geojax.merging.leaves import as_stack, callable_first, coefficients, map_stack, merged_only, stack_size
+from geojax.typing import Params, Scalar
 
 __all__ = ["AggregationResult", "aggregate", "client_coherence", "learn_aggregation"]
 
@@ -25,10 +24,10 @@ class AggregationResult:
 
     Attributes:
         params: The aggregated model.
-        weights: What each client counts, [k], on the simplex.
-        shrinkage: The factor gamma of the whole.
-        loss: The loss there.
-        error: Norm of the gradient by the logarithms of weights and shrinkage.
+        weights: How much each client counts, [k]: nonnegative, with sum 1.
+        shrinkage: The factor gamma.
+        loss: The loss of params.
+        error: Norm of the gradient with respect to the logarithms of weights and shrinkage.
         num_steps: Steps taken.
         status: CONVERGED, MAX_STEPS or NONFINITE.
     """
@@ -44,28 +43,27 @@ class AggregationResult:
 
 def aggregate(
     stack: Params,
-    weights: Float[Array, " k"],
+    weights: Float[Array, " k"] | None = None,
     shrinkage: Scalar = 1.0,
     *,
-    spec: SymmetrySpec | None = None,
-    key: Key | None = None,
+    align: WeightMatching | None = None,
 ) -> Params:
     """Aggregates the models of several clients: gamma sum_i w_i theta_i.
 
-    With w_i the clients' shares of the data and gamma = 1 it is federated averaging; gamma < 1 acts as weight decay.
+    If w_i is the share of the data that client i holds and gamma = 1, this is federated averaging; gamma < 1 acts as
+    weight decay.
 
     Args:
-        stack: The clients' models as one tree with a leading axis of length k.
-        weights: What each counts, [k]; used as they are, not normalised.
+        stack: The clients' models, a list of k, or one tree with a leading axis of length k.
+        weights: How much each client counts, [k]; used as they are, not normalised. If None, 1 / k each.
         shrinkage: The factor gamma. Traced.
-        spec: The symmetry of the function; if given, every model is first aligned with the first by `weight_matching`.
-        key: Random key for the alignment; wanted with a spec only.
+        align: Whether to align first: `WeightMatching(spec, key=key)` moves every model onto the first.
 
     Returns:
         One model.
 
     Raises:
-        ValueError: If shapes disagree, or there is a spec without a key.
+        ValueError: If shapes disagree.
 
     Differentiation: exact, with the alignment held.
     Complexity: linear in the parameters of all models, and the alignments.
@@ -78,15 +76,12 @@ def aggregate(
 
     References: [Li2023]; [McMahan2017].
     """
+    checks.shapes("aggregate", shrinkage=(shrinkage, ""))
+    stack = aligned("aggregate", align, stack)
     count = stack_size("aggregate", stack)
-    checks.shapes("aggregate", weights=(weights, str(count)), shrinkage=(shrinkage, ""))
-    stack = aligned("aggregate", spec, stack, None, key)
+    shares = coefficients("aggregate", weights, count) / (count if weights is None else 1)
 
-    def mix(leaf: Array) -> Array:
-        w = jnp.asarray(shrinkage, leaf.dtype) * jnp.asarray(weights, leaf.dtype)
-        return jnp.tensordot(w, leaf, 1, precision="highest")
-
-    return map_stack(mix, stack)
+    return _scaled_sum(stack, shares, shrinkage)
 
 
 def learn_aggregation(
@@ -96,53 +91,54 @@ def learn_aggregation(
     learning_rate: Scalar = 0.5,
     tol: Scalar = 1e-6,
     max_steps: int = 1000,
-    spec: SymmetrySpec | None = None,
-    key: Key | None = None,
+    align: WeightMatching | None = None,
 ) -> AggregationResult:
     """Learns the weights of an aggregation, and its shrinkage, on a loss of the aggregated model.
 
-    Minimises  loss(gamma sum_i w_i theta_i)  over the simplex and gamma > 0 by gradient descent on the logarithms, with
-    steps that are halved when the loss would rise and lengthened when it falls.
+    Minimises  loss(gamma sum_i w_i theta_i)  over w on the simplex and gamma > 0, by gradient descent on the logarithms
+    of both. A step is halved if the loss would rise, and the next one is longer if it falls.
 
     Args:
         loss: A scalar function of parameters, on data held by the server.
-        stack: The clients' models as one tree with a leading axis of length k.
+        stack: The clients' models, a list of k, or one tree with a leading axis of length k.
         learning_rate: First step. Traced.
-        tol: Norm of the gradient by the logarithms to reach. Traced.
+        tol: Norm of the gradient with respect to the logarithms at which to stop. Traced.
         max_steps: Most steps; static.
-        spec: The symmetry of the function; if given, every model is first aligned with the first by `weight_matching`.
-        key: Random key for the alignment; wanted with a spec only.
+        align: Whether to align first: `WeightMatching(spec, key=key)` moves every model onto the first.
 
     Returns:
-        AggregationResult, from equal weights and gamma = 1.
+        AggregationResult. The descent starts from equal weights and gamma = 1.
 
     Raises:
-        ValueError: If shapes disagree, loss is not a scalar, or there is a spec without a key.
+        ValueError: If shapes disagree, loss is not a scalar.
 
     Status: CONVERGED, MAX_STEPS, NONFINITE.
 
     Differentiation: forward mode, unrolled.
-    Complexity: one value and gradient of loss a step.
+    Complexity: one value and gradient of loss in each step.
 
     Example:
         >>> import jax.numpy as jnp
         >>> from geojax.merging import learn_aggregation
-        >>> found = learn_aggregation(lambda p: (p[0] - 3.0) ** 2, jnp.array([[2.0], [4.0]]), tol=1e-3)
-        >>> round(float(found.loss), 3)
+        >>> result = learn_aggregation(lambda p: (p[0] - 3.0) ** 2, jnp.array([[2.0], [4.0]]), tol=1e-3)
+        >>> round(float(result.loss), 3)
         0.0
 
     References: [Li2023].
     """
-    stack = aligned("learn_aggregation", spec, stack, None, key)
+    callable_first("learn_aggregation", "loss", loss, "stack")
+    stack = aligned("learn_aggregation", align, stack)
     count = stack_size("learn_aggregation", stack)
     max_steps = checks.count("learn_aggregation", "max_steps", max_steps)
     dtype = jnp.result_type(*jax.tree.leaves(merged_only(stack)), jnp.float32)
     dtype = jnp.finfo(dtype).dtype
 
-    def of(logs: Array) -> Array:
-        return loss(aggregate(stack, *_factors(logs)))
+    def loss_at(logs: Array) -> Array:
+        value = loss(_scaled_sum(stack, *_factors(logs)))
+        checks.shapes("learn_aggregation", **{"loss(params)": (value, "")})
+        return value
 
-    slope = jax.value_and_grad(of)
+    slope = jax.value_and_grad(loss_at)
 
     def step(state: tuple[Array, Array, Array, Array]) -> tuple[Any, Array]:
         logs, value, gradient, rate = state
@@ -153,18 +149,26 @@ def learn_aggregation(
             jnp.where(fell, new, old)
             for new, old in ((moved, logs), (new_value, value), (new_gradient, gradient))
         )
-        # A loss that is not a number is no fall, and halving would hide it.
+        # A loss that is NaN counts as a rise, and halving the step would hide it: report it as the error.
         error = jnp.where(jnp.isfinite(new_value), jnp.linalg.norm(gradient), jnp.nan)
         return (logs, value, gradient, rate * jnp.where(fell, 1.2, 0.5)), error
 
-    start = vary_with(jnp.zeros(count + 1, dtype), stack)
+    start = vary_with(jnp.zeros(count + 1, dtype), merged_only(stack))
     value, gradient = slope(start)
     state = start, value, gradient, jnp.asarray(learning_rate, dtype)
     end = iterate(step, state, tol=tol, max_steps=max_steps)
     logs, value = end.state[:2]
     weights, shrinkage = _factors(logs)
-    params = aggregate(stack, weights, shrinkage)
+    params = _scaled_sum(stack, weights, shrinkage)
     return AggregationResult(params, weights, shrinkage, value, end.error, end.num_steps, end.status)
+
+
+def _scaled_sum(stack: Params, weights: Array, shrinkage: Scalar) -> Params:
+    def mix(leaf: Array) -> Array:
+        factors = jnp.asarray(shrinkage, leaf.dtype) * weights.astype(leaf.dtype)
+        return jnp.tensordot(factors, leaf, 1, precision="highest")
+
+    return map_stack(mix, stack)
 
 
 def _factors(logs: Array) -> tuple[Array, Array]:
@@ -175,11 +179,11 @@ def client_coherence(base: Params, stack: Params) -> Float[Array, "k k"]:
     """Cosines of the angles between the updates of several clients, all leaves together.
 
     Args:
-        base: The model that all clients started from.
-        stack: The clients' models as one tree with a leading axis of length k.
+        base: The model that all clients start from.
+        stack: The clients' models, a list of k, or one tree with a leading axis of length k.
 
     Returns:
-        Matrix of cosines, [k, k]; 0 beside a client that did not move.
+        Matrix of cosines, [k, k]; zero in the row and column of a client that did not move.
 
     Raises:
         ValueError: If trees or shapes disagree.
@@ -195,8 +199,8 @@ def client_coherence(base: Params, stack: Params) -> Float[Array, "k k"]:
 
     References: [Li2023].
     """
-    stack_size("client_coherence", stack)
-    flat = jax.vmap(lambda model: _flat(model))(merged_only(stack))
+    stack = as_stack("client_coherence", stack, like=base)
+    flat = jax.vmap(_flat)(merged_only(stack))
     return pairwise_cosine(_flat(merged_only(base)), flat)
 
 

@@ -1,4 +1,4 @@
-"""Averages of models that are sure of themselves to different degrees, and what averaging puts right."""
+"""Averages of classifiers with different confidence, and which errors averaging corrects."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,11 +7,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from geojax._core import checks, safe, tree
-from geojax.merging.aligned import aligned_pair
+from geojax.merging.aligned import WeightMatching, aligned_pair
 from geojax.merging.leaves import is_merged, same_model, wide
 from geojax.merging.paths.connectivity import interpolate
-from geojax.symmetry.action.spec import SymmetrySpec
-from geojax.typing import Key, Params, Scalar
+from geojax.typing import Params, Scalar
 
 __all__ = ["balanced_average", "error_correction_table"]
 
@@ -23,34 +22,32 @@ def balanced_average(
     t: Scalar,
     *inputs: Any,
     head: Callable[[str], bool],
-    spec: SymmetrySpec | None = None,
-    key: Key | None = None,
+    align: WeightMatching | None = None,
 ) -> Params:
     """Interpolates two classifiers after giving the second the confidence of the first.
 
-    A network whose logits are larger outvotes the other in their average. The head of b is multiplied by
-    |logits of a| / |logits of b|, norms over the inputs of logits less their mean over classes, which leaves b's
-    labels as they are, and then (1 - t) a + t b.
+    In a plain average the network with larger logits outvotes the other. So the head of b is first multiplied by
+    |logits of a| / |logits of b|, which does not change b's labels, and then the models are mixed, (1 - t) a + t b. The
+    norms are over all inputs and classes, after the mean over classes has been subtracted from the logits.
 
     Args:
         apply: ``apply(params, *inputs)`` returns logits, [..., classes].
-        params_a: The model at t = 0, as a rule the pre-trained one.
+        params_a: The model at t = 0, usually the pre-trained one.
         params_b: The model at t = 1, a tree like params_a.
         t: Time, a scalar.
         inputs: The rest of apply's arguments: a few hundred examples.
-        head: Whether the leaf of that name, such as 'head/kernel', belongs to the last layer: logits must be
-            proportional to these leaves together.
-        spec: The symmetry of the function; if given, params_b is first aligned by `weight_matching`.
-        key: Random key for the alignment; wanted with a spec only.
+        head: Given the name of a leaf, such as 'head/kernel', says whether it belongs to the last layer. The logits
+            must be proportional to these leaves together.
+        align: Whether to align first: `WeightMatching(spec, key=key)` moves params_b onto params_a.
 
     Returns:
         A tree like params_a.
 
     Raises:
-        ValueError: If trees disagree, t is not a scalar, no leaf belongs to the head, or there is a spec without a key.
+        ValueError: If trees disagree, t is not a scalar, no leaf belongs to the head.
         TypeError: If leaves differ in dtype.
 
-    Differentiation: exact, the factor included, with the alignment held.
+    Differentiation: exact, also through the factor; the alignment is held constant.
     Complexity: one evaluation of each model.
 
     Example:
@@ -64,14 +61,19 @@ def balanced_average(
     References: [Lin2024]; [Wortsman2022b].
     """
     same_model("balanced_average", "params_b", params_b, "params_a", params_a)
+    if not callable(head):
+        raise TypeError(
+            f"balanced_average: head is {checks.described(head)}; expected a function of a leaf's name. "
+            "Write head=lambda name: name == 'head/kernel'."
+        )
     mixed = {name for name, leaf in tree.named_leaves(params_a).items() if is_merged(leaf) and head(name)}
     if not mixed:
         names = ", ".join(tree.named_leaves(params_a))
         raise ValueError(
-            f"balanced_average: head holds for none of the leaves {names}; expected the last layer's."
+            f"balanced_average: head returned False for all leaves ({names}); expected True for the last layer's."
         )
 
-    params_b = aligned_pair("balanced_average", spec, params_a, params_b, key)
+    params_b = aligned_pair("balanced_average", align, params_a, params_b)
 
     def size(params: Params) -> Array:
         logits = apply(params, *inputs)
@@ -98,14 +100,14 @@ def error_correction_table(
     """Counts on which examples two classifiers and their average are right.
 
     Args:
-        labels_a: Labels that one predicts, [n].
+        labels_a: Labels that one classifier predicts, [n].
         labels_b: Labels that the other predicts, [n].
         labels_average: Labels that their average predicts, [n].
-        targets: Right labels, [n].
+        targets: Correct labels, [n].
 
     Returns:
-        Counts [2, 2, 2], indexed by whether a, b and the average are right: entry [0, 0, 1] are the errors that both
-        make and averaging puts right.
+        Counts [2, 2, 2], indexed by whether a, b and the average are right: entry [0, 0, 1] counts the examples that
+        both get wrong and their average gets right.
 
     Raises:
         ValueError: If shapes disagree.

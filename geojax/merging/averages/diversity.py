@@ -1,4 +1,4 @@
-"""Diverse weight averaging: which models to average, and what the error of their average is made of."""
+"""Diverse weight averaging: which models to average, and the parts of the error of their average."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +10,7 @@ from jaxtyping import Array, Bool, Float, Int
 from geojax._core import checks
 from geojax._core.loops import vary_with
 from geojax._core.struct import struct
-from geojax.merging.leaves import map_stack, stack_size
+from geojax.merging.leaves import as_stack, callable_first, map_stack, stack_size
 from geojax.typing import Params
 
 __all__ = [
@@ -24,13 +24,13 @@ __all__ = [
 
 @struct
 class ErrorDecomposition:
-    """What the expected squared error of an average of models is made of.
+    """The parts of the expected squared error of an average of models.
 
     Attributes:
         bias: Mean squared distance of the expected prediction from the targets.
         variance: Mean variance of one model's prediction, divided by the number averaged.
         covariance: Mean covariance between two models' predictions, times (k - 1) / k.
-        locality: What averaging weights adds to averaging outputs: the difference of their mean squared errors.
+        locality: Mean squared error of the averaged weights minus that of the averaged outputs.
         error: The sum of the four.
     """
 
@@ -47,7 +47,7 @@ class DiverseSelectionResult:
 
     Attributes:
         params: Their average.
-        chosen: Which of the models they are, [k].
+        chosen: Whether each model was chosen, [k].
         score: The score of the average.
     """
 
@@ -56,15 +56,15 @@ class DiverseSelectionResult:
     score: Float[Array, ""]
 
 
-def diverse_select(stack: Params, score: Callable[[Params], Array]) -> DiverseSelectionResult:
+def diverse_select(score: Callable[[Params], Array], stack: Params) -> DiverseSelectionResult:
     """Chooses greedily the models whose average scores best.
 
-    From the best single model on, the others are tried in the order of their own scores, and one stays if the average
-    with it scores no worse.
+    It starts from the best single model and tries the others in the order of their own scores; a model is kept if the
+    average with it scores no worse.
 
     Args:
-        stack: The models as one tree with a leading axis of length k, in one frame.
-        score: A scalar, higher is better, such as accuracy on held-out data.
+        score: A scalar function of parameters, higher is better, such as accuracy on held-out data.
+        stack: The models, a list of k, or one tree with a leading axis of length k; all in one frame.
 
     Returns:
         DiverseSelectionResult. A score that is NaN is worse than any other.
@@ -72,38 +72,40 @@ def diverse_select(stack: Params, score: Callable[[Params], Array]) -> DiverseSe
     Raises:
         ValueError: If shapes disagree, or score does not return a scalar.
 
-    Differentiation: params and score exactly in stack, with the choice held.
-    Complexity: 2 k - 1 scores.
+    Differentiation: params and score are exact in stack, with the choice held constant.
+    Complexity: 2 k - 1 evaluations of score.
 
     Example:
         >>> import jax.numpy as jnp
         >>> from geojax.merging import diverse_select
-        >>> diverse_select(jnp.array([1.0, -1.2, 5.0]), lambda x: -(x**2)).chosen.tolist()
+        >>> diverse_select(lambda x: -(x**2), jnp.array([1.0, -1.2, 5.0])).chosen.tolist()
         [True, True, False]
 
     References: [Rame2022]; [Wortsman2022].
     """
+    callable_first("diverse_select", "score", score, "stack")
+    stack = as_stack("diverse_select", stack)
     count = stack_size("diverse_select", stack)
 
     def mean(chosen: Array) -> Params:
         def of_leaf(leaf: Array) -> Array:
-            # A model that was not chosen has no say, not even if it is NaN.
+            # A model that was not chosen does not count, even if it is NaN.
             kept = jnp.where(chosen.reshape(-1, *(1,) * (leaf.ndim - 1)), leaf, 0)
             return jnp.sum(kept, axis=0) / jnp.sum(chosen)
 
         return map_stack(of_leaf, stack)
 
-    def of(chosen: Array) -> Array:
+    def score_of(chosen: Array) -> Array:
         value = score(mean(chosen))
         checks.shapes("diverse_select", **{"score(params)": (value, "")})
         return jnp.where(jnp.isnan(value), -jnp.inf, value)
 
-    alone = jax.lax.map(of, jnp.eye(count, dtype=bool))
+    alone = jax.lax.map(score_of, jnp.eye(count, dtype=bool))
     order = jnp.argsort(-jax.lax.stop_gradient(alone), stable=True)
 
     def turn(chosen: Array, number: Array) -> tuple[Array, None]:
         tried = chosen.at[number].set(True)
-        better = of(tried) >= of(chosen)
+        better = score_of(tried) >= score_of(chosen)
         return jnp.where(better, tried, chosen), None
 
     first = vary_with(jnp.zeros(count, bool), alone).at[order[0]].set(True)
@@ -118,17 +120,17 @@ def error_decomposition(
 ) -> ErrorDecomposition:
     """Splits the error of averaged models into bias, variance, covariance and locality.
 
-    E (f_avg - y)^2 = bias^2 + var / k + (k - 1) / k cov + locality,  means over examples and over r draws of k models.
-    The first three are the error of the mean of the predictions, to the last digit.
+    E (f_avg - y)^2 = bias^2 + var / k + (k - 1) / k cov + locality,  averaged over examples and over r draws of k
+    models. The first three terms are exactly the error of the mean of the predictions.
 
     Args:
         predictions: Predictions of the single models, [r, k, n]: r draws of k models on n examples.
         averaged: Predictions of the model with averaged weights, [r, n].
-        targets: What is right, [n].
+        targets: Correct values, [n].
 
     Returns:
-        ErrorDecomposition, every term a mean over examples; moments are those of the draws and the k models at hand
-        (divided by their number, not by one less), the k models of a draw being exchangeable.
+        ErrorDecomposition, every term a mean over examples. Moments are those of the given draws and models, divided by
+        their number and not by one less. The k models of a draw are taken to be exchangeable.
 
     Raises:
         ValueError: If shapes disagree.
@@ -169,16 +171,16 @@ def error_decomposition(
 def functional_diversity(
     labels_a: Int[Array, " n"], labels_b: Int[Array, " n"], targets: Int[Array, " n"]
 ) -> Float[Array, ""]:
-    """Ratio of the errors that two classifiers do not share to those that they do.
+    """Ratio of the errors that two classifiers do not share to the errors that they share.
 
     Args:
-        labels_a: Labels that one predicts, [n].
+        labels_a: Labels that one classifier predicts, [n].
         labels_b: Labels that the other predicts, [n].
-        targets: Right labels, [n].
+        targets: Correct labels, [n].
 
     Returns:
-        Scalar >= 0: examples on which exactly one is wrong, or both with different labels, over those on which both
-        give the same wrong label. Infinite where they share none but have others, NaN where there are none at all.
+        Scalar >= 0: the number of examples on which exactly one is wrong, or both are with different labels, divided by
+        the number on which both give the same wrong label. Infinite if they share no error, NaN if there is no error.
 
     Raises:
         ValueError: If shapes disagree.

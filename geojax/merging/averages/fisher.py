@@ -1,7 +1,6 @@
-"""Averages weighted by what each model knows: Fisher information, or the Gram matrices of a layer's inputs."""
+"""Averages weighted by how much each parameter matters: Fisher information, or Gram matrices of a layer's inputs."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import jax
@@ -9,11 +8,11 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from geojax._core import checks, tree
-from geojax.merging.aligned import permutations_onto_first
-from geojax.merging.leaves import is_merged, map_stack, merged_only, stack_size, wide
-from geojax.symmetry.action.elements import act
+from geojax.merging.aligned import WeightMatching, act_on_each, permutations_onto_first, stacked
+from geojax.merging.leaves import as_stack, is_merged, map_stack, merged_only, model_of, stack_size, wide
+from geojax.symmetry.action.acting import act
 from geojax.symmetry.action.spec import SymmetrySpec
-from geojax.typing import Key, Params, PyTree, Scalar
+from geojax.typing import Params, PyTree, Scalar
 
 __all__ = ["diagonal_fisher", "fisher_average", "regmean"]
 
@@ -25,18 +24,18 @@ def diagonal_fisher(log_likelihood: Callable[..., Array], params: Params, *examp
 
     Args:
         log_likelihood: ``log_likelihood(params, *example)`` of one example, a scalar.
-        params: Where to look, any pytree; only leaves of real numbers are differentiated.
+        params: The parameters, any pytree; only leaves of real numbers are differentiated.
         examples: Arrays or trees with a leading axis over the examples. Labels drawn from the model give the Fisher
             information itself in expectation, labels of the data the empirical one.
 
     Returns:
-        A tree like params, nonnegative, None in place of leaves that are not real.
+        A tree like params, nonnegative, with None in place of leaves that are not real.
 
     Raises:
         ValueError: If there are no examples, or log_likelihood does not return a scalar.
 
     Differentiation: exact, a second derivative of log_likelihood.
-    Complexity: one gradient an example, all at once under `jax.vmap`.
+    Complexity: one gradient for each example, all at once under `jax.vmap`.
 
     Example:
         >>> import jax.numpy as jnp
@@ -68,28 +67,25 @@ def diagonal_fisher(log_likelihood: Callable[..., Array], params: Params, *examp
     return jax.tree.map(lambda leaf: jnp.mean(jnp.square(leaf), axis=0), scores)
 
 
-def fisher_average(
-    stack: Params, fishers: Params, *, spec: SymmetrySpec | None = None, key: Key | None = None
-) -> Params:
+def fisher_average(stack: Params, fishers: Params, *, align: WeightMatching | None = None) -> Params:
     """Averages models entry by entry, each weighted by its Fisher information there.
 
     sum_i F_i theta_i / sum_i F_i:  the mode of the product of the Gaussians N(theta_i, 1 / F_i).
 
     Args:
-        stack: The models as one tree with a leading axis of length k.
-        fishers: Weights, a tree like stack, nonnegative, as `jax.vmap` of `diagonal_fisher` makes them; scale a model's
-            to make it count more.
-        spec: The symmetry of the function; if given, every model is first aligned with the first by `weight_matching`,
-            and its weights move along. Only permutations take part: information has no sign, and another scale.
-        key: Random key for the alignment; wanted with a spec only.
+        stack: The models, a list of k, or one tree with a leading axis of length k.
+        fishers: Nonnegative weights, a list or a tree like stack, from `diagonal_fisher` of each model. Scale the
+            weights of a model to make it count more.
+        align: Whether to align first: `WeightMatching(spec, key=key)` moves every model onto the first, and its weights
+            with it. Only permutations take part. Weights have no sign, and scale otherwise than parameters do.
 
     Returns:
-        One model. Entries whose weights are all zero are averaged evenly.
+        One model. An entry whose weights are all zero is the plain mean.
 
     Raises:
-        ValueError: If trees or shapes disagree, or there is a spec without a key.
+        ValueError: If trees or shapes disagree.
 
-    Differentiation: exact in stack and fishers, with the alignment held.
+    Differentiation: exact in stack and fishers, with the alignment held constant.
     Complexity: linear in the parameters of all models.
 
     Example:
@@ -100,17 +96,17 @@ def fisher_average(
 
     References: [Matena2022].
     """
-    stack_size("fisher_average", stack)
+    stack, fishers = (stacked("fisher_average", align, models) for models in (stack, fishers))
     checks.same_tree("fisher_average", "fishers", merged_only(fishers), "stack", merged_only(stack))
-    if spec is not None:
-        spec, elements = permutations_onto_first("fisher_average", spec, stack, key)
-        stack, fishers = (jax.vmap(partial(act, spec))(elements, models) for models in (stack, fishers))
+    if align is not None:
+        spec, elements = permutations_onto_first(align, stack)
+        stack, fishers = (act_on_each(spec, elements, models) for models in (stack, fishers))
 
     def merge(leaf: Array, weight: Array) -> Array:
         total = jnp.sum(weight, axis=0)
         some = total > 0
         mean = jnp.sum(weight * leaf, axis=0) / jnp.where(some, total, 1)
-        # A NaN among the weights is no zero.
+        # With NaN among the weights neither comparison holds: the result is NaN.
         return jnp.where(total == 0, jnp.mean(leaf, axis=0), jnp.where(some, mean, jnp.nan))
 
     return map_stack(merge, stack, fishers)
@@ -121,32 +117,29 @@ def regmean(
     grams: Params,
     *,
     shrink: Scalar = 0.9,
-    spec: SymmetrySpec | None = None,
-    key: Key | None = None,
+    align: WeightMatching | None = None,
 ) -> Params:
     """Merges linear layers so that the merged layer's outputs are closest to each model's on that model's inputs.
 
-    W = (sum_i G_i)^-1 sum_i G_i W_i  minimises  sum_i |X_i W - X_i W_i|^2,  with the Gram matrices G_i = X_i^T X_i of
-    the layer's inputs in model i, whose entries off the diagonal are multiplied by `shrink` first.
+    W = (sum_i G_i)^-1 sum_i G_i W_i  minimises  sum_i |X_i W - X_i W_i|^2,  where G_i = X_i^T X_i is the Gram matrix of
+    the layer's inputs X_i in model i. The entries of G_i off the diagonal are multiplied by `shrink` first.
 
     Args:
-        stack: The models as one tree with a leading axis of length k. Kernels are [k, n_in, ...].
-        grams: A tree like stack: Gram matrices [k, n_in, n_in] in place of kernels, None in place of leaves that are to
-            be averaged evenly.
-        shrink: In [0, 1]; below 1 it keeps the sum of the Gram matrices definite, and keeps from overfitting them.
-            Traced.
-        spec: The symmetry of the function; if given, every model is first aligned with the first by `weight_matching`,
-            and its Gram matrices move along. Only permutations take part: shrinking knows no other axes.
-        key: Random key for the alignment; wanted with a spec only.
+        stack: The models, a list of k, or one tree with a leading axis of length k. Kernels are [k, n_in, ...].
+        grams: A tree like stack, or a list of trees like the models: Gram matrices [k, n_in, n_in] in place of kernels,
+            None in place of leaves to take the plain mean of.
+        shrink: In [0, 1]; below 1 the sum of the Gram matrices is definite, and overfits less. Traced.
+        align: Whether to align first: `WeightMatching(spec, key=key)` moves every model onto the first, and its Gram
+            matrices with it. Only permutations take part, because `shrink` treats the diagonal of a Gram matrix apart.
 
     Returns:
-        One model. Where the sum of Gram matrices is singular the result is not finite.
+        One model. A kernel whose sum of Gram matrices is singular is not finite.
 
     Raises:
-        ValueError: If trees or shapes disagree, or there is a spec without a key.
+        ValueError: If trees or shapes disagree.
 
-    Differentiation: exact in stack, grams and shrink, with the alignment held.
-    Complexity: one solve of size n_in a kernel.
+    Differentiation: exact in stack, grams and shrink, with the alignment held constant.
+    Complexity: one linear system of size n_in for each kernel.
 
     Example:
         >>> import jax.numpy as jnp
@@ -157,10 +150,12 @@ def regmean(
 
     References: [Jin2023].
     """
-    count = stack_size("regmean", stack)
     checks.shapes("regmean", shrink=(shrink, ""))
-    found = tree.named_leaves(grams)
-    unknown = sorted(set(found) - set(tree.named_leaves(stack)))
+    stack = stacked("regmean", align, stack)
+    count, names = stack_size("regmean", stack), set(tree.named_leaves(stack))
+    several = type(grams) in (list, tuple) and not set(tree.named_leaves(grams)) <= names
+    given = tree.named_leaves(as_stack("regmean", grams) if several else grams)
+    unknown = sorted(set(given) - names)
     if unknown:
         raise ValueError(
             f"regmean: grams has the leaf {unknown[0]!r}, which stack lacks; expected a tree like stack, with None in "
@@ -168,19 +163,20 @@ def regmean(
         )
 
     for name, leaf in tree.named_leaves(stack).items():
-        if name in found:
+        if name in given:
             n = leaf.shape[1] if leaf.ndim > 1 else 1
-            checks.shapes("regmean", **{f"grams[{name!r}]": (found[name], f"{count} {n} {n}")})
-    if spec is not None:
-        spec, elements = permutations_onto_first("regmean", spec, stack, key)
-        found = jax.vmap(partial(_moved_grams, spec))(elements, found, stack)
-        stack = jax.vmap(partial(act, spec))(elements, stack)
+            checks.shapes("regmean", **{f"grams[{name!r}]": (given[name], f"{count} {n} {n}")})
+    if align is not None:
+        spec, elements = permutations_onto_first(align, stack)
+        model = model_of(stack)
+        given = jax.vmap(lambda element, grams: _permuted_grams(spec, element, grams, model))(elements, given)
+        stack = act_on_each(spec, elements, stack)
 
     def merge(name: str, leaf: Any) -> Any:
-        if name not in found or not is_merged(leaf):
+        if name not in given or not is_merged(leaf):
             return map_stack(lambda x: jnp.mean(x, axis=0), leaf)
         dtype = wide(leaf.dtype)
-        gram, kernels = jnp.asarray(found[name], dtype), jnp.asarray(leaf, dtype)
+        gram, kernels = jnp.asarray(given[name], dtype), jnp.asarray(leaf, dtype)
         n = gram.shape[1]
         eye = jnp.eye(n, dtype=dtype)
         gram = gram * (eye + jnp.asarray(shrink, dtype) * (1 - eye))
@@ -191,18 +187,20 @@ def regmean(
     return tree.map_named(merge, stack)
 
 
-def _moved_grams(
+def _permuted_grams(
     spec: SymmetrySpec, element: PyTree, grams: dict[str, Array], model: Params
 ) -> dict[str, Array]:
     """Gram matrices of the inputs of kernels whose rows an element permutes.
 
-    What the element does to rows is read off a tree that holds in each entry the number of its row.
+    How the element permutes the rows is read from a tree like the model in which each entry is the number of its row.
     """
 
-    def rows(leaf: Any) -> Any:
+    def row_numbers(leaf: Any) -> Any:
+        if not tree.is_array(leaf):
+            return leaf
         n = leaf.shape[0] if jnp.ndim(leaf) > 1 else 1
         return jnp.broadcast_to(jnp.arange(n).reshape(-1, *(1,) * (jnp.ndim(leaf) - 1)), jnp.shape(leaf))
 
-    moved = tree.named_leaves(act(spec, element, jax.tree.map(rows, model)))
+    moved = tree.named_leaves(act(spec, element, jax.tree.map(row_numbers, model)))
     order = {name: moved[name].reshape(len(gram), -1)[:, 0] for name, gram in grams.items()}
     return {name: gram[order[name]][:, order[name]] for name, gram in grams.items()}

@@ -1,105 +1,109 @@
-"""Pareto fronts in weight space: many trade-offs between tasks from one set of models."""
+"""Pareto fronts in weight space: many trade-offs between tasks from a few models."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from geojax._core import checks
-from geojax.merging.averages.average import average
-from geojax.merging.leaves import stack_size
+from geojax.merging.averages.average import weighted_mean
+from geojax.merging.leaves import as_stack, merged_only, stack_size
 from geojax.typing import Key, Params, Scalar
 
 __all__ = ["hypervolume", "non_dominated", "pareto_front", "pareto_loss"]
 
 
 def pareto_loss(
-    stack: Params, losses: Sequence[Callable[[Params], Array]], *, key: Key, concentration: Scalar = 1.0
+    losses: Sequence[Callable[[Params], Array]], stack: Params, *, key: Key, concentration: Scalar = 1.0
 ) -> Float[Array, ""]:
-    """Loss of a random model between several, with the weights that it is made of.
+    """Loss of a random average of models, one for each task, with the tasks weighted as their models are.
 
-    sum_i alpha_i loss_i(sum_j alpha_j theta_j)  with alpha from a Dirichlet distribution: one gradient of it trains all
-    models so that each trade-off between the tasks is the average with those weights.
+    sum_i alpha_i loss_i(sum_j alpha_j theta_j)  with alpha from a Dirichlet distribution. Its gradient trains all
+    models at once, so that their average with weights alpha solves the tasks with the trade-off alpha.
 
     Args:
-        stack: One model a task as one tree with a leading axis of length k.
-        losses: One scalar function of parameters a task, k of them.
+        losses: One scalar function of parameters for each task, k of them.
+        stack: One model for each task, a list of k, or one tree with a leading axis of length k.
         key: Random key for alpha.
         concentration: Of the Dirichlet distribution, positive: 1 is uniform, less favours the corners. Traced.
 
     Returns:
-        Scalar, for any optax optimiser over the stack.
+        Scalar, to be minimised over the stack by any optax optimiser.
 
     Raises:
         ValueError: If there are not as many losses as models, or one does not return a scalar.
 
-    Differentiation: exact in stack, for the alpha at hand.
-    Complexity: every loss once.
+    Differentiation: exact in stack, for the alpha that was drawn.
+    Complexity: one evaluation of each loss.
 
     Example:
         >>> import jax, jax.numpy as jnp
         >>> from geojax.merging import pareto_loss
         >>> losses = [lambda p: jnp.sum(p**2), lambda p: jnp.sum(p**2)]
-        >>> float(pareto_loss(jnp.zeros((2, 3)), losses, key=jax.random.key(0)))
+        >>> float(pareto_loss(losses, jnp.zeros((2, 3)), key=jax.random.key(0)))
         0.0
 
     References: [Dimitriadis2023].
     """
     checks.typed_key("pareto_loss", key)
+    _check_losses("pareto_loss", losses)
+    stack = as_stack("pareto_loss", stack)
     count = stack_size("pareto_loss", stack)
     if len(losses) != count:
         raise ValueError(
             f"pareto_loss: losses has {len(losses)} entries; expected {count}, one for each model."
         )
-    dtype = jnp.finfo(
-        jnp.result_type(*(leaf for leaf in jax.tree.leaves(stack) if hasattr(leaf, "dtype")))
-    ).dtype
+    dtype = jnp.finfo(jnp.result_type(*jax.tree.leaves(merged_only(stack)))).dtype
     alpha = jax.random.dirichlet(key, jnp.full(count, jnp.asarray(concentration, dtype)), dtype=dtype)
-    return jnp.vdot(alpha, _values("pareto_loss", losses, average(stack, alpha)))
+    return jnp.vdot(alpha, _values("pareto_loss", losses, weighted_mean(stack, alpha)))
 
 
 def pareto_front(
-    stack: Params, losses: Sequence[Callable[[Params], Array]], weights: Float[Array, "n k"]
+    losses: Sequence[Callable[[Params], Array]], stack: Params, weights: Float[Array, "n k"]
 ) -> Float[Array, "n t"]:
     """Losses of the averages of several models with given weights.
 
     Args:
-        stack: The models as one tree with a leading axis of length k.
         losses: Scalar functions of parameters, t of them.
+        stack: The models, a list of k, or one tree with a leading axis of length k.
         weights: Rows of nonnegative weights, [n, k].
 
     Returns:
-        One row of losses a row of weights, [n, t].
+        One row of losses for each row of weights, [n, t].
 
     Raises:
         ValueError: If shapes disagree, or a loss does not return a scalar.
 
     Differentiation: exact.
-    Complexity: n t losses, row after row.
+    Complexity: n t evaluations of losses, one row after another.
 
     Example:
         >>> import jax.numpy as jnp
         >>> from geojax.merging import pareto_front
         >>> losses = [lambda p: (p - 1.0) ** 2, lambda p: (p + 1.0) ** 2]
-        >>> pareto_front(jnp.array([1.0, -1.0]), losses, jnp.array([[1.0, 0.0], [1.0, 1.0]])).tolist()
+        >>> pareto_front(losses, jnp.array([1.0, -1.0]), jnp.array([[1.0, 0.0], [1.0, 1.0]])).tolist()
         [[0.0, 4.0], [1.0, 1.0]]
 
     References: [Dimitriadis2023].
     """
+    _check_losses("pareto_front", losses)
+    stack = as_stack("pareto_front", stack)
     count = stack_size("pareto_front", stack)
+    (weights,) = checks.floats("pareto_front", weights=weights)
     checks.shapes("pareto_front", weights=(weights, f"n {count}"))
-    return jax.lax.map(lambda row: _values("pareto_front", losses, average(stack, row)), jnp.asarray(weights))
+    return jax.lax.map(lambda row: _values("pareto_front", losses, weighted_mean(stack, row)), weights)
 
 
 def non_dominated(points: Float[Array, "n t"]) -> Bool[Array, " n"]:
-    """Which points no other is at least as low as everywhere and lower somewhere.
+    """Which points are not dominated: no other point is lower in one coordinate and at most equal in all.
 
     Args:
         points: Losses, [n, t].
 
     Returns:
-        Booleans, [n]. A row with NaN is dominated.
+        Booleans, [n]. A row with NaN counts as dominated.
 
     Raises:
         ValueError: If points is not a matrix.
@@ -123,12 +127,12 @@ def non_dominated(points: Float[Array, "n t"]) -> Bool[Array, " n"]:
 
 
 def hypervolume(points: Float[Array, "n t"], reference: Float[Array, " t"]) -> Float[Array, ""]:
-    """Volume of the losses that some point dominates and that dominate a reference, exactly.
+    """Volume between a front of losses and a reference point, exactly; larger for better fronts.
 
-    The area between the front and the reference, larger for better fronts.
+    It is the volume of the set of losses that are dominated by some point and that dominate the reference.
 
     Args:
-        points: Losses, [n, t]; those beyond the reference count for nothing.
+        points: Losses, [n, t]; points beyond the reference add nothing.
         reference: The worst losses of interest, [t].
 
     Returns:
@@ -137,8 +141,8 @@ def hypervolume(points: Float[Array, "n t"], reference: Float[Array, " t"]) -> F
     Raises:
         ValueError: If shapes disagree.
 
-    Differentiation: exact where no two points exchange their order.
-    Complexity: O(n log n) for t <= 2, and a factor n for each further dimension: slices along the last one.
+    Differentiation: exact as long as the points keep their order in each coordinate.
+    Complexity: O(n log n) for t <= 2, times n for each further dimension.
 
     Example:
         >>> import jax.numpy as jnp
@@ -160,7 +164,7 @@ def _volume(points: Array, reference: Array) -> Array:
         return jnp.zeros((), points.dtype)
     if t == 1:
         return reference[0] - jnp.min(points)
-    # Between two neighbours along the last axis the dominated part is that of the points below both.
+    # Slices along the last axis: between two neighbours the dominated part is that of the points below both.
     order = jnp.argsort(points[:, -1])
     points = points[order]
     heights = jnp.diff(jnp.append(points[:, -1], reference[-1]))
@@ -172,6 +176,14 @@ def _volume(points: Array, reference: Array) -> Array:
         return _volume(jnp.where(present, points[:, :-1], reference[:-1]), reference[:-1])
 
     return jnp.sum(heights * jax.vmap(area)(jnp.arange(n)))
+
+
+def _check_losses(where: str, losses: Any) -> None:
+    if not isinstance(losses, list | tuple) or not all(map(callable, losses)):
+        raise TypeError(
+            f"{where}: losses is {checks.described(losses)}; expected a list of functions of parameters. "
+            f"Call {where}([loss, ...], stack, ...)."
+        )
 
 
 def _values(where: str, losses: Sequence[Callable[[Params], Array]], params: Params) -> Array:

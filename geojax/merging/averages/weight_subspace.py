@@ -1,4 +1,4 @@
-"""The subspace that a model's weights wander in: means, principal directions and samples of its iterates."""
+"""The subspace that training explores: mean, principal directions and samples of its iterates."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,9 +9,9 @@ from jaxtyping import Array, Float
 
 from geojax._core import checks
 from geojax._core.struct import struct
-from geojax.merging.averages.average import average
-from geojax.merging.leaves import is_merged, merged_only, stack_size
-from geojax.merging.tasks.reversible import reversible_merge
+from geojax.merging.averages.average import weighted_mean
+from geojax.merging.leaves import as_stack, is_merged, merged_only, stack_size
+from geojax.merging.tasks.reversible import principal_merge
 from geojax.typing import Key, Params
 
 __all__ = ["WeightSubspace", "collect_weights", "sample_subspace", "weight_subspace"]
@@ -19,12 +19,12 @@ __all__ = ["WeightSubspace", "collect_weights", "sample_subspace", "weight_subsp
 
 @struct
 class WeightSubspace:
-    """Where weights wander.
+    """Mean and principal directions of a set of models.
 
     Attributes:
         mean: The mean of the models.
         basis: Orthonormal principal directions, largest variance first: one tree with a leading axis of length p.
-        variances: Variance along each, [p].
+        variances: Variance along each direction, [p].
     """
 
     mean: Any
@@ -35,20 +35,21 @@ class WeightSubspace:
 def collect_weights(
     step: Callable[[Params, Key], Params], params: Params, *, key: Key, num: int, every: int = 1
 ) -> Params:
-    """Collects the iterates of a training that goes on at a constant rate.
+    """Collects iterates of a training.
 
     Args:
         step: One step of training, ``step(params, key) -> params``.
         params: The start.
-        key: Random key, from which every step has its own.
-        num: Models to collect; static.
-        every: Steps between two of them; static.
+        key: Random key; each step gets a key of its own.
+        num: Number of models to collect; static.
+        every: Number of steps between two of them; static.
 
     Returns:
         One tree with a leading axis of length num; the start is not among them.
 
     Raises:
         ValueError: If num or every is less than one.
+        TypeError: If a leaf of params is not an array.
 
     Differentiation: exact, through the steps.
     Complexity: num * every steps, and memory for num models.
@@ -62,6 +63,7 @@ def collect_weights(
     References: [Gubri2022]; [Izmailov2018].
     """
     checks.typed_key("collect_weights", key)
+    checks.arrays_only("collect_weights", "params", params)
     num = checks.count("collect_weights", "num", num, minimum=1)
     every = checks.count("collect_weights", "every", every, minimum=1)
 
@@ -73,12 +75,12 @@ def collect_weights(
     return jax.lax.scan(visit, params, jax.random.split(key, num))[1]
 
 
-def weight_subspace(stack: Params, num: int) -> WeightSubspace:
+def weight_subspace(stack: Params, *, num: int) -> WeightSubspace:
     """Principal directions of a set of models in weight space.
 
     Args:
-        stack: The models as one tree with a leading axis of length k.
-        num: How many directions, from 1 to k; static.
+        stack: The models, a list of k, or one tree with a leading axis of length k.
+        num: Number of directions, from 1 to k; static.
 
     Returns:
         WeightSubspace, with variances divided by k - 1 (by 1 for a single model). Directions beyond the rank are zero.
@@ -92,27 +94,28 @@ def weight_subspace(stack: Params, num: int) -> WeightSubspace:
     Example:
         >>> import jax.numpy as jnp
         >>> from geojax.merging import weight_subspace
-        >>> weight_subspace(jnp.array([[1.0, 0.0], [3.0, 0.0]]), 1).variances.round(4).tolist()
+        >>> weight_subspace(jnp.array([[1.0, 0.0], [3.0, 0.0]]), num=1).variances.round(4).tolist()
         [2.0]
 
     References: [Gubri2022]; [Maddox2019].
     """
+    stack = as_stack("weight_subspace", stack)
     count = stack_size("weight_subspace", stack)
-    mean = average(stack, jnp.ones(count))
+    mean = weighted_mean(stack, jnp.ones(count))
     centred = jax.tree.map(lambda leaf, m: leaf - m if is_merged(leaf) else leaf, stack, mean)
-    found = reversible_merge(merged_only(centred), num)
-    squares = jnp.sum(jnp.square(found.coefficients), axis=0)
-    return WeightSubspace(mean, found.basis, squares / max(1, count - 1))
+    merge = principal_merge("weight_subspace", merged_only(centred), num)
+    squares = jnp.sum(jnp.square(merge.coefficients), axis=0)
+    return WeightSubspace(mean, merge.basis, squares / max(1, count - 1))
 
 
-def sample_subspace(key: Key, subspace: WeightSubspace) -> Params:
+def sample_subspace(subspace: WeightSubspace, *, key: Key) -> Params:
     """Draws a model from the Gaussian distribution on a weight subspace.
 
     mean + sum_j sqrt(variance_j) z_j basis_j  with independent standard normal z.
 
     Args:
+        subspace: The result of `weight_subspace`; scale its variances to draw nearer to the mean or farther away.
         key: Random key.
-        subspace: What `weight_subspace` returned; scale its variances to draw nearer or farther.
 
     Returns:
         A tree like one of the models.
@@ -120,14 +123,14 @@ def sample_subspace(key: Key, subspace: WeightSubspace) -> Params:
     Raises:
         TypeError: If key is not a typed key.
 
-    Differentiation: exact in the subspace, for the draw at hand.
+    Differentiation: exact in the subspace, for the numbers that were drawn.
     Complexity: p passes over the parameters.
 
     Example:
         >>> import jax, jax.numpy as jnp
         >>> from geojax.merging import sample_subspace, weight_subspace
-        >>> space = weight_subspace(jnp.array([[1.0, 5.0], [3.0, 5.0]]), 1)
-        >>> round(float(sample_subspace(jax.random.key(0), space)[1]), 4)
+        >>> space = weight_subspace(jnp.array([[1.0, 5.0], [3.0, 5.0]]), num=1)
+        >>> round(float(sample_subspace(space, key=jax.random.key(0))[1]), 4)
         5.0
 
     References: [Gubri2022].

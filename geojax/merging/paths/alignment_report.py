@@ -19,13 +19,13 @@ __all__ = ["AlignmentReport", "alignment_report"]
 
 @struct
 class AlignmentReport:
-    """Two models before and after an element has moved the second; arrays [2] hold before and after.
+    """Two models before and after an element has moved the second; every array [2] holds both numbers.
 
     Attributes:
         barrier: The loss barrier on the segment between them.
         distance: Euclidean distance, for each leaf.
-        alignment: `symmetry.units.singular_alignment`, for each leaf of two axes or more, all but the last
-            taken together.
+        alignment: `symmetry.units.singular_alignment`, for each leaf of two or more axes, as a matrix whose rows run
+            over all axes but the last.
     """
 
     barrier: Float[Array, "2"]
@@ -42,19 +42,18 @@ def alignment_report(
     *,
     num: int = 11,
 ) -> AlignmentReport:
-    """What moving one model by a group element does to its linear connection with another.
+    """Barrier, distances and alignment of singular vectors between two models, before and after one is moved.
 
-    Barrier, distances and alignment of singular vectors between a and b, and between a and act(element, b). As a rule
-    an element that removes the barrier brings the models little closer, but turns the singular vectors of the large
-    singular values towards each other.
+    Before is between a and b, after is between a and act(element, b). An element that removes the barrier usually
+    brings the models little closer, but turns the singular vectors of the large singular values towards each other.
 
     Args:
         spec: The symmetry, from `infer`.
         loss: loss(params), a scalar.
         params_a: The model that stays.
         params_b: The model that is moved.
-        element: A group element, such as a matching's.
-        num: Points on the segment.
+        element: A group element, such as `result.element` of a matching.
+        num: Number of points on the segment; static.
 
     Returns:
         AlignmentReport.
@@ -63,8 +62,8 @@ def alignment_report(
         ValueError: If a tree or the element does not fit the spec, or the loss is not a scalar.
         TypeError: If leaves differ in dtype.
 
-    Differentiation: exact where singular values are distinct.
-    Complexity: 2 num evaluations of the loss, and four singular value decompositions a leaf.
+    Differentiation: exact if singular values are distinct.
+    Complexity: 2 num evaluations of the loss, and four singular value decompositions for each leaf.
 
     Example:
         >>> import jax, jax.numpy as jnp
@@ -75,8 +74,8 @@ def alignment_report(
         >>> turn = {"0": jnp.array([1, 2, 0])}
         >>> b = symmetry.act(spec, symmetry.inverse(spec, turn), a)
         >>> loss = lambda p: jnp.mean((mlp(p, x) - mlp(a, x)) ** 2)
-        >>> found = merging.alignment_report(spec, loss, a, b, turn)
-        >>> found.barrier[1].tolist(), found.alignment["0"][1].tolist()
+        >>> report = merging.alignment_report(spec, loss, a, b, turn)
+        >>> report.barrier[1].tolist(), report.alignment["0"][1].tolist()
         (0.0, 1.0)
 
     References: [Ito2025].

@@ -22,22 +22,22 @@ def feature_connectivity(
     *inputs: Any,
     t: Scalar = 0.5,
 ) -> dict[str, Float[Array, ""]]:
-    """How nearly the features of an interpolated model point along the interpolated features, layer by layer.
+    """Cosine between the features of an interpolated model and the interpolated features, layer by layer.
 
-    For each group the mean over samples of  cos(f(theta_t), (1 - t) f(theta_a) + t f(theta_b)),  f the activations that
-    `collect` reads and theta_t the model at t on the segment from a to b. Models that are linearly connected layer by
-    layer have 1 everywhere, of which a low barrier is a consequence.
+    For each group the mean over samples of  cos(f(theta_t), (1 - t) f(theta_a) + t f(theta_b)).  Here f are the
+    activations that `symmetry.collect` reads, and theta_t is the model at t on the segment from a to b. If all cosines
+    are 1 the models are linearly connected layer by layer, and then the barrier between them is low.
 
     Args:
         spec: The symmetry of the function, from `infer`.
         apply: The function, ``apply(params, *inputs)``.
         params_a: The model at t = 0.
-        params_b: The model at t = 1, as a rule already aligned with it.
+        params_b: The model at t = 1, usually already aligned with params_a.
         inputs: The rest of apply's arguments, [samples, ...].
         t: Time, a scalar.
 
     Returns:
-        {group name: cosine} for the groups that have activations; samples without activations count 0.
+        {group name: cosine} for the groups that have activations. A sample whose activations are all zero counts as 0.
 
     Raises:
         ValueError: If a tree does not fit the spec, or t is not a scalar.
@@ -52,8 +52,8 @@ def feature_connectivity(
         >>> mlp = lambda p, x: jax.nn.relu(x @ p[0]) @ p[1]
         >>> params, x = [jnp.ones((2, 3)), jnp.ones((3, 1))], jnp.ones((5, 2))
         >>> spec = symmetry.infer(mlp, params, x)
-        >>> found = merging.feature_connectivity(spec, mlp, params, params, x)
-        >>> [round(float(value), 6) for value in found.values()]
+        >>> cosines = merging.feature_connectivity(spec, mlp, params, params, x)
+        >>> [round(float(value), 6) for value in cosines.values()]
         [1.0]
 
     References: [Zhou2023].

@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 
 from geojax._core import checks, safe, tree
 from geojax._core.struct import struct
-from geojax.merging.leaves import is_merged, merged_only, same_model, wide
+from geojax.merging.leaves import callable_first, is_merged, merged_only, same_model, scalar_loss, wide
 from geojax.typing import Params, Scalar
 
 __all__ = ["PlaneResult", "plane"]
@@ -18,7 +18,7 @@ __all__ = ["PlaneResult", "plane"]
 class PlaneResult:
     """A loss on a grid of the plane through three models, in units of the Euclidean distance of weights.
 
-    `values[i, j]` is the loss at (`x[j]`, `y[i]`); the rows of `corners` are the places of the three models.
+    `values[i, j]` is the loss at (`x[j]`, `y[i]`); the rows of `corners` are the positions of the three models.
     """
 
     x: Float[Array, " n"]
@@ -38,37 +38,38 @@ def plane(
 ) -> PlaneResult:
     """The loss on a grid of the plane through three models.
 
-    theta(x, y) = a + x u + y v,  u and v orthonormal, u along b - a and c in the upper half plane: a is at (0, 0), b at
-    (|b - a|, 0). Only leaves of real or complex numbers move; the others are those of a.
+    theta(x, y) = a + x u + y v,  with u and v orthonormal, u along b - a, and c in the upper half plane: a is at (0, 0)
+    and b at (|b - a|, 0). Only leaves of real or complex numbers vary; the others are those of a.
 
     Args:
         loss: loss(params), a scalar.
         params_a: The model at the origin, any pytree.
-        params_b: A model like it, to the right.
-        params_c: A model like it, above.
-        num: Points along each axis, at least 2.
-        margin: How far the grid goes beyond the triangle, as a share of its extent.
+        params_b: The model on the x axis, a tree like params_a.
+        params_c: The third model, a tree like params_a.
+        num: Number of points along each axis, at least 2; static.
+        margin: How far the grid extends beyond the triangle, as a share of the triangle's extent.
 
     Returns:
-        PlaneResult. Where the models lie on one line the grid has no height and all rows are the same.
+        PlaneResult. If the models lie on one line, the grid has no height and all rows are the same.
 
     Raises:
         ValueError: If the trees differ in structure or shapes, the loss is not a scalar, or num < 2.
         TypeError: If leaves differ in dtype.
 
-    Differentiation: exact where the models are no multiples of one another.
-    Complexity: num^2 evaluations of the loss, one after the other: memory is that of one.
+    Differentiation: exact if the models do not lie on one line.
+    Complexity: num^2 evaluations of the loss, one after another, in the memory of one.
 
     Example:
         >>> import jax.numpy as jnp
         >>> from geojax.merging import plane
         >>> a, b, c = jnp.zeros(3), jnp.array([2.0, 0.0, 0.0]), jnp.array([1.0, 1.0, 0.0])
-        >>> found = plane(lambda p: jnp.sum(p**2), a, b, c, num=3, margin=0.0)
-        >>> found.values.tolist(), found.corners.tolist()
+        >>> grid = plane(lambda p: jnp.sum(p**2), a, b, c, num=3, margin=0.0)
+        >>> grid.values.tolist(), grid.corners.tolist()
         ([[0.0, 1.0, 4.0], [0.25, 1.25, 4.25], [1.0, 2.0, 5.0]], [[0.0, 0.0], [2.0, 0.0], [1.0, 1.0]])
 
     References: [Garipov2018].
     """
+    callable_first("plane", "loss", loss, "params_a, params_b, params_c")
     same_model("plane", "params_b", params_b, "params_a", params_a)
     same_model("plane", "params_c", params_c, "params_a", params_a)
     num = checks.count("plane", "num", num, minimum=2)
@@ -89,12 +90,7 @@ def plane(
             lambda a: next(moved).astype(jnp.result_type(a)) if is_merged(a) else a, params_a
         )
         value = loss(point)
-        if jnp.shape(value) != ():
-            raise ValueError(
-                f"plane: loss(params) has shape {list(jnp.shape(value))}; expected a scalar. "
-                "Take the mean over examples inside the loss."
-            )
-        return jnp.asarray(value)
+        return scalar_loss("plane", value)
 
     low, high = jnp.min(corners, axis=0), jnp.max(corners, axis=0)
     beyond = jnp.asarray(margin, corners.dtype) * (high - low)
@@ -106,7 +102,7 @@ def plane(
 
 
 def _wide(params: Params) -> Params:
-    """The leaves that move, in at least single precision."""
+    """The leaves that vary, in at least single precision."""
     return jax.tree.map(lambda leaf: jnp.asarray(leaf, wide(jnp.result_type(leaf))), merged_only(params))
 
 

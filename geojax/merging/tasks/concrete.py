@@ -1,4 +1,4 @@
-"""Concrete subspaces: a random mask shared by all tasks that keeps what does not interfere."""
+"""Concrete subspaces: a random mask, shared by all tasks, that keeps the entries that do not interfere."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,11 +10,10 @@ from jaxtyping import Array, Float, Int
 from geojax._core import checks, tree
 from geojax._core.loops import vary_with
 from geojax._core.struct import struct
-from geojax.merging.aligned import aligned
-from geojax.merging.leaves import is_merged
+from geojax.merging.aligned import WeightMatching, aligned
+from geojax.merging.leaves import coefficients, is_merged, merged_only, stack_size
 from geojax.merging.tasks.task_vectors import task_arithmetic
 from geojax.results import Status
-from geojax.symmetry.action.spec import SymmetrySpec
 from geojax.typing import Key, Params, Scalar
 
 __all__ = ["ConcreteFit", "concrete_fit", "concrete_mask", "concrete_merge"]
@@ -22,14 +21,14 @@ __all__ = ["ConcreteFit", "concrete_fit", "concrete_mask", "concrete_merge"]
 
 @struct
 class ConcreteFit:
-    """What `concrete_fit` learnt.
+    """A learnt mask.
 
     Attributes:
-        logits: Of the mask, a tree like the base model.
+        logits: Logits of the mask, a tree like the base model.
         losses: The outer loss at each step, [num_steps].
-        error: Norm of the last gradient by the logits.
+        error: Norm of the last gradient with respect to the logits.
         num_steps: Steps taken.
-        status: MAX_STEPS, or NONFINITE; a stochastic descent does not say when it is done.
+        status: MAX_STEPS or NONFINITE; a stochastic descent has no test of convergence.
     """
 
     logits: Any
@@ -39,11 +38,11 @@ class ConcreteFit:
     status: Int[Array, ""]
 
 
-def concrete_mask(logits: Params, key: Key, *, temperature: Scalar) -> Params:
+def concrete_mask(logits: Params, *, key: Key, temperature: Scalar) -> Params:
     """Draws a mask with entries between 0 and 1 from the binary Concrete distribution.
 
-    sigmoid((logit + log u - log(1 - u)) / temperature)  with u uniform: above 1/2 with probability sigmoid(logit), at
-    every temperature, and closer to 0 and 1 the lower it is.
+    sigmoid((logit + log u - log(1 - u)) / temperature)  with u uniform. At every temperature an entry is above 1/2 with
+    probability sigmoid(logit); the lower the temperature, the closer entries are to 0 and 1.
 
     Args:
         logits: A tree of real leaves; infinite logits give 0 and 1.
@@ -54,15 +53,15 @@ def concrete_mask(logits: Params, key: Key, *, temperature: Scalar) -> Params:
         A tree like logits.
 
     Raises:
-        TypeError: If key is not a typed key.
+        TypeError: If key is not a typed key, or a leaf is not real.
 
-    Differentiation: exact in logits and temperature, for the draw at hand.
+    Differentiation: exact in logits and temperature, for the numbers that were drawn.
     Complexity: linear.
 
     Example:
         >>> import jax, jax.numpy as jnp
         >>> from geojax.merging import concrete_mask
-        >>> concrete_mask(jnp.array([jnp.inf, -jnp.inf]), jax.random.key(0), temperature=0.5).tolist()
+        >>> concrete_mask(jnp.array([jnp.inf, -jnp.inf]), key=jax.random.key(0), temperature=0.5).tolist()
         [1.0, 0.0]
 
     References: [Tang2023]; [Maddison2017].
@@ -82,24 +81,24 @@ def concrete_merge(
     base: Params,
     stack: Params,
     logits: Params,
-    weights: Float[Array, " k"],
+    weights: Float[Array, " k"] | None = None,
     *,
     key: Key,
     temperature: Scalar,
-    spec: SymmetrySpec | None = None,
+    align: WeightMatching | None = None,
 ) -> Params:
     """Adds the task vectors of several models to their base through one random mask.
 
-    theta + m * sum_i w_i (theta_i - theta)  with a mask m from `concrete_mask` that all tasks share.
+    theta + m * sum_i w_i (theta_i - theta),  where m is a mask from `concrete_mask` that all tasks share.
 
     Args:
         base: The model that all were fine-tuned from.
-        stack: The fine-tuned models as one tree with a leading axis of length k.
-        logits: A tree like base; at infinity this is `task_arithmetic`, at minus infinity base.
-        weights: What each task vector counts, [k].
-        key: Random key for the mask, and for the alignment where there is a spec.
+        stack: The fine-tuned models, a list of k, or one tree with a leading axis of length k.
+        logits: Logits of the mask, a tree like base; infinity gives `task_arithmetic`, minus infinity gives base.
+        weights: How much each task vector counts, [k]. If None, 1 each.
+        key: Random key for the mask.
         temperature: Positive. Traced.
-        spec: The symmetry of the function; if given, every model is first aligned with base by `weight_matching`.
+        align: Whether to align first: `WeightMatching(spec, key=key)` moves every model onto base.
 
     Returns:
         One model, a tree like base.
@@ -107,22 +106,21 @@ def concrete_merge(
     Raises:
         ValueError: If trees or shapes disagree.
 
-    Differentiation: exact in all arrays, for the mask at hand.
+    Differentiation: exact in all arrays, for the mask that was drawn.
     Complexity: linear in the parameters of all models.
 
     Example:
         >>> import jax, jax.numpy as jnp
         >>> from geojax.merging import concrete_merge
         >>> logits = jnp.array([jnp.inf, -jnp.inf])
-        >>> concrete_merge(jnp.zeros(2), jnp.ones((1, 2)), logits, jnp.ones(1), key=jax.random.key(0), temperature=1.0)
+        >>> concrete_merge(jnp.zeros(2), jnp.ones((1, 2)), logits, key=jax.random.key(0), temperature=1.0)
         Array([1., 0.], dtype=float32)
 
     References: [Tang2023].
     """
-    checks.same_tree("concrete_merge", "logits", logits, "base", base)
-    mask_key, align_key = (key, None) if spec is None else jax.random.split(key)
-    whole = task_arithmetic(base, stack, weights, spec=spec, key=align_key)
-    mask = concrete_mask(logits, mask_key, temperature=temperature)
+    checks.same_tree("concrete_merge", "logits", _where_merged(logits, base), "base", merged_only(base))
+    merged = task_arithmetic(base, stack, weights, align=align)
+    mask = concrete_mask(logits, key=key, temperature=temperature)
 
     def mix(m: Array, merged: Any, start: Any) -> Any:
         return (
@@ -131,40 +129,41 @@ def concrete_merge(
             else start
         )
 
-    return jax.tree.map(mix, mask, whole, base)
+    return jax.tree.map(mix, mask, merged, base)
 
 
 def concrete_fit(
-    base: Params,
-    stack: Params,
-    weights: Float[Array, " k"],
     inner_loss: Callable[[Params], Array],
     outer_loss: Callable[[Params], Array],
+    base: Params,
+    stack: Params,
+    weights: Float[Array, " k"] | None = None,
     *,
     key: Key,
     num_steps: int,
     learning_rate: Scalar = 1.0,
     inner_rate: Scalar = 0.1,
     temperature: Scalar = 0.5,
-    spec: SymmetrySpec | None = None,
+    align: WeightMatching | None = None,
 ) -> ConcreteFit:
-    """Learns the mask that keeps what serves all tasks, the merging weights being tuned to each mask drawn.
+    """Learns a mask that keeps the entries that serve all tasks.
 
-    A step draws a mask, moves the weights by one gradient step of `inner_loss` of the merged model, and then the logits
-    by one of `outer_loss` of the model merged with those weights, differentiated through the inner step.
+    Each step draws a mask and merges with it. It then moves the weights by one gradient step of `inner_loss` of the
+    merged model, and the logits by one gradient step of `outer_loss` of the model merged with the moved weights. The
+    second gradient is taken through the first step.
 
     Args:
+        inner_loss: The loss for the weights, a scalar function of parameters, such as the entropy of predictions.
+        outer_loss: The loss for the mask, a scalar function of parameters.
         base: The model that all were fine-tuned from.
-        stack: The fine-tuned models as one tree with a leading axis of length k.
-        weights: Where every inner step starts, [k].
-        inner_loss: A scalar function of parameters for the weights, such as the entropy of predictions.
-        outer_loss: A scalar function of parameters for the mask.
-        key: Random key for the masks, and for the alignment where there is a spec.
-        num_steps: Steps to take; static.
-        learning_rate: Of the logits. Traced.
-        inner_rate: Of the weights. Traced.
-        temperature: Of the masks, positive. Traced.
-        spec: The symmetry of the function; if given, every model is first aligned with base by `weight_matching`.
+        stack: The fine-tuned models, a list of k, or one tree with a leading axis of length k.
+        weights: The weights that every inner step starts from, [k]. If None, 1 each.
+        key: Random key for the masks.
+        num_steps: Number of steps to take; static.
+        learning_rate: Learning rate of the logits. Traced.
+        inner_rate: Learning rate of the weights. Traced.
+        temperature: Temperature of the masks, positive. Traced.
+        align: Whether to align first: `WeightMatching(spec, key=key)` moves every model onto base.
 
     Returns:
         ConcreteFit. Logits begin at zero: each entry is kept with probability one half.
@@ -172,29 +171,28 @@ def concrete_fit(
     Raises:
         ValueError: If trees or shapes disagree, or a loss is not a scalar.
 
-    Status: MAX_STEPS, or NONFINITE where a loss or a gradient was not finite.
+    Status: MAX_STEPS, or NONFINITE if a loss or a gradient was not finite.
 
     Differentiation: exact, unrolled through the steps.
-    Complexity: a step costs about three gradients of each loss.
+    Complexity: about three gradients of each loss in each step.
 
     Example:
         >>> import jax, jax.numpy as jnp
         >>> from geojax.merging import concrete_fit
         >>> away = lambda p: jnp.sum(p**2)
-        >>> tuned, key = jnp.ones((1, 1)), jax.random.key(0)
-        >>> found = concrete_fit(jnp.zeros(1), tuned, jnp.ones(1), away, away, key=key, num_steps=20)
-        >>> bool(found.logits[0] < 0)
+        >>> base, tuned = jnp.zeros(1), jnp.ones((1, 1))
+        >>> fit = concrete_fit(away, away, base, tuned, key=jax.random.key(0), num_steps=20)
+        >>> bool(fit.logits[0] < 0)
         True
 
     References: [Tang2023].
     """
     num_steps = checks.count("concrete_fit", "num_steps", num_steps)
     checks.typed_key("concrete_fit", key)
-    if spec is not None:
-        align_key, key = jax.random.split(key)
-        stack = aligned("concrete_fit", spec, stack, base, align_key)
-    logits = jax.tree.map(lambda leaf: jnp.zeros(jnp.shape(leaf), _mask_dtype(leaf)), base)
-    logits, weights = vary_with((logits, jnp.asarray(weights)), base, stack, weights, key)
+    stack = aligned("concrete_fit", align, stack, base)
+    weights = coefficients("concrete_fit", weights, stack_size("concrete_fit", stack))
+    logits = jax.tree.map(_zero_logits, base)
+    logits, weights = vary_with((logits, weights), merged_only(base), merged_only(stack), weights, key)
 
     def outer(logits: Params, key: Key) -> Array:
         def merged(weights: Array) -> Params:
@@ -215,6 +213,15 @@ def concrete_fit(
     return ConcreteFit(logits, losses, error, jnp.asarray(num_steps, jnp.int32), status)
 
 
-def _mask_dtype(leaf: Any) -> Any:
-    """Real, of the leaf's precision; a leaf that is not mixed has a mask too, which nobody reads."""
-    return jnp.finfo(jnp.result_type(leaf)).dtype if is_merged(leaf) else jnp.float32
+def _where_merged(logits: Params, base: Params) -> Params:
+    """The logits with None in place of those of leaves that are not merged."""
+    if jax.tree.structure(logits) != jax.tree.structure(base):
+        return logits
+    return jax.tree.map(lambda leaf, start: leaf if is_merged(start) else None, logits, base)
+
+
+def _zero_logits(leaf: Any) -> Array:
+    """Logits of a leaf, real and of its precision; a leaf that is not merged has a single one, which is not used."""
+    if not is_merged(leaf):
+        return jnp.zeros((), jnp.float32)
+    return jnp.zeros(jnp.shape(leaf), jnp.finfo(jnp.result_type(leaf)).dtype)

@@ -1,4 +1,4 @@
-"""Reversible merging: a few basis vectors from which every model's task vector can be had back."""
+"""Reversible merging: a few basis vectors from which the task vector of every model can be restored."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 
 from geojax._core import checks
 from geojax._core.struct import struct
-from geojax.merging.leaves import map_stack, merged_only, stack_size, wide
+from geojax.merging.leaves import as_stack, map_stack, merged_only, split_arrays, stack_size, wide
 from geojax.typing import Params
 
 __all__ = ["ReversibleMerge", "low_rank_gram", "reversible_merge", "revert"]
@@ -21,8 +21,8 @@ class ReversibleMerge:
 
     Attributes:
         basis: Orthonormal vectors as one tree with a leading axis of length p.
-        coefficients: Coordinates, [k, p].
-        squared_error: Sum of the squared distances of the task vectors from what the basis gives back.
+        coefficients: Coordinates of the task vectors, [k, p].
+        squared_error: Sum of the squared distances between the task vectors and the restored ones.
     """
 
     basis: Any
@@ -30,59 +30,63 @@ class ReversibleMerge:
     squared_error: Float[Array, ""]
 
 
-def reversible_merge(stack: Params, num: int) -> ReversibleMerge:
-    """Merges task vectors into a few basis vectors that give each of them back as well as any can.
+def reversible_merge(stack: Params, *, num: int) -> ReversibleMerge:
+    """Merges task vectors into the few basis vectors from which all of them can be restored best.
 
-    The best subspace of dimension p for k vectors is spanned by their leading principal directions, which come from the
-    k x k matrix of inner products: with G = U diag(l) U^T, basis_j = sum_i U_ij tau_i / sqrt(l_j).
+    The best subspace of dimension p for k vectors is spanned by their leading principal directions. These follow from
+    the k x k matrix G of inner products: if G = U diag(l) U^T, then basis_j = sum_i U_ij tau_i / sqrt(l_j).
 
     Args:
-        stack: Task vectors, differences from one base model, as one tree with a leading axis of length k.
-        num: How many basis vectors p to keep, from 1 to k; static.
+        stack: Task vectors, that is differences from one base model: a list of k, or one tree with a leading axis of
+            length k.
+        num: Number of basis vectors p to keep, from 1 to k; static.
 
     Returns:
-        ReversibleMerge; `revert` gives a task vector back. The squared error is the sum of the eigenvalues of G that
-        were left out. Directions of no length, where p exceeds the rank, are zero vectors.
+        ReversibleMerge; `revert` restores a task vector. The squared error is the sum of the eigenvalues of G that were
+        left out. If p exceeds the rank, the directions beyond it are zero vectors.
 
     Raises:
         ValueError: If shapes disagree or num is not between 1 and k.
 
-    Differentiation: exact where the eigenvalues of G are distinct; the basis has no derivative where they are not.
-    Complexity: k^2 passes over the parameters; the vectors are never stacked into a matrix.
+    Differentiation: exact if the eigenvalues of G are distinct; otherwise the basis has no derivative.
+    Complexity: k^2 passes over the parameters; the vectors are never joined into one matrix.
 
     Example:
         >>> import jax.numpy as jnp
         >>> from geojax.merging import reversible_merge, revert
-        >>> merged = reversible_merge(jnp.array([[2.0, 0.0], [1.0, 0.0], [0.0, 0.0]]), 1)
+        >>> merged = reversible_merge(jnp.array([[2.0, 0.0], [1.0, 0.0], [0.0, 0.0]]), num=1)
         >>> revert(merged, 1).round(4).tolist()
         [1.0, 0.0]
 
     References: [Alipour2025]; [EckartYoung1936].
     """
-    count = stack_size("reversible_merge", stack)
-    num = checks.count("reversible_merge", "num", num, minimum=1)
+    return principal_merge("reversible_merge", as_stack("reversible_merge", stack), num)
+
+
+def principal_merge(where: str, stack: Params, num: int) -> ReversibleMerge:
+    """The leading principal directions of the vectors of a stack, and their coordinates."""
+    count = stack_size(where, stack)
+    num = checks.count(where, "num", num, minimum=1)
     if num > count:
-        raise ValueError(
-            f"reversible_merge: num is {num}; expected at most {count}, the number of task vectors."
-        )
+        raise ValueError(f"{where}: num is {num}; expected at most {count}, the number of vectors. Lower it.")
     gram = _gram(stack)
     values, vectors = jnp.linalg.eigh(gram)
     values, vectors = values[::-1], vectors[:, ::-1]
-    # Eigenvalues of a Gram matrix are known to k ulp of the largest.
-    some = values[:num] > count * jnp.finfo(gram.dtype).eps * jnp.abs(values[0])
-    lengths = jnp.sqrt(jnp.where(some, values[:num], 1))
-    mixing = jnp.where(some, vectors[:, :num] / lengths, 0)
+    # Rounding changes the eigenvalues of a Gram matrix by k ulp of the largest: below that they count as zero.
+    nonzero = values[:num] > count * jnp.finfo(gram.dtype).eps * jnp.abs(values[0])
+    lengths = jnp.sqrt(jnp.where(nonzero, values[:num], 1))
+    mixing = jnp.where(nonzero, vectors[:, :num] / lengths, 0)
     basis = _combinations(mixing, stack)
     left_out = jnp.sum(jnp.maximum(values[num:], 0)) + 0 * jnp.sum(values)
-    return ReversibleMerge(basis, jnp.where(some, vectors[:, :num] * lengths, 0), left_out)
+    return ReversibleMerge(basis, jnp.where(nonzero, vectors[:, :num] * lengths, 0), left_out)
 
 
 def revert(merged: ReversibleMerge, index: int) -> Params:
-    """Gives one task vector back.
+    """Restores one task vector from a reversible merge.
 
     Args:
-        merged: What `reversible_merge` returned.
-        index: Which task, from 0; traced integers too.
+        merged: The result of `reversible_merge`.
+        index: Number of the task, from 0; may be traced.
 
     Returns:
         The projection of that task vector onto the basis, a tree like one of the vectors.
@@ -96,7 +100,7 @@ def revert(merged: ReversibleMerge, index: int) -> Params:
     Example:
         >>> import jax.numpy as jnp
         >>> from geojax.merging import reversible_merge, revert
-        >>> revert(reversible_merge(jnp.eye(2), 2), 0).round(4).tolist()
+        >>> revert(reversible_merge(jnp.eye(2), num=2), 0).round(4).tolist()
         [1.0, 0.0]
 
     References: [Alipour2025].
@@ -109,7 +113,7 @@ def revert(merged: ReversibleMerge, index: int) -> Params:
 def low_rank_gram(factors: Sequence[tuple[Float[Array, "m r"], Float[Array, "r n"]]]) -> Float[Array, "k k"]:
     """Inner products of matrices B_i A_i of low rank, from their factors.
 
-    <B_s A_s, B_t A_t> = sum of the entries of (B_s^T B_t) * (A_s A_t^T),  without an m x n matrix.
+    <B_s A_s, B_t A_t> = sum of the entries of (B_s^T B_t) * (A_s A_t^T);  no m x n matrix is formed.
 
     Args:
         factors: Pairs (B_i [m, r_i], A_i [r_i, n]); ranks may differ.
@@ -155,8 +159,11 @@ def _gram(stack: Params) -> Array:
 
 
 def _combinations(mixing: Float[Array, "k p"], stack: Params) -> Params:
-    """Several linear combinations of the models of a stack, again a stack."""
-    return jax.vmap(
-        lambda column: map_stack(lambda leaf: jnp.tensordot(column.astype(leaf.dtype), leaf, 1), stack),
-        in_axes=1,
-    )(mixing)
+    """Linear combinations of the models of a stack, as a stack."""
+    whole = split_arrays(stack)[1]
+
+    def combine(column: Array) -> list[Array]:
+        combined = map_stack(lambda leaf: jnp.tensordot(column.astype(leaf.dtype), leaf, 1), stack)
+        return split_arrays(combined)[0]
+
+    return whole(jax.vmap(combine, in_axes=1)(mixing))

@@ -1,35 +1,46 @@
-"""Robust weight signatures: what robust training changed, as a patch for other models."""
+"""Robust weight signatures: the change that robust training makes to the weights, as a patch for other models."""
+
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from geojax._core import checks, tree
-from geojax.merging.leaves import is_merged, merged_only, same_model, stack_size, wide
+from geojax.merging.leaves import (
+    as_stack,
+    coefficients,
+    is_merged,
+    merged_only,
+    model_of,
+    same_model,
+    stack_size,
+    wide,
+)
 from geojax.typing import Params, Scalar
 
 __all__ = ["layer_energy", "patch", "quantize_signature", "weight_signature"]
 
 
 def weight_signature(robust: Params, clean: Params, basis: Params | None = None) -> Params:
-    """What robust training changed in a model: its weights less those of the same model trained without.
+    """The change that robust training makes to a model's weights.
 
-    robust - clean,  projected in each leaf onto the span of a basis where one is given.
+    robust - clean;  if a basis is given, projected onto its span in each leaf.
 
     Args:
         robust: Parameters trained to withstand a corruption.
-        clean: Parameters trained without, a tree like robust.
-        basis: Directions to keep, a tree like robust whose leaves have a leading axis, [p, ...]; they need not be
-            orthonormal or independent.
+        clean: Parameters of the same model without that training, a tree like robust.
+        basis: Directions to keep, a list of p trees like robust, or one tree with a leading axis of length p. They need
+            not be orthonormal or independent.
 
     Returns:
-        A tree like robust: a difference in each leaf of real or complex numbers, zero in others.
+        A tree like robust: a difference in each leaf of real or complex numbers, and zero in other arrays.
 
     Raises:
         ValueError: If trees or shapes disagree.
         TypeError: If leaves differ in dtype.
 
-    Differentiation: exact; by a basis only where it is independent.
+    Differentiation: exact; with respect to the basis only if it is independent.
     Complexity: linear, and a QR factorisation of each leaf of the basis.
 
     Example:
@@ -41,14 +52,11 @@ def weight_signature(robust: Params, clean: Params, basis: Params | None = None)
     References: [Cai2023].
     """
     same_model("weight_signature", "clean", clean, "robust", robust)
-    difference = jax.tree.map(
-        lambda x, y: jnp.asarray(x) - jnp.asarray(y) if is_merged(x) else jnp.zeros_like(x), robust, clean
-    )
+    difference = jax.tree.map(_difference, robust, clean)
     if basis is None:
         return difference
-    stack_size("weight_signature", basis)
-    first = jax.tree.map(lambda leaf: leaf[0] if is_merged(leaf) else leaf, merged_only(basis))
-    same_model("weight_signature", "a direction of basis", first, "robust", merged_only(robust))
+    basis = as_stack("weight_signature", basis, like=robust)
+    same_model("weight_signature", "a direction of basis", model_of(merged_only(basis)), "robust", robust)
     directions = iter(jax.tree.leaves(merged_only(basis)))
 
     def project(x: Array) -> Array:
@@ -63,15 +71,21 @@ def weight_signature(robust: Params, clean: Params, basis: Params | None = None)
     return jax.tree.map(project, difference)
 
 
-def patch(params: Params, stack: Params, weights: Float[Array, " k"]) -> Params:
-    """Adds signatures to a model; the opposite weights take them off again.
+def _difference(robust: Any, clean: Any) -> Any:
+    if is_merged(robust):
+        return jnp.asarray(robust) - jnp.asarray(clean)
+    return jnp.zeros_like(robust) if tree.is_array(robust) and not tree.is_key(robust) else robust
+
+
+def patch(params: Params, stack: Params, weights: Float[Array, " k"] | None = None) -> Params:
+    """Adds signatures to a model; the opposite weights remove them again.
 
     theta + sum_i w_i s_i  in every leaf of real or complex numbers.
 
     Args:
         params: Any model of the architecture.
-        stack: Signatures as one tree with a leading axis of length k.
-        weights: What each counts, [k].
+        stack: Signatures, a list of k, or one tree with a leading axis of length k.
+        weights: How much each signature counts, [k]. If None, 1 each.
 
     Returns:
         A tree like params.
@@ -90,10 +104,9 @@ def patch(params: Params, stack: Params, weights: Float[Array, " k"]) -> Params:
 
     References: [Cai2023].
     """
-    count = stack_size("patch", stack)
-    checks.shapes("patch", weights=(weights, str(count)))
-    first = jax.tree.map(lambda leaf: leaf[0] if is_merged(leaf) else leaf, merged_only(stack))
-    same_model("patch", "a signature of stack", first, "params", merged_only(params))
+    stack = as_stack("patch", stack, like=params)
+    weights = coefficients("patch", weights, stack_size("patch", stack))
+    same_model("patch", "a signature of stack", model_of(merged_only(stack)), "params", params)
     signatures = iter(jax.tree.leaves(merged_only(stack)))
 
     def add(x: Array) -> Array:
@@ -107,22 +120,22 @@ def patch(params: Params, stack: Params, weights: Float[Array, " k"]) -> Params:
 
 
 def quantize_signature(signature: Params, *, num_bits: Scalar) -> Params:
-    """Rounds a signature to a few bits an entry, each leaf on a scale of its own.
+    """Rounds a signature to a few bits for each entry, with one scale for each leaf.
 
-    q s / Q  with  s the largest magnitude of the leaf, Q = 2^(num_bits - 1) - 1 and q = round(Q x / s).
+    q s / Q,  where s is the largest magnitude in the leaf, Q = 2^(num_bits - 1) - 1 and q = round(Q x / s).
 
     Args:
         signature: A tree of real leaves.
-        num_bits: Bits an entry, at least 2, the sign included. Traced.
+        num_bits: Bits for each entry, at least 2, the sign included. Traced.
 
     Returns:
-        A tree like signature, of values that num_bits and one scale a leaf can tell apart; off by at most s / (2 Q).
+        A tree like signature; each entry is off by at most s / (2 Q).
 
     Raises:
         ValueError: If num_bits is not a scalar.
         TypeError: If a leaf is not real.
 
-    Differentiation: straight through: as if nothing were rounded.
+    Differentiation: straight-through, that is as if nothing were rounded.
     Complexity: linear.
 
     Example:
@@ -153,7 +166,8 @@ def layer_energy(signature: Params) -> Params:
         signature: A tree of real or complex leaves.
 
     Returns:
-        A tree like signature of scalars that sum to one, None in place of leaves that are not mixed; NaN for zero.
+        A tree like signature of scalars that sum to one, with None in place of leaves that are not real or complex. NaN
+        if the signature is zero.
 
     Raises:
         ValueError: If there is no leaf of real or complex numbers.
@@ -173,10 +187,10 @@ def layer_energy(signature: Params) -> Params:
         lambda leaf: jnp.sum(jnp.square(jnp.abs(jnp.asarray(leaf, wide(jnp.result_type(leaf)))))),
         merged_only(signature),
     )
-    found = jax.tree.leaves(parts)
-    if not found:
+    energies = jax.tree.leaves(parts)
+    if not energies:
         raise ValueError(
             "layer_energy: signature has no leaf of real or complex numbers; expected at least one."
         )
-    total = sum(found[1:], start=found[0])
+    total = sum(energies[1:], start=energies[0])
     return jax.tree.map(lambda part: part / total, parts)

@@ -1,4 +1,4 @@
-"""Adam on manifolds: one second moment a point, so that the steps know no coordinates."""
+"""Adam on manifolds: one second moment for each point, so that steps do not depend on coordinates."""
 
 from typing import Any, NamedTuple
 
@@ -10,6 +10,7 @@ from jaxtyping import ArrayLike
 from geojax.manifolds.base.manifold import Manifold
 from geojax.manifolds.products.power import Power
 from geojax.manifolds.products.product import Product
+from geojax.optim.arguments import check_learning_rate
 from geojax.optim.curved.transform import is_flat, over_places, riemannian
 from geojax.typing import PyTree, Scalar
 
@@ -19,8 +20,8 @@ class RiemannianAdamState(NamedTuple):
 
     Attributes:
         count: Steps taken.
-        mu: First moments, like the parameters; tangent vectors where these are on manifolds.
-        nu: Second moments: like ordinary parameters, one scalar for a point of a manifold.
+        mu: First moments, shaped like the parameters; tangent vectors at the points of manifolds.
+        nu: Second moments: one scalar for each point of a manifold, elementwise for ordinary parameters.
     """
 
     count: ArrayLike
@@ -37,7 +38,7 @@ def riemannian_adam(
     eps: Scalar = 1e-8,
     eps_root: Scalar = 0.0,
 ) -> optax.GradientTransformationExtraArgs:
-    """Adam on manifolds, whose second moment is one scalar a point; `optax.adam` on ordinary leaves.
+    """Adam on manifolds, with one scalar second moment for each point; `optax.adam` on ordinary leaves.
 
     m <- b1 m + (1 - b1) grad,   v <- b2 v + (1 - b2) <grad, grad>_p,
     p <- retract(p, -learning_rate m^ / (sqrt(v^ + eps_root) + eps)),   m <- transport(m),  with m^, v^ bias-corrected.
@@ -52,15 +53,15 @@ def riemannian_adam(
         eps_root: Added to the second moment under the root.
 
     Returns:
-        GradientTransformationExtraArgs. Since lengths are those of the metric, an isometry of the manifold carries
-        the iterates along; elementwise second moments would depend on the coordinates.
+        GradientTransformationExtraArgs. Lengths are those of the metric, so an isometry of the manifold maps iterates
+        to iterates; with elementwise second moments they would depend on the coordinates.
 
     Raises:
         ValueError, TypeError: As `riemannian`.
 
-    Differentiation: exact, through the steps, once a gradient was not zero.
+    Differentiation: exact, through the steps, after the first gradient that is not zero.
 
-    Complexity: One retraction, one vector transport and one inner product a point.
+    Complexity: One retraction, one vector transport and one inner product for each point.
 
     Example:
         >>> import jax.numpy as jnp, optax
@@ -76,6 +77,7 @@ def riemannian_adam(
 
     References: [BecigneulGanea2019]; [Kingma2015].
     """
+    check_learning_rate("riemannian_adam", learning_rate)
     scaling = _scale_by_adam(manifolds, b1, b2, eps, eps_root)
     return riemannian(manifolds, optax.chain(scaling, optax.scale_by_learning_rate(learning_rate)))
 
@@ -101,7 +103,7 @@ def _scale_by_adam(
 
 
 def _square(manifold: Manifold | None, point: Any, gradient: Any) -> Any:
-    """Squared lengths, one for each part of a product and each row of a power; elementwise where it is flat."""
+    """Squared lengths, one for each part of a product and each row of a power; elementwise at flat places."""
     if is_flat(manifold):
         return jax.tree.map(jnp.square, gradient)
     if isinstance(manifold, Product):
@@ -113,7 +115,7 @@ def _square(manifold: Manifold | None, point: Any, gradient: Any) -> Any:
 
 
 def _divide(manifold: Manifold | None, moment: Any, scale: Any) -> Any:
-    """Each part of a moment by its scale."""
+    """Each part of a moment divided by its scale."""
     if is_flat(manifold):
         return jax.tree.map(lambda m, s: (m / s).astype(m.dtype), moment, scale)
     if isinstance(manifold, Product):

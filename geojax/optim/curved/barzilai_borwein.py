@@ -12,9 +12,9 @@ from geojax.typing import Scalar
 
 @struct
 class BarzilaiBorweinState:
-    """Where the descent is; `step` is the length to try next, in units of the gradient.
+    """State of the descent; `step` is the length to try next, in units of the gradient.
 
-    `recent` holds the last values, less the current one.
+    `recent` holds the last values minus the current one.
     """
 
     point: Any
@@ -31,19 +31,19 @@ class BarzilaiBorweinState:
 class BarzilaiBorwein:
     """Gradient descent with Barzilai-Borwein step lengths, for `minimize`.
 
-    x <- retract(x, -t grad f(x)) with t = <s, s> / |<s, y>| and |<s, y>| / <y, y> in turn, for the last step s and the
-    change y of the gradient along it. A trial is taken if
+    x <- retract(x, -t grad f(x)), where t is <s, s> / |<s, y>| and |<s, y>| / <y, y> in turn, for the last step s and
+    the change y of the gradient along it. A trial is accepted if
 
         f(new) <= max of the last values - decrease t |grad f|^2,
 
-    else t is divided by four and the step counts as one.
+    otherwise t is divided by four. Every trial counts as a step.
 
     Args:
-        memory: How many values the maximum is over; a Python integer. 1 makes the values decrease.
-        decrease: Share of the decrease that the slope promises, in (0, 1). Traced.
+        memory: Number of values that the maximum is taken over, a Python integer. With 1 the values decrease.
+        decrease: Fraction of the decrease that the slope predicts, in (0, 1). Traced.
 
     Returns:
-        A method: one value and gradient, one retraction and one vector transport a step.
+        A method: one value and gradient, one retraction and one vector transport in each step.
 
     Differentiation: as `minimize`.
 
@@ -87,7 +87,7 @@ class BarzilaiBorwein:
         ss, yy = t**2 * m.inner(point, carried, carried), m.inner(point, turned, turned)
         sy = jnp.abs(t * m.inner(point, carried, turned))
         following = jnp.where(state.parity, safe_ratio(sy, yy, t), safe_ratio(ss, sy, t))
-        taken = BarzilaiBorweinState(
+        moved = BarzilaiBorweinState(
             point,
             value,
             gradient,
@@ -97,7 +97,7 @@ class BarzilaiBorwein:
             ~state.parity,
             state.first_size,
         )
-        refused = BarzilaiBorweinState(
+        kept = BarzilaiBorweinState(
             state.point,
             state.value,
             state.gradient,
@@ -107,4 +107,4 @@ class BarzilaiBorwein:
             state.parity,
             state.first_size,
         )
-        return chosen(accepted, taken, refused)
+        return chosen(accepted, moved, kept)

@@ -13,7 +13,7 @@ from geojax.typing import Scalar
 
 @struct
 class LBFGSState:
-    """Where the descent is, the direction to try next, and the pairs of steps and changes of gradient."""
+    """State of the descent, with the direction to try next and the pairs of steps and changes of the gradient."""
 
     point: Any
     value: Array
@@ -31,18 +31,18 @@ class LBFGS:
     """Limited-memory BFGS, for `minimize`.
 
     x <- retract(x, -t H grad f(x)), where H is the BFGS approximation of the inverse Hessian from the last pairs of
-    steps s and changes of gradient y, carried along by the vector transport. t starts at 1 and is halved until
+    steps s and changes of the gradient y, moved to x by vector transport. t starts at 1 and is halved until
 
         f(new) <= f + decrease t <grad f, direction>,
 
-    each trial counting as a step. Pairs without curvature, <s, y> <= 1e-8 |s| |y|, are left out.
+    Every trial counts as a step. Pairs without positive curvature, <s, y> <= 1e-8 |s| |y|, are left out.
 
     Args:
         memory: Number of pairs; a Python integer >= 1.
-        decrease: Share of the decrease that the slope promises, in (0, 1). Traced.
+        decrease: Fraction of the decrease that the slope predicts, in (0, 1). Traced.
 
     Returns:
-        A method: one value and gradient, one retraction and 2 memory vector transports a step.
+        A method: one value and gradient, one retraction and 2 memory vector transports in each step.
 
     Differentiation: as `minimize`.
 
@@ -98,7 +98,7 @@ class LBFGS:
         norm = m.norm(point, gradient)
         steepest = scaled(-safe_ratio(jnp.ones_like(norm), norm, jnp.ones_like(norm)), gradient)
         downhill = m.inner(point, gradient, direction) < 0
-        taken = LBFGSState(
+        moved_on = LBFGSState(
             point,
             value,
             gradient,
@@ -109,7 +109,7 @@ class LBFGS:
             changes,
             state.first_size,
         )
-        refused = LBFGSState(
+        kept = LBFGSState(
             state.point,
             state.value,
             state.gradient,
@@ -120,7 +120,7 @@ class LBFGS:
             state.changes,
             state.first_size,
         )
-        return chosen(accepted, taken, refused)
+        return chosen(accepted, moved_on, kept)
 
 
 def _pushed(stack: Any, newest: Any) -> Any:
@@ -128,7 +128,7 @@ def _pushed(stack: Any, newest: Any) -> Any:
 
 
 def _direction(m: Any, x: Any, gradient: Any, steps: Any, changes: Any) -> Any:
-    """-H grad by the two-loop recursion over the pairs, oldest first; pairs without curvature drop out."""
+    """-H grad by the two-loop recursion over the pairs, oldest first; pairs without curvature have weight zero."""
     inner = jax.vmap(lambda u, v: m.inner(x, u, v))
     ss, sy, yy = inner(steps, steps), inner(steps, changes), inner(changes, changes)
     curved = sy > 1e-8 * jnp.sqrt(ss * yy)
@@ -140,7 +140,7 @@ def _direction(m: Any, x: Any, gradient: Any, steps: Any, changes: Any) -> Any:
         return combined(q, -alpha, y), alpha
 
     q, alphas = jax.lax.scan(back, gradient, (steps, changes, inverse), reverse=True)
-    # The curvature of the newest pair that has any.
+    # The scale is the curvature of the newest pair with positive curvature.
     newest = ss.size - 1 - jnp.argmax(curved[::-1])
     q = scaled(jnp.where(jnp.any(curved), sy[newest] / jnp.where(curved[newest], yy[newest], 1), 1), q)
 

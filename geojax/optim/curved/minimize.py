@@ -1,4 +1,4 @@
-"""Whole solves on manifolds: one loop, any method."""
+"""Minimisation on manifolds: one loop for all methods."""
 
 import functools
 from collections.abc import Callable
@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from geojax._core import checks
 from geojax._core.loops import iterate
 from geojax._core.struct import struct
 from geojax.manifolds.base.manifold import Manifold
@@ -21,10 +22,10 @@ class MinimizeResult:
     """A local minimum on a manifold, and how the search for it ended.
 
     Attributes:
-        point: Best point found, on the manifold.
-        value: The function there.
-        error: Norm of the Riemannian gradient there.
-        num_steps: Trials made, taken or not.
+        point: The last accepted point, on the manifold.
+        value: The function at that point.
+        error: Norm of the Riemannian gradient at that point.
+        num_steps: Number of trials, accepted or not.
         status: CONVERGED, MAX_STEPS or NONFINITE.
     """
 
@@ -46,33 +47,33 @@ def minimize(
 ) -> MinimizeResult:
     """Find a local minimum of a function on a manifold.
 
-    x_(k+1) = retract(x_k, u_k)  until  |grad f(x_k)| <= tol,  with steps u_k as the method chooses them.
+    x_(k+1) = retract(x_k, u_k)  until  |grad f(x_k)| <= tol,  with steps u_k that the method chooses.
 
     Args:
-        manifold: Where to look; any with `retract`, `vector_transport`, `inner` and `riemannian_gradient`, products
-            over trees included.
+        manifold: The manifold to search; it needs `retract`, `vector_transport`, `inner` and `riemannian_gradient`.
+            `Product` searches a tree of points.
         f: A real function of ambient coordinates, differentiable by JAX; it may close over traced values.
         x0: The start, a point.
-        method: A value: `TrustRegion()` (the default), `LBFGS()`, `BarzilaiBorwein()`, or what has their `start` and
-            `step`.
+        method: `TrustRegion()` (the default), `LBFGS()`, `BarzilaiBorwein()`, or any value with their methods `start`
+            and `step`.
         tol: Norm of the Riemannian gradient that counts as zero, in units of f per unit of length. Traced.
-        max_steps: Most trials; a Python integer.
+        max_steps: Largest number of trials; a Python integer.
 
     Returns:
-        MinimizeResult. Run it under `jax.jit`: eagerly each call compiles anew. Under `jax.vmap` all problems go
-        through one loop, until the slowest is done.
+        MinimizeResult. Run it under `jax.jit`: an eager call compiles the loop again each time. Under `jax.vmap` all
+        problems share one loop, which runs until the slowest is done.
 
     Raises:
         ValueError: At trace time, if x0 is not shaped like a point, or f does not return a scalar.
-        TypeError: At trace time, if f does not return a real number.
+        TypeError: At trace time, if an argument is of the wrong kind, or f does not return a real number.
 
-    Status: MAX_STEPS where the gradient did not get small, NONFINITE where it or the first value is not a number.
+    Status: MAX_STEPS if the gradient did not get small, NONFINITE if it or the first value is not a number.
 
-    Differentiation: by what f closes over, not by x0. `value` by the envelope theorem, `point` by the implicit function
-        theorem, exact at a minimum with a definite Hessian (up to the symmetries of f, along which the point does not
-        move); the rest has derivative zero. Solved by conjugate gradients. Not twice.
+    Differentiation: with respect to the values that f closes over, not x0. `value` by the envelope theorem, `point` by
+        the implicit function theorem (solved by conjugate gradients), exact at a minimum with a definite Hessian. Along
+        symmetries of f the point does not move. The rest has derivative zero. No second derivatives.
 
-    Complexity: One value and gradient a step, and what the method adds.
+    Complexity: One value and gradient in each step, and what the method adds.
 
     Example:
         >>> import jax, jax.numpy as jnp
@@ -85,6 +86,7 @@ def minimize(
 
     References: [Absil2008].
     """
+    _check_kinds(manifold, f, method)
     (x0,) = manifold._arrays("minimize", x0=x0)
     shape = jax.eval_shape(f, x0)
     if getattr(shape, "shape", None) != ():
@@ -103,15 +105,32 @@ def minimize(
         state = used.step(problem, state)
         return state, state.gradient_norm
 
-    found = iterate(step, used.start(problem, start), tol=tol, max_steps=max_steps)
-    point = _implicit(function, (fixed_manifold, found.state.point), constants)
+    end = iterate(step, used.start(problem, start), tol=tol, max_steps=max_steps)
+    point = _implicit(function, (fixed_manifold, end.state.point), constants)
     value = function(jax.lax.stop_gradient(point), *constants)
-    return MinimizeResult(point, value, found.error, found.num_steps, found.status)
+    return MinimizeResult(point, value, end.error, end.num_steps, end.status)
+
+
+def _check_kinds(manifold: Any, f: Any, method: Any) -> None:
+    """Say what to write if a class is given for an instance, or if arguments are swapped."""
+    if not isinstance(manifold, Manifold):
+        raise TypeError(
+            f"minimize: manifold is {checks.described(manifold)}; expected a manifold. "
+            "Call minimize(manifold, f, x0) with an instance, such as Sphere()."
+        )
+    if not callable(f):
+        raise TypeError(
+            f"minimize: f is {checks.described(f)}; expected a function of a point. Call minimize(manifold, f, x0)."
+        )
+    if method is not None and (isinstance(method, type) or not isinstance(method, Method)):
+        raise TypeError(
+            f"minimize: method is {checks.described(method)}; expected a method. Pass an instance, such as LBFGS()."
+        )
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
 def _implicit(function: Callable[..., Array], where: tuple[Manifold, Any], constants: list[Array]) -> Any:
-    """The point, as a function of the constants: where the gradient of the pullback vanishes."""
+    """The point as a function of the constants: the gradient of the pullback vanishes there."""
     return where[1]
 
 
@@ -130,6 +149,6 @@ def _(function: Callable[..., Array], primals: Any, tangents: Any) -> tuple[Any,
 
 
 def _conjugate_gradients(matvec: Callable[[Any], Any], rhs: Any) -> Any:
-    """Solve a consistent symmetric system to rounding; the part of rhs outside the range stays out of it."""
+    """Solve a consistent symmetric system up to rounding; the part of rhs outside the range is ignored."""
     eps = float(jnp.finfo(jnp.result_type(*jax.tree.leaves(rhs))).eps)
     return jax.scipy.sparse.linalg.cg(matvec, rhs, tol=10 * eps, maxiter=1000)[0]

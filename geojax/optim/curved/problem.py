@@ -1,4 +1,4 @@
-"""A function on a manifold, with what every method asks of it: values, gradients, Hessian-vector products, changes."""
+"""A function on a manifold, and what every method computes from it: values, gradients, Hessians, changes."""
 
 import dataclasses
 from collections.abc import Callable
@@ -19,7 +19,7 @@ class Method(Protocol):
     """A method of minimisation: an immutable pytree whose steps are pure functions of a state.
 
     Its state is a pytree with the attributes `point`, `value` and `gradient_norm`. `start` evaluates the function once
-    at the first point; `step` makes one trial, and leaves the point where it was if that was no good.
+    at the first point; `step` makes one trial, and keeps the point if the trial is refused.
     """
 
     def start(self, problem: "Problem", point: Any) -> Any:
@@ -51,8 +51,9 @@ class Problem:
     def hessian(self, x: Any, zero: Any) -> Callable[[Any], Any]:
         """Hessian at x as a map of tangent vectors, linearised once so that products are cheap.
 
-        On a submanifold with the metric of the space around it, the projected derivative of the gradient field; else
-        that of the pullback by the retraction, which agrees with it where the gradient vanishes.
+        On a submanifold with the metric of the space around it, this is the projected derivative of the gradient field.
+        On other manifolds it is the Hessian of the pullback by the retraction, which is the same where the gradient
+        vanishes.
         """
         m = self.manifold
         if _is_induced(m):
@@ -62,10 +63,10 @@ class Problem:
         return lambda u: m.riemannian_gradient(x, product(u))
 
     def change(self, start: Any, slope: Array, point: Any, value: Array, gradient: Any, move: Any) -> Array:
-        """f(point) - f(start) for a move with that slope at the start, itself carried to the point.
+        """f(point) - f(start), for a step with this slope at the start; `move` is the step transported to the point.
 
-        Where the difference of values is no more than their rounding error, on the scale of the first value too, it is
-        taken from the two slopes by the trapezium rule, which has no cancellation.
+        If the difference of the values is within their rounding error, which is judged on the scale of the first value
+        too, it is computed from the slopes at both ends by the trapezium rule, which has no cancellation.
         """
         difference = value - start.value
         largest = jnp.maximum(jnp.maximum(jnp.abs(value), jnp.abs(start.value)), start.first_size)
@@ -75,7 +76,7 @@ class Problem:
 
 
 def _is_induced(manifold: Manifold) -> bool:
-    """Whether the metric is that of the ambient space: then gradients are projections, the default."""
+    """Whether the metric is that of the ambient space; then Riemannian gradients are projections, the default."""
     if isinstance(manifold, Product):
         places = jax.tree.leaves(manifold.tree, is_leaf=lambda value: isinstance(value, Manifold))
         return all(map(_is_induced, places))
@@ -100,6 +101,6 @@ def chosen(condition: Array, yes: Any, no: Any) -> Any:
 
 
 def safe_ratio(a: Array, b: Array, otherwise: Array) -> Array:
-    """Quotient a / b where that is finite and positive, else what stands in."""
+    """A / b if that is finite and positive, otherwise the third argument."""
     ratio = a / jnp.where(b == 0, 1, b)
     return jnp.where((b != 0) & jnp.isfinite(ratio) & (ratio > 0), ratio, otherwise)

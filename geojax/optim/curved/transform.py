@@ -1,4 +1,4 @@
-"""Optax transformations on curved parameters: any inner optimiser, a prefix tree of manifolds."""
+"""Optax transformations for parameters on manifolds: any inner optimiser, and a prefix tree of manifolds."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -7,8 +7,10 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from geojax._core import checks
 from geojax.manifolds.base.euclidean import Euclidean
 from geojax.manifolds.base.manifold import Manifold
+from geojax.optim.arguments import check_learning_rate, check_transformation
 from geojax.typing import PyTree, Scalar
 
 
@@ -18,35 +20,36 @@ def riemannian(
     *,
     tangents: Sequence[str] = ("mu", "trace", "ema", "acc_grads"),
 ) -> optax.GradientTransformationExtraArgs:
-    """Riemannian form of an optax transformation, for parameters of which some live on manifolds.
+    """Riemannian form of an optax transformation, for parameters some of which lie on manifolds.
 
     At a point p with Euclidean gradient g,
 
         v = to_tangent(p, inner(riemannian_gradient(p, g))),   update = retract(p, v) - p,   m <- transport(p, v, m)
 
-    so that `optax.apply_updates` lands on the manifold. On leaves of Euclidean space it is `inner`, bit for bit.
+    so that `optax.apply_updates` stays on the manifold. On leaves of Euclidean space the result is exactly that of
+    `inner`.
 
     Args:
-        manifolds: Manifolds and None, a prefix tree of the parameters: each takes the subtree below it as one point.
+        manifolds: Manifolds and None, a prefix tree of the parameters: the subtree below a manifold is one point of it.
             None and `Euclidean()` stand for ordinary leaves, any number of them.
-        inner: Any transformation whose updates are to be added to the parameters, learning rate and sign included.
-        tangents: Names of the fields of inner's state that hold tangent vectors, as first moments do; they are
-            carried along. Other fields stay as they are: second moments of `optax.adam` and the like are elementwise
-            squares, no tangent vectors, and a transport would make them negative. They are then a diagonal
-            preconditioner in ambient coordinates; `riemannian_adam` has one that knows no coordinates.
+        inner: Any transformation whose updates are added to the parameters, with the learning rate and the sign.
+        tangents: Names of the fields of inner's state that hold tangent vectors, such as first moments; these are
+            transported. Other fields are kept. Second moments, as of `optax.adam`, are elementwise squares and not
+            tangent vectors: transport could make them negative. They precondition in ambient coordinates;
+            `riemannian_adam` has second moments that do not depend on coordinates.
 
     Returns:
-        GradientTransformationExtraArgs with the state of `inner`. `update` wants `params`. Let it be the last of a
-        chain, since a rescaled update leaves the manifold; what comes before it sees Euclidean gradients. States that
-        hold points (averages of parameters) have no Riemannian form this way.
+        GradientTransformationExtraArgs with the state of `inner`. `update` needs `params`. Put it last in a chain,
+        because a rescaled update would leave the manifold; earlier transformations see Euclidean gradients. States that
+        hold points, such as averages of parameters, are not handled.
 
     Raises:
-        ValueError: If `manifolds` is no prefix of the parameters, or `update` is called without them.
-        TypeError: If `manifolds` holds anything else than manifolds and None.
+        ValueError: If `manifolds` is not a prefix of the parameters, or `update` is called without them.
+        TypeError: If `manifolds` holds anything but manifolds and None, or a parameter is not an array of numbers.
 
     Differentiation: exact, through the steps.
 
-    Complexity: `inner`, one retraction, and one vector transport a tangent field.
+    Complexity: that of `inner`, one retraction, and one vector transport for each field of tangent vectors.
 
     Example:
         >>> import jax, jax.numpy as jnp, optax
@@ -63,6 +66,7 @@ def riemannian(
 
     References: [Bonnabel2013]; [BecigneulGanea2019] for momentum.
     """
+    check_transformation("riemannian", "inner", inner)
     extended = optax.with_extra_args_support(inner)
     names = frozenset(tangents)
 
@@ -97,7 +101,7 @@ def riemannian_sgd(
     momentum: Scalar | None = None,
     nesterov: bool = False,
 ) -> optax.GradientTransformationExtraArgs:
-    """Stochastic gradient descent on manifolds, with momentum that is carried along.
+    """Stochastic gradient descent on manifolds, with transported momentum.
 
     m <- momentum m + grad,   p <- retract(p, -learning_rate m),   m <- transport(m);  `optax.sgd` on ordinary leaves.
 
@@ -115,7 +119,7 @@ def riemannian_sgd(
 
     Differentiation: exact, through the steps.
 
-    Complexity: One retraction, and one vector transport where there is momentum.
+    Complexity: One retraction, and one vector transport if there is momentum.
 
     Example:
         >>> import jax.numpy as jnp, optax
@@ -131,10 +135,12 @@ def riemannian_sgd(
 
     References: [Bonnabel2013]; [Wang2023] for subspaces and weights in one update.
     """
+    check_learning_rate("riemannian_sgd", learning_rate)
     return riemannian(manifolds, optax.sgd(learning_rate, momentum, nesterov))
 
 
-# The prefix tree, for every optimiser of this package ----------------------------------------------------------------
+# The prefix tree, for all transformations of this folder
+# ----------------------------------------------------------------
 
 
 def is_flat(manifold: Manifold | None) -> bool:
@@ -145,7 +151,7 @@ def is_flat(manifold: Manifold | None) -> bool:
 def map_curved(
     function: Callable[..., Any], manifolds: PyTree, params: PyTree, values: PyTree, *rest: PyTree
 ) -> Any:
-    """Apply function(manifold, point, value, *rest) at every curved place; `values` as they are at the flat ones."""
+    """Apply function(manifold, point, value, *rest) at every curved place; flat places keep their part of `values`."""
 
     def at(manifold: Manifold | None, point: Any, value: Any, *others: Any) -> Any:
         return value if is_flat(manifold) else function(manifold, point, value, *others)
@@ -159,18 +165,9 @@ def over_places(function: Callable[..., Any], manifolds: PyTree, *values: PyTree
 
 
 def check_prefix(where: str, manifolds: PyTree, params: PyTree) -> None:
-    """Raise unless `manifolds` is a prefix tree of manifolds and None."""
-    for place in jax.tree.leaves(manifolds, is_leaf=_is_place):
-        if not _is_place(place):
-            hint = " Make an instance: Sphere() rather than Sphere." if isinstance(place, type) else ""
-            raise TypeError(f"{where}: manifolds holds {place!r}; expected manifolds and None.{hint}")
-    try:
-        over_places(lambda place, point: None, manifolds, params)
-    except ValueError as error:
-        raise ValueError(
-            f"{where}: manifolds is no prefix of the parameters: {error} Give it the same containers down to the "
-            "manifolds, with None for ordinary subtrees."
-        ) from None
+    """Raise unless `manifolds` is a prefix tree of manifolds and None, and the parameters are arrays."""
+    checks.prefix_tree(where, "manifolds", manifolds, _is_place, "manifolds and None", params)
+    checks.arrays_only(where, "params", params)
 
 
 def _is_place(value: Any) -> bool:
@@ -188,12 +185,12 @@ def _transport(manifold: Manifold, point: Any, moment: Any, step: Any) -> Any:
 
 
 def _map_fields(function: Callable[[Any], Any], names: frozenset[str], state: Any, params: PyTree) -> Any:
-    """Function of those subtrees of a state that are shaped like the parameters and lie in a field of these names."""
+    """Apply the function to those subtrees of a state that have the parameters' shapes and lie in such a field."""
     structure, shapes = jax.tree.structure(params), [jnp.shape(p) for p in jax.tree.leaves(params)]
 
     def like_params(value: Any) -> bool:
-        leaves, found = jax.tree.flatten(value, is_leaf=_is_masked)
-        return found == structure and all(
+        leaves, shape_of_value = jax.tree.flatten(value, is_leaf=_is_masked)
+        return shape_of_value == structure and all(
             _is_masked(leaf) or jnp.shape(leaf) == shape for leaf, shape in zip(leaves, shapes)
         )
 

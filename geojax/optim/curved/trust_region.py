@@ -13,7 +13,7 @@ from geojax.typing import Scalar
 
 @struct
 class TrustRegionState:
-    """Where the descent is, and how far the quadratic model is trusted."""
+    """State of the descent: the point, and the radius within which the quadratic model is trusted."""
 
     point: Any
     value: Array
@@ -32,14 +32,15 @@ class TrustRegion:
 
         f + <grad f, u> + <Hess f[u], u> / 2   over  |u| <= radius,
 
-    Hess f the Riemannian Hessian where the metric is that of the space around the manifold, and elsewhere that of the
-    pullback v -> f(retract(x, v)), which is the same at critical points, whatever the retraction. A step that gives
-    less than `decrease` of what the model promised is not taken. The radius starts at eight lengths of the model's
-    steepest descent step and is divided by four or doubled as the model proves good.
+    Hess f is the Riemannian Hessian if the metric is that of the space around the manifold. On other manifolds it is
+    the Hessian of the pullback v -> f(retract(x, v)), which is the same at critical points for every retraction. A step
+    is refused if f falls by less than `decrease` times the fall that the model predicts. The radius starts at eight
+    times the length of the model's steepest descent step. It is divided by four after a poor prediction, and doubled
+    after a good one that ends on the boundary.
 
     Args:
-        decrease: Least share of the promised decrease, in (0, 1/4). Traced.
-        max_inner: Most Hessian-vector products a step; a Python integer.
+        decrease: Smallest accepted fraction of the predicted decrease, in (0, 1/4). Traced.
+        max_inner_steps: Largest number of Hessian-vector products in a step; a Python integer.
 
     Returns:
         A method; superlinear at minima with a definite Hessian. `num_steps` counts steps, not products. The function
@@ -47,7 +48,7 @@ class TrustRegion:
 
     Differentiation: as `minimize`.
 
-    Complexity: Up to max_inner Hessian-vector products a step, each the price of two gradients.
+    Complexity: Up to max_inner_steps Hessian-vector products in each step, each at the cost of two gradients.
 
     Example:
         >>> import jax.numpy as jnp
@@ -62,7 +63,7 @@ class TrustRegion:
     """
 
     decrease: Scalar = 0.1
-    max_inner: int = static(default=100)
+    max_inner_steps: int = static(default=100)
 
     def start(self, problem: Problem, point: Any) -> TrustRegionState:
         """State at the first point, one Hessian-vector product along the gradient."""
@@ -76,7 +77,7 @@ class TrustRegion:
     def step(self, problem: Problem, state: TrustRegionState) -> TrustRegionState:
         """One trial."""
         m = problem.manifold
-        move, promised, at_boundary = self._inner(problem, state)
+        move, predicted, at_boundary = self._inner(problem, state)
         point = m.retract(state.point, move)
         value, gradient = problem.value_and_gradient(point)
         slope, carried = (
@@ -84,14 +85,14 @@ class TrustRegion:
             m.vector_transport(state.point, move, move),
         )
         change = problem.change(state, slope, point, value, gradient, carried)
-        ratio = -change / jnp.where(promised > 0, promised, 1)
-        # Comparisons with NaN are false: what is not known to be good is refused.
+        ratio = -change / jnp.where(predicted > 0, predicted, 1)
+        # Comparisons with NaN are false, so a step that is not known to be good is refused.
         radius = jnp.where(ratio >= 0.25, state.radius, state.radius / 4)
         radius = jnp.where((ratio > 0.75) & at_boundary, 2 * state.radius, radius)
-        taken = TrustRegionState(
+        moved = TrustRegionState(
             point, value, gradient, m.norm(point, gradient), radius, state.first_norm, state.first_size
         )
-        refused = TrustRegionState(
+        kept = TrustRegionState(
             state.point,
             state.value,
             state.gradient,
@@ -100,10 +101,10 @@ class TrustRegion:
             state.first_norm,
             state.first_size,
         )
-        return chosen(ratio > self.decrease, taken, refused)
+        return chosen(ratio > self.decrease, moved, kept)
 
     def _inner(self, problem: Problem, state: TrustRegionState) -> tuple[Any, Array, Array]:
-        """Minimise the model in the ball: the step, the decrease it promises, and whether it ends on the boundary."""
+        """Minimise the model in the ball: the step, the decrease it predicts, and whether it ends on the boundary."""
         m, x, radius, g = problem.manifold, state.point, state.radius, state.gradient
         zero = scaled(0, g)
         hessian = problem.hessian(x, zero)
@@ -128,10 +129,10 @@ class TrustRegion:
             return (u, hu, residual, direction, following, outside), error
 
         start = zero, zero, g, scaled(-1, g), size**2, jnp.asarray(False)
-        found = iterate(step, start, tol=goal, max_steps=self.max_inner)
-        u, hu, _, _, _, outside = found.state
-        promised = -m.inner(x, g, u) - m.inner(x, u, hu) / 2
-        return u, promised, outside
+        end = iterate(step, start, tol=goal, max_steps=self.max_inner_steps)
+        u, hu, _, _, _, outside = end.state
+        predicted = -m.inner(x, g, u) - m.inner(x, u, hu) / 2
+        return u, predicted, outside
 
 
 def _to_boundary(m: Any, x: Any, u: Any, direction: Any, radius: Array) -> Array:
@@ -139,6 +140,6 @@ def _to_boundary(m: Any, x: Any, u: Any, direction: Any, radius: Array) -> Array
     dd, ud, uu = m.inner(x, direction, direction), m.inner(x, u, direction), m.inner(x, u, u)
     room = jnp.maximum(radius**2 - uu, 0)
     root = jnp.sqrt(ud**2 + dd * room)
-    # Of the two forms of the root, the one without cancellation.
+    # The root has two forms; this is the one without cancellation.
     steep = ud > 0
     return jnp.where(steep, room / jnp.where(steep, ud + root, 1), (root - ud) / jnp.where(dd > 0, dd, 1))

@@ -1,4 +1,4 @@
-"""Momentum on scale-invariant weights without its radial part: AdamP and SGDP; weight normalisation."""
+"""Momentum without its radial part for scale-invariant weights (AdamP and SGDP), and weight normalisation."""
 
 from typing import Any
 
@@ -14,19 +14,20 @@ Weight = Float[Array, "*shape"]
 
 
 def project_radial(update: Weight, gradient: Weight, weight: Weight, *, delta: Scalar = 0.1) -> Weight:
-    """Take the radial part out of an update where the weight is scale-invariant.
+    """Take the radial part out of an update if the weight is scale-invariant.
 
-    A loss that does not see |w| has <w, gradient> = 0. So, if max_c |cos(w_c, gradient_c)| <= delta / sqrt(dim w_c),
+    A loss that does not depend on |w| has <w, gradient> = 0. So, if max_c |cos(w_c, gradient_c)| <= delta / sqrt(dim
+    w_c),
 
         update_c <- update_c - <w_c, update_c> w_c / |w_c|^2,
 
-    the projection to the tangent space of the sphere of w_c, for the channels c (slices of the last axis); else the
-    same for the whole weight, if its cosine is as small; else the update as it is.
+    the projection onto the tangent space of the sphere of w_c, for the channels c (slices of the last axis). Otherwise
+    the whole weight is tested and projected in the same way; if it fails the test too, the update is unchanged.
 
     Args:
-        update: The step to be taken, up to sign, [..., channels].
-        gradient: Gradient at the weight, which tells whether it is scale-invariant.
-        weight: w, of rank 2 or more; vectors and scalars (biases, gains) pass.
+        update: The step to take, up to its sign, [..., channels].
+        gradient: Gradient at the weight, from which the test is computed.
+        weight: w, of rank 2 or more. For vectors and scalars (biases, gains) the update is unchanged.
         delta: Cosine times the root of the dimension that counts as zero. Traced.
 
     Returns:
@@ -35,7 +36,7 @@ def project_radial(update: Weight, gradient: Weight, weight: Weight, *, delta: S
     Raises:
         ValueError: At trace time, if the shapes disagree.
 
-    Differentiation: exact in update, where the test does not change; the test has derivative zero.
+    Differentiation: exact in update, with the outcome of the test held constant.
 
     Complexity: O(number of entries).
 
@@ -61,7 +62,7 @@ def project_radial(update: Weight, gradient: Weight, weight: Weight, *, delta: S
     u, g, w = (jnp.moveaxis(a, -1, 0).reshape(rows) for a in (update, gradient, weight))
     by_channel, channels = _projected(u, g, w, delta)
     whole, layer = _projected(u.reshape(1, -1), g.reshape(1, -1), w.reshape(1, -1), delta)
-    # What fails neither test nor passes it is NaN.
+    # If a test neither passes nor fails, it is NaN, and so is the result.
     flat = jnp.where(layer > 0, u, jnp.nan)
     flat = jnp.where(layer <= 0, whole.reshape(by_channel.shape), flat)
     flat = jnp.where(channels <= 0, by_channel, flat)
@@ -83,12 +84,12 @@ def scale_by_adamp(
         nesterov: Whether to use Nesterov's form of the first moment.
 
     Returns:
-        GradientTransformationExtraArgs with the state of `optax.scale_by_adam`; `update` wants `params`.
+        GradientTransformationExtraArgs with the state of `optax.scale_by_adam`; `update` needs `params`.
 
     Raises:
         ValueError: If `update` is called without `params`.
 
-    Differentiation: exact, where the test of `project_radial` does not change.
+    Differentiation: exact, with the outcome of the test of `project_radial` held constant.
 
     Complexity: O(number of entries).
 
@@ -121,12 +122,12 @@ def scale_by_sgdp(
         nesterov: Whether to use Nesterov's form.
 
     Returns:
-        GradientTransformationExtraArgs with the state of `optax.trace`; `update` wants `params`.
+        GradientTransformationExtraArgs with the state of `optax.trace`; `update` needs `params`.
 
     Raises:
         ValueError: If `update` is called without `params`.
 
-    Differentiation: exact, where the test of `project_radial` does not change.
+    Differentiation: exact, with the outcome of the test of `project_radial` held constant.
 
     Complexity: O(number of entries).
 
@@ -148,15 +149,16 @@ def weight_norm(
 ) -> Float[Array, "*shape channels"]:
     """Weight normalisation: each channel is a length times a point of the sphere.
 
-    w_c = scale_c v_c / |v_c|.  The gradient by v_c is scale_c / |v_c| times the tangent part of the gradient by w_c at
-    v_c / |v_c|, so a step of gradient descent on v_c is a step on the sphere with rate scale_c^2 / |v_c|^2, retracted.
+    w_c = scale_c v_c / |v_c|.  The gradient with respect to v_c is scale_c / |v_c| times the tangent part at v_c /
+    |v_c| of the gradient with respect to w_c. So a step of gradient descent on v_c is a retracted step on the sphere,
+    with rate scale_c^2 / |v_c|^2.
 
     Args:
-        direction: v, [..., channels], no channel zero.
+        direction: v, [..., channels]; no channel is zero.
         scale: Lengths, [channels].
 
     Returns:
-        Weight [..., channels]. NaN where a channel of v is zero.
+        Weight [..., channels]. A channel whose v is zero is NaN.
 
     Raises:
         ValueError: At trace time, if the numbers of channels differ.
@@ -188,6 +190,10 @@ def _without_radial(
 ) -> optax.GradientTransformationExtraArgs:
     extended = optax.with_extra_args_support(inner)
 
+    def init(params: PyTree) -> Any:
+        checks.arrays_only(where, "params", params)
+        return extended.init(params)
+
     def update(updates: PyTree, state: Any, params: PyTree | None = None, **extra: Any) -> tuple[Any, Any]:
         if params is None:
             raise ValueError(
@@ -199,11 +205,11 @@ def _without_radial(
             lambda u, g, w: project_radial(u, g, w, delta=delta), scaled, updates, params
         ), state
 
-    return optax.GradientTransformationExtraArgs(extended.init, update)
+    return optax.GradientTransformationExtraArgs(init, update)
 
 
 def _projected(update: Array, gradient: Array, weight: Array, delta: Scalar) -> tuple[Array, Array]:
-    """Row by row, the update without its part along the weight; and by how much any row fails the test."""
+    """The update without its part along the weight, row by row; and by how much the worst row fails the test."""
     lengths, sizes = jax.vmap(safe.norm)(weight), jax.vmap(safe.norm)(gradient)
     products = jnp.abs(jnp.sum(weight * gradient, axis=1))
     excess = jnp.max(products - delta / jnp.sqrt(weight.shape[1]) * lengths * sizes)

@@ -1,4 +1,4 @@
-"""Norms of weights, and the directions in which a function rises fastest under them."""
+"""Norms of weights, and the direction of steepest ascent for each of them."""
 
 from typing import Any, Protocol, runtime_checkable
 
@@ -6,20 +6,20 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from geojax._core import checks, safe
+from geojax._core import checks, safe, tree
 from geojax._core.struct import static, struct
 
 
 @runtime_checkable
 class Norm(Protocol):
-    """A norm of an array (or a tree), and what maximises <g, t> over |t| <= 1."""
+    """A norm of an array (or a tree), and the step t that maximises <g, t> over |t| <= 1."""
 
     def norm(self, d: Any) -> Array:
         """Length of a step."""
         ...
 
     def steepest(self, g: Any) -> Any:
-        """A step of length 1 along which g rises fastest; zero where g is."""
+        """The step of length 1 that maximises <g, t>; zero if g is zero."""
         ...
 
 
@@ -30,12 +30,12 @@ class MaxNorm:
     |d| = max_i |d_i|,  dual sum_i |g_i|,  steepest sign(g): that of Adam without averages.
 
     Args:
-        (none): It has no parameters.
+        (none): There are no parameters.
 
     Returns:
         A norm of arrays of any shape.
 
-    Differentiation: exact where the sign does not change.
+    Differentiation: exact, with the signs held constant.
 
     Complexity: O(number of entries).
 
@@ -64,12 +64,12 @@ class ColumnNorm:
     |D| = max_j |D e_j|_2,  dual sum_j |G e_j|_2,  steepest: every column of G divided by its norm.
 
     Args:
-        (none): It has no parameters. A table with a row for each symbol, as flax has it, wants `RowNorm`.
+        (none): There are no parameters. For a table with one row for each symbol, as in flax, use `RowNorm`.
 
     Returns:
         A norm of matrices.
 
-    Differentiation: exact where no column is zero.
+    Differentiation: exact if no column is zero.
 
     Complexity: O(number of entries).
 
@@ -98,12 +98,12 @@ class RowNorm:
     |D| = max_i |D^T e_i|_2,  dual sum_i |G^T e_i|_2,  steepest: every row of G divided by its norm.
 
     Args:
-        (none): It has no parameters.
+        (none): There are no parameters.
 
     Returns:
         A norm of matrices.
 
-    Differentiation: exact where no row is zero.
+    Differentiation: exact if no row is zero.
 
     Complexity: O(number of entries).
 
@@ -136,11 +136,11 @@ class SpectralNorm:
         num_steps: Newton-Schulz steps, as in `newton_schulz`; a Python integer.
 
     Returns:
-        A norm of matrices. Singular values of G below its Frobenius norm times 3.4^(4 - num_steps) count in part.
+        A norm of matrices. Singular values of G below its Frobenius norm times 3.4^(4 - num_steps) count only partly.
 
     Differentiation: exact, through the steps.
 
-    Complexity: Three products of matrices a step.
+    Complexity: Three products of matrices in each step.
 
     Example:
         >>> import jax.numpy as jnp
@@ -164,18 +164,19 @@ class SpectralNorm:
 
 @struct
 class ModularNorm:
-    """Largest of the norms of the parts of a tree, each with a norm of its own.
+    """Largest norm of the parts of a tree, where each part has a norm of its own.
 
-    |d| = max_l |d_l|_l,  dual sum_l |g_l|*_l,  steepest: every part steepest under its own norm.
+    |d| = max_l |d_l|_l,  dual sum_l |g_l|*_l,  steepest: for each part the steepest step under its own norm.
 
     Args:
-        norms: A prefix tree of norms; each takes every leaf below it.
+        norms: A prefix tree of norms; a norm is applied to every leaf below it.
 
     Returns:
         A norm of trees.
 
     Raises:
-        TypeError: If something in `norms` is no norm.
+        TypeError: If something in `norms` is not a norm.
+        ValueError: If `norms` is not a prefix of the tree that it is applied to.
 
     Differentiation: as the parts.
 
@@ -194,10 +195,12 @@ class ModularNorm:
     norms: Any
 
     def __post_init__(self) -> None:
-        for norm in jax.tree.leaves(self.norms, is_leaf=_is_norm):
+        for path, norm in jax.tree_util.tree_flatten_with_path(self.norms, is_leaf=_is_norm)[0]:
             if not _is_norm(norm):
+                at = f" at {tree.path_name(path)!r}" if path else ""
                 raise TypeError(
-                    f"ModularNorm: norms holds {norm!r}; expected norms. Give every part one, as MaxNorm()."
+                    f"ModularNorm: norms holds {checks.described(norm)}{at}; expected norms. "
+                    "Give every part an instance, such as MaxNorm()."
                 )
 
     def norm(self, d):
@@ -210,6 +213,8 @@ class ModularNorm:
         return self._each(lambda norm, leaf: norm.steepest(leaf), g)
 
     def _each(self, function, value):
+        checks.prefix_tree("ModularNorm", "norms", self.norms, _is_norm, "norms", value)
+        checks.arrays_only("ModularNorm", "the tree", value)
         return jax.tree.map(
             lambda norm, part: jax.tree.map(lambda leaf: function(norm, leaf), part),
             self.norms,
@@ -221,8 +226,8 @@ class ModularNorm:
 def newton_schulz(matrix: Float[Array, "m n"], *, num_steps: int = 14) -> Float[Array, "m n"]:
     """Approximate U V^T of a matrix U S V^T by products of matrices alone.
 
-    X <- X (a + b X^T X + c (X^T X)^2),  from X = G / |G|_F: steps that raise small singular values 3.4 times, then four
-    that converge to 1. Singular values above |G|_F 3.4^(4 - num_steps) come out as 1 to 1e-5, zero stays zero.
+    X <- X (a + b X^T X + c (X^T X)^2),  from X = G / |G|_F. The first steps multiply small singular values by 3.4, the
+    last four converge to 1. Singular values above |G|_F 3.4^(4 - num_steps) become 1 up to 1e-5; zero stays zero.
 
     Args:
         matrix: G, [m, n], of any rank.
@@ -232,11 +237,12 @@ def newton_schulz(matrix: Float[Array, "m n"], *, num_steps: int = 14) -> Float[
         Matrix [m, n]; zero for zero.
 
     Raises:
-        ValueError: At trace time, if it is no matrix or num_steps is below 4.
+        ValueError: At trace time, if the argument is not a matrix, or num_steps is below 4.
 
     Differentiation: exact, through the steps.
 
-    Complexity: Three products with the smaller square a step; no factorisation, so it is fast on accelerators.
+    Complexity: Three products with the smaller square matrix in each step; without factorisations it is fast on
+        accelerators.
 
     Example:
         >>> import jax.numpy as jnp
@@ -252,7 +258,7 @@ def newton_schulz(matrix: Float[Array, "m n"], *, num_steps: int = 14) -> Float[
     x = matrix.T if wide else matrix
     size = safe.norm(x)
     x = x / jnp.where(size == 0, 1, size)
-    # The first keeps (0, 1] within (0, 1.14]; the second has 1 as fixed point of order three.
+    # The first polynomial maps (0, 1] into (0, 1.14]; the second has 1 as a fixed point of order three.
     coefficients = [(3.4445, -4.7750, 2.0315)] * (num_steps - 4) + [(1.875, -1.25, 0.375)] * 4
 
     def step(x: Array, abc: Array) -> tuple[Array, None]:

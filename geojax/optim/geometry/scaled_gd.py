@@ -15,19 +15,20 @@ from geojax.typing import Key, PyTree, Scalar
 def scaled_gradient(
     gradient: Float[Array, "n r"], factor: Float[Array, "m r"], *, damping: Scalar = 0.0
 ) -> Float[Array, "n r"]:
-    """Precondition the gradient by a factor of a low-rank matrix with the Gram matrix of its partner.
+    """Precondition the gradient with respect to a factor of a low-rank matrix by the Gram matrix of its partner.
 
-    G (F^T F + damping I)^-1.  For M = X X^T the partner of X is X; for M = L R^T that of L is R, and that of R is L.
-    A change of basis of the factors, X -> X Q with Q orthogonal, changes nothing in M's step; without damping nor does
-    L -> L A, R -> R A^-T for any invertible A.
+    G (F^T F + damping I)^-1.  For M = X X^T the partner of X is X itself; for M = L R^T the partner of L is R, and that
+    of R is L. The step of M does not depend on the basis of the factors: X -> X Q with Q orthogonal does not change it,
+    and without damping neither does L -> L A, R -> R A^-T for any invertible A.
 
     Args:
-        gradient: Gradient by a factor, [n, r].
+        gradient: Gradient with respect to a factor, [n, r].
         factor: The partner, [m, r], of full column rank or with damping > 0.
-        damping: >= 0, in units of the factor squared; small against the smallest squared singular value sought. Traced.
+        damping: >= 0, in units of the squared factor; choose it smaller than the smallest squared singular value that
+            matters. Traced.
 
     Returns:
-        Array [n, r]; NaN where the Gram matrix is singular.
+        Array [n, r]; NaN if the Gram matrix is singular.
 
     Raises:
         ValueError: At trace time, if the ranks differ.
@@ -61,18 +62,18 @@ def scale_by_scaled_gd(
 
     Args:
         damping: As for `scaled_gradient`. Traced.
-        partners: Maps the parameters to a tree of their shape with the partner of each: the parameters themselves for
-            M = X X^T, and for M = L R^T `lambda p: {"l": p["r"], "r": p["l"]}`.
+        partners: Maps the parameters to a tree like them with the partner of each factor. For M = X X^T these are the
+            parameters themselves (the default); for M = L R^T write `lambda p: {"l": p["r"], "r": p["l"]}`.
 
     Returns:
-        GradientTransformation without state; `update` wants `params`, whose leaves are matrices.
+        GradientTransformation without state; `update` needs `params`, whose leaves are matrices.
 
     Raises:
-        ValueError: If `update` is called without `params`; at trace time, if a leaf is no matrix.
+        ValueError: If `update` is called without `params`; at trace time, if a leaf is not a matrix.
 
     Differentiation: exact.
 
-    Complexity: O((n + m) r^2 + r^3) a leaf.
+    Complexity: O((n + m) r^2 + r^3) for each leaf.
 
     Example:
         >>> import jax.numpy as jnp
@@ -94,25 +95,30 @@ def scale_by_scaled_gd(
         scaled = jax.tree.map(lambda g, f: scaled_gradient(g, f, damping=damping), updates, partners(params))
         return scaled, state
 
-    return optax.GradientTransformation(lambda params: optax.EmptyState(), update)
+    def init(params: PyTree) -> optax.EmptyState:
+        checks.arrays_only("scale_by_scaled_gd", "params", params)
+        return optax.EmptyState()
+
+    return optax.GradientTransformation(init, update)
 
 
 def small_init(key: Key, shape: tuple[int, int], *, scale: Scalar, dtype: Any = float) -> Float[Array, "n r"]:
-    """Small random factors, from which overparametrised descent finds the lowest rank first.
+    """Small random factors: from them descent with too many columns finds low ranks first.
 
     X_ij ~ scale N(0, 1 / n).
 
     Args:
         key: Typed random key.
         shape: (n, r).
-        scale: > 0; the smaller, the closer to the true rank, at a price in steps of its logarithm. Traced.
+        scale: > 0; the smaller, the closer the result is to the true rank. The number of steps grows with the logarithm
+            of 1 / scale. Traced.
         dtype: Floating dtype of the result.
 
     Returns:
         Array [n, r].
 
     Raises:
-        TypeError: If key is no typed key.
+        TypeError: If key is not a typed key.
 
     Differentiation: exact in scale.
 

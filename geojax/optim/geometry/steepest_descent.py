@@ -1,4 +1,4 @@
-"""Dual norms and steepest steps; steepest descent with a norm for each leaf's role, as an optax transformation."""
+"""Dual norms and steepest steps; steepest descent with a norm for each leaf, as an optax transformation."""
 
 from typing import Any
 
@@ -8,12 +8,13 @@ import optax
 from jaxtyping import Array, Float
 
 from geojax._core import checks
+from geojax.optim.arguments import check_learning_rate
 from geojax.optim.geometry.norms import ModularNorm, Norm
 from geojax.typing import PyTree, Scalar
 
 
 def dual_norm(g: PyTree, norm: Norm) -> Float[Array, ""]:
-    """Dual norm of a gradient: how fast a function can rise along a step of length 1.
+    """Dual norm of a gradient: how much a step of length 1 can change the function, to first order.
 
     |g|* = max <g, t> over |t| <= 1.
 
@@ -25,7 +26,8 @@ def dual_norm(g: PyTree, norm: Norm) -> Float[Array, ""]:
         Scalar >= 0, in units of the gradient.
 
     Raises:
-        ValueError: At trace time, if `norm` is one of matrices and g is none.
+        ValueError: At trace time, if the norm is for matrices and g is not one.
+        TypeError: If `norm` is not a norm.
 
     Differentiation: as `norm.steepest`.
 
@@ -39,6 +41,7 @@ def dual_norm(g: PyTree, norm: Norm) -> Float[Array, ""]:
 
     References: [BernsteinNewhouse2024].
     """
+    _check_norm("dual_norm", norm)
     g = jax.tree.map(lambda leaf: checks.floats("dual_norm", g=leaf)[0], g)
     return _paired(g, norm.steepest(g))
 
@@ -51,13 +54,14 @@ def steepest_step(g: PyTree, norm: Norm, *, sharpness: Scalar = 1.0) -> Any:
     Args:
         g: Gradient, an array or a tree as `norm` takes it.
         norm: The norm of the steps, a value such as `SpectralNorm()`.
-        sharpness: > 0, units of gradient per unit of step; the inverse of a learning rate. Traced.
+        sharpness: > 0, in units of gradient per unit of step; the inverse of a learning rate. Traced.
 
     Returns:
-        The step, shaped like g; one of them where there are several.
+        The step, shaped like g; if several are equally good, one of them.
 
     Raises:
-        ValueError: At trace time, if `norm` is one of matrices and g is none.
+        ValueError: At trace time, if the norm is for matrices and g is not one.
+        TypeError: If `norm` is not a norm.
 
     Differentiation: as `norm.steepest`.
 
@@ -71,6 +75,7 @@ def steepest_step(g: PyTree, norm: Norm, *, sharpness: Scalar = 1.0) -> Any:
 
     References: [BernsteinNewhouse2024], proposition 1.
     """
+    _check_norm("steepest_step", norm)
     g = jax.tree.map(lambda leaf: checks.floats("steepest_step", g=leaf)[0], g)
     direction = norm.steepest(g)
     size = _paired(g, direction)
@@ -82,8 +87,9 @@ def steepest_descent(
 ) -> optax.GradientTransformation:
     """Steepest descent under the largest of the leaves' norms, as an optax transformation.
 
-    update = -learning_rate (sum_l |g_l|*_l) t_l,  with t_l steepest for the gradient g_l under the norm of the leaf;
-    every leaf moves equally far. With `unit` the factor in brackets is left out, and each moves by learning_rate.
+    update = -learning_rate (sum_l |g_l|*_l) t_l,  where t_l is the steepest step for the gradient g_l under the norm of
+    the leaf. All leaves move equally far. With `unit` the factor in brackets is left out, and each moves by
+    learning_rate.
 
     Args:
         learning_rate: A number or an optax schedule; the inverse sharpness, or with `unit` the length of the steps.
@@ -96,8 +102,9 @@ def steepest_descent(
         GradientTransformation; put `optax.trace` or `optax.ema` before it for momentum.
 
     Raises:
-        TypeError: If something in `norms` is no norm.
-        ValueError: At trace time, if a norm of matrices meets something else.
+        TypeError: If something in `norms` is not a norm, or a parameter is not an array of numbers.
+        ValueError: If `norms` is not a prefix of the parameters; at trace time, if a norm for matrices is applied to
+            another array.
 
     Differentiation: as the norms.
 
@@ -113,6 +120,7 @@ def steepest_descent(
 
     References: [BernsteinNewhouse2024].
     """
+    check_learning_rate("steepest_descent", learning_rate)
     norm = ModularNorm(norms)
 
     def direction(updates: PyTree, params: Any = None) -> Any:
@@ -121,6 +129,14 @@ def steepest_descent(
         return jax.tree.map(lambda d: -d, steepest_step(updates, norm))
 
     return optax.chain(optax.stateless(direction), optax.scale_by_learning_rate(learning_rate))
+
+
+def _check_norm(where: str, norm: Any) -> None:
+    if isinstance(norm, type) or not isinstance(norm, Norm):
+        raise TypeError(
+            f"{where}: norm is {checks.described(norm)}; expected a norm. Call {where}(g, norm) with an "
+            "instance, such as MaxNorm()."
+        )
 
 
 def _paired(g: Any, t: Any) -> Array:

@@ -1,4 +1,4 @@
-"""Lie groups of preconditioners: what acts on a parameter, and moves of descent inside the group."""
+"""Lie groups of preconditioners: how an element acts on a parameter, and steps of descent inside the group."""
 
 from typing import Any, Protocol, runtime_checkable
 
@@ -43,7 +43,7 @@ class DiagonalGroup:
     Q = diag(q),  acting entry by entry.
 
     Args:
-        (none): It has no parameters.
+        (none): There are no parameters.
 
     Returns:
         A group for arrays of any shape.
@@ -78,7 +78,7 @@ class DiagonalGroup:
         return x / q
 
     def step(self, q, a, b, rate):
-        """Along the diagonal of a a^T - b b^T, each entry in its own units as the group is a product."""
+        """A step along the diagonal of a a^T - b b^T, scaled for each entry by itself, as the group is a product."""
         return q - rate * (a * a - b * b) / nonzero(a * a + b * b) * q
 
 
@@ -86,13 +86,14 @@ class DiagonalGroup:
 class TriangularGroup:
     """Upper triangular matrices with positive diagonal, as the group of preconditioners of `scale_by_psgd`.
 
-    Q upper triangular, acting on the array as one long vector: every positive definite P = Q^T Q, once.
+    Q is upper triangular and acts on the array as one long vector. Every positive definite P is Q^T Q for exactly one
+    Q.
 
     Args:
-        (none): It has no parameters.
+        (none): There are no parameters.
 
     Returns:
-        A group for arrays of any shape; an element has the square of as many entries.
+        A group for arrays of any shape; an element for n entries has n^2.
 
     Differentiation: exact.
 
@@ -125,7 +126,7 @@ class TriangularGroup:
         return solved.reshape(x.shape)
 
     def step(self, q, a, b, rate):
-        """Along the upper triangle of a a^T - b b^T."""
+        """A step along the upper triangle of a a^T - b b^T."""
         a, b = a.ravel(), b.ravel()
         e = jnp.triu(jnp.outer(a, a) - jnp.outer(b, b))
         return q - rate / nonzero(jnp.vdot(a, a) + jnp.vdot(b, b)) * (e @ q)
@@ -135,20 +136,20 @@ class TriangularGroup:
 class KroneckerGroup:
     """Pairs of triangular matrices that act on the two sides of a matrix, for `scale_by_psgd`.
 
-    Q = (L, R),  Q X = L X R^T,  L and R upper triangular with positive diagonal: P = (R^T R) x (L^T L).
+    Q = (L, R),  Q X = L X R^T,  with L and R upper triangular with positive diagonal: P = (R^T R) x (L^T L).
 
     Args:
-        (none): It has no parameters.
+        (none): There are no parameters.
 
     Returns:
         A group for matrices [m, n].
 
     Raises:
-        ValueError: At trace time, if it acts on something that is no matrix.
+        ValueError: At trace time, if the parameter is not a matrix.
 
     Differentiation: exact.
 
-    Complexity: O(m^2 n + m n^2) a step, m^2 + n^2 numbers.
+    Complexity: O(m^2 n + m n^2) for each step; m^2 + n^2 numbers in memory.
 
     Example:
         >>> import jax.numpy as jnp
@@ -178,7 +179,7 @@ class KroneckerGroup:
         return jax.scipy.linalg.solve_triangular(q[1], left.T, trans="T", lower=False).T
 
     def step(self, q, a, b, rate):
-        """Along both upper triangles."""
+        """A step along both upper triangles."""
 
         def side(factor: Array, a: Array, b: Array) -> Array:
             e = jnp.triu(a @ a.T - b @ b.T)
@@ -189,5 +190,5 @@ class KroneckerGroup:
 
 
 def nonzero(size: Array) -> Array:
-    """The size to divide by: 1 where it is 0."""
+    """The size, with 1 in place of 0, to divide by."""
     return jnp.where(size == 0, 1, size)

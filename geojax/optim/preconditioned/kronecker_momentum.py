@@ -1,4 +1,4 @@
-"""Momentum on Kronecker products of positive definite matrices, and second-order steps from it, without inverses."""
+"""Momentum on Kronecker products of positive definite matrices, and second-order steps with it, without inverses."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -24,10 +24,11 @@ def kronecker_normal_coords(
 ) -> Sides:
     """Factors of the Kronecker product with generalised normal coordinates z about (A A^T) x (C C^T).
 
-    A h(N), C h(M)  for  N = structure(z_1) / sqrt(q),  M = structure(z_2) / sqrt(p) less its trace,
+    A h(N), C h(M)  for  N = structure(z_1) / sqrt(q),  M = structure(z_2) / sqrt(p) with its trace subtracted,
 
-    with h as for `generalized_normal_coords`. Without the trace, which is that of N too, the affine-invariant metric
-    of the product is |dz|^2 at z = 0, for dz in the structures and dz_2 of trace zero.
+    with h as for `generalized_normal_coords`. The trace is subtracted because a scale of the product can move between
+    the factors. The affine-invariant metric of the product is then |dz|^2 at z = 0, for dz in the structures and dz_2
+    of trace zero.
 
     Args:
         factors: A, [p, p], and C, [q, q], invertible and in their structures.
@@ -42,7 +43,7 @@ def kronecker_normal_coords(
 
     Differentiation: exact.
 
-    Complexity: Two products of matrices a side; no matrix with p q rows is formed.
+    Complexity: Two products of matrices for each side; no matrix with p q rows is formed.
 
     Example:
         >>> import jax.numpy as jnp
@@ -56,7 +57,7 @@ def kronecker_normal_coords(
     where = "kronecker_normal_coords"
     pairs = [square(where, factor=factor, z=side) for factor, side in zip(factors, z, strict=True)]
     factors, z = zip(*pairs)
-    return _moved(factors, _algebra(z, structures))
+    return _factors_after(factors, _algebra(z, structures))
 
 
 def kronecker_momentum_step(
@@ -75,20 +76,20 @@ def kronecker_momentum_step(
     Args:
         factors: A, [p, p], and C, [q, q], invertible and in their structures.
         momenta: Coordinates, [p, p] and [q, q]; zeros at first.
-        gradients: Gradients of the loss by A A^T and by C C^T, symmetric.
+        gradients: Gradients of the loss with respect to A A^T and to C C^T, symmetric.
         learning_rate: Step. Traced.
         decay: Decay of the momentum, in [0, 1). Traced.
         structures: As for `kronecker_normal_coords`.
 
     Returns:
-        (factors, momenta) of the next step; the product is positive definite whatever the step.
+        (factors, momenta) of the next step; the product stays positive definite for every learning rate.
 
     Raises:
         ValueError: At trace time, if a side's matrices are not square of one size.
 
     Differentiation: exact.
 
-    Complexity: Four products of matrices a side, no factorisation: fit for bfloat16.
+    Complexity: Four products of matrices for each side and no factorisation, so bfloat16 can be used.
 
     Example:
         >>> import jax.numpy as jnp
@@ -107,18 +108,18 @@ def kronecker_momentum_step(
     triples = zip(factors, momenta, gradients, strict=True)
     checked = [square(where, factor=f, momentum=m, gradient=g) for f, m, g in triples]
     factors, momenta, gradients = zip(*checked)
-    # dS = A (N + N^T) A^T for one side, so the derivative by N is 2 A^T gradient A.
+    # dS = A (N + N^T) A^T for one side, so the derivative with respect to N is 2 A^T gradient A.
     curvatures = tuple(f.T @ (g + g.T) @ f / 2 for f, g in zip(factors, gradients))
     algebra, momenta = _descent(momenta, curvatures, learning_rate, decay, structures)
-    return _moved(factors, algebra), momenta
+    return _factors_after(factors, algebra), momenta
 
 
 class InverseFreeKFACState(NamedTuple):
     """State of `scale_by_inverse_free_kfac`.
 
     Attributes:
-        factors: For each leaf a pair (K, C); nothing where the leaf is no matrix.
-        momenta: Likewise, in coordinates.
+        factors: For each leaf a pair (K, C); an empty tuple if the leaf is not a matrix.
+        momenta: The same for the momenta, in coordinates.
     """
 
     factors: Any
@@ -132,30 +133,32 @@ def scale_by_inverse_free_kfac(
     damping: Scalar = 1e-3,
     structures: tuple[Structure, Structure] = BOTH,
 ) -> optax.GradientTransformationExtraArgs:
-    """Gradients times the inverse of a Kronecker-factored curvature that is found without inverting anything.
+    """Gradients times the inverse of a Kronecker-factored curvature, which is fitted without inverting a matrix.
 
     update = K K^T g C C^T,  (K K^T) x (C C^T) -> the minimum of  tr P (U x G + damping I) - log det P
 
-    over Kronecker products P in the structures, by a step of `kronecker_momentum_step` an update. Without damping and
-    with full structures that is U^-1 g G^-1.
+    over Kronecker products P in the structures, by one step of `kronecker_momentum_step` in each update. Without
+    damping and with full structures the update converges to U^-1 g G^-1.
 
     Args:
-        rate: Step of the fit; no step moves a factor by more than a matrix of norm 1 in its algebra. Traced.
-        decay: Decay of the fit's momentum, in [0, 1). Traced.
-        damping: > 0 where U or G may be singular, in units of the curvature. Traced.
+        rate: Step of the fit; a step in the algebra of a factor has norm 1 at most. Traced.
+        decay: Decay of the momentum of the fit, in [0, 1). Traced.
+        damping: In units of the curvature; > 0 if U or G may be singular. Traced.
         structures: For the inputs' side and the outputs' side of a matrix, as for `kronecker_normal_coords`.
 
     Returns:
-        GradientTransformationExtraArgs; `update` wants `curvature`, a tree like the parameters with a pair (U, G) at
-        each matrix [p, q]: the mean of a a^T over the inputs a of the layer, [p, p], and that of d d^T over the
-        gradients d by its outputs, [q, q]. Leaves that are no matrices pass, their curvature is not read.
+        GradientTransformationExtraArgs; `update` needs `curvature`, a tree like the parameters with a pair (U, G) at
+        each matrix [p, q]. U [p, p] is the mean of a a^T over the inputs a of the layer, and G [q, q] the mean of d d^T
+        over the gradients d with respect to its outputs. Leaves that are not matrices are passed on, and their
+        curvature is not read.
 
     Raises:
         ValueError: If `update` is called without curvature; at trace time, if sizes disagree.
+        TypeError: If a parameter is not an array of numbers.
 
     Differentiation: exact.
 
-    Complexity: Ten products of matrices a leaf, no factorisation: fit for bfloat16.
+    Complexity: Ten products of matrices for each leaf and no factorisation, so bfloat16 can be used.
 
     Example:
         >>> import jax.numpy as jnp
@@ -172,6 +175,9 @@ def scale_by_inverse_free_kfac(
     """
 
     def init(params: PyTree) -> InverseFreeKFACState:
+        checks.arrays_only("scale_by_inverse_free_kfac", "params", params)
+        params = jax.tree.map(jnp.asarray, params)
+
         def pair(make: Callable[..., Array]) -> Any:
             return jax.tree.map(
                 lambda leaf: (
@@ -190,10 +196,10 @@ def scale_by_inverse_free_kfac(
                 "scale_by_inverse_free_kfac: curvature is None; expected pairs of second moments. "
                 "Call update(g, state, params, curvature=...)."
             )
-        leaves, structure = jax.tree.flatten(updates)
+        leaves, structure = jax.tree.flatten(jax.tree.map(jnp.asarray, updates))
         parts = [structure.flatten_up_to(tree) for tree in (*state, curvature)]
-        found = [each(*leaf) if leaf[0].ndim == 2 else leaf[:3] for leaf in zip(leaves, *parts)]
-        scaled, factors, momenta = (structure.unflatten(part) for part in zip(*found))
+        steps = [each(*leaf) if leaf[0].ndim == 2 else leaf[:3] for leaf in zip(leaves, *parts)]
+        scaled, factors, momenta = (structure.unflatten(part) for part in zip(*steps))
         return scaled, InverseFreeKFACState(factors, momenta)
 
     def each(gradient: Array, factors: Sides, momenta: Sides, moments: Sides) -> tuple[Array, Sides, Sides]:
@@ -206,7 +212,7 @@ def scale_by_inverse_free_kfac(
         )
         seen = [f.T @ moment @ f for f, moment in zip(factors, (inputs, outputs))]
         grams = [f.T @ f for f in factors]
-        # The inverses in the gradient of -log det P are unit matrices in these coordinates.
+        # In these coordinates the inverses in the gradient of -log det P are unit matrices.
         curvatures = tuple(
             jnp.trace(seen[1 - i]) * seen[i]
             + jnp.asarray(damping, gradient.dtype) * jnp.trace(grams[1 - i]) * grams[i]
@@ -214,7 +220,7 @@ def scale_by_inverse_free_kfac(
             for i in range(2)
         )
         algebra, momenta = _descent(momenta, curvatures, rate, decay, structures)
-        factors = _moved(factors, tuple(n / jnp.maximum(safe.norm(n), 1) for n in algebra))
+        factors = _factors_after(factors, tuple(n / jnp.maximum(safe.norm(n), 1) for n in algebra))
         left, right = (f @ f.T for f in factors)
         return left @ gradient @ right, factors, momenta
 
@@ -232,7 +238,7 @@ def _algebra(z: Any, structures: tuple[Structure, Structure]) -> Sides:
 def _descent(
     momenta: Any, curvatures: Any, rate: Scalar, decay: Scalar, structures: tuple[Structure, Structure]
 ) -> tuple[Sides, Sides]:
-    """The move in the algebra and the next momenta, from the gradients A^T (dL/dS) A."""
+    """The step in the algebra and the next momenta, from the gradients A^T (dL/dS) A."""
     doubled = tuple(2 * c for c in curvatures)
     momenta = vary_with(momenta, doubled)
     (by_z,) = jax.linear_transpose(lambda z: _algebra(z, structures), momenta)(doubled)
@@ -240,6 +246,7 @@ def _descent(
     return _algebra(tuple(-jnp.asarray(rate, m.dtype) * m for m in momenta), structures), momenta
 
 
-def _moved(factors: Any, algebra: Any) -> Sides:
+def _factors_after(factors: Any, algebra: Any) -> Sides:
+    """The factors after a step in their algebras."""
     first, second = (generalized_normal_coords(f, n, structure=lambda n: n) for f, n in zip(factors, algebra))
     return first, second

@@ -1,4 +1,4 @@
-"""Preconditioned SGD: preconditioners in Lie groups, fitted to pairs of probes and Hessian-vector products."""
+"""Preconditioned SGD: preconditioners in Lie groups, fitted to random vectors and their Hessian-vector products."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -17,14 +17,14 @@ from geojax.typing import Key, PyTree, Scalar
 def psgd_criterion(
     group: Group, q: PyTree, v: Float[Array, "*shape"], h: Float[Array, "*shape"]
 ) -> Float[Array, ""]:
-    """The criterion that fits a preconditioner P = Q^T Q to a probe v and its Hessian-vector product h.
+    """The criterion that fits a preconditioner P = Q^T Q to a random vector v and its Hessian-vector product h.
 
-    c = h^T P h + v^T P^-1 v,  whose mean over v ~ N(0, I) is least at P = |H|^-1 among all positive P.
+    c = h^T P h + v^T P^-1 v.  Among all positive definite P its mean over v ~ N(0, I) is smallest at P = |H|^-1.
 
     Args:
-        group: Group that Q is in, such as `DiagonalGroup()` or `KroneckerGroup()`.
+        group: The group of Q, such as `DiagonalGroup()` or `KroneckerGroup()`.
         q: Element of the group.
-        v: Probe, an array shaped like the parameter.
+        v: Random vector, an array shaped like the parameter.
         h: H v, of the same shape.
 
     Returns:
@@ -52,26 +52,27 @@ def psgd_criterion(
 def group_step(
     group: Group, q: PyTree, v: Float[Array, "*shape"], h: Float[Array, "*shape"], *, rate: Scalar = 0.1
 ) -> Any:
-    """A step of descent of the criterion inside the group, from the left: Q <- (I - rate E / |E|) Q.
+    """A step of descent of `psgd_criterion` inside the group: Q <- (I - rate E / |E|) Q.
 
-    E is the part of a a^T - b b^T in the Lie algebra, with a = Q h and b = Q^-T v: half the gradient of
-    `psgd_criterion` along Q <- (I + E) Q. A change of the parameters x = A y, for which v becomes A^-1 v and h becomes
-    A^T h, leaves a and b as they are if Q becomes Q A^-T: where that is in the group, the steps are carried along.
+    E is the part of a a^T - b b^T in the Lie algebra, with a = Q h and b = Q^-T v. It is half the gradient of the
+    criterion along Q <- (I + E) Q. A change of the parameters x = A y turns v into A^-1 v and h into A^T h. If Q
+    becomes Q A^-T, then a and b do not change; so if that is in the group, the steps do not depend on the
+    parametrisation.
 
     Args:
-        group: Group that Q is in.
+        group: The group of Q.
         q: Element of the group.
-        v: Probe, an array shaped like the parameter.
+        v: Random vector, an array shaped like the parameter.
         h: H v, of the same shape.
-        rate: Step in (0, 1): no more is lost of any diagonal entry, so Q stays invertible. Traced.
+        rate: Step in (0, 1); a diagonal entry loses at most this fraction, so Q stays invertible. Traced.
 
     Returns:
-        The next element.
+        The next element of the group.
 
     Raises:
         ValueError: At trace time, if the shapes of v and h differ.
 
-    Differentiation: exact, where h and v are not both zero.
+    Differentiation: exact, unless h and v are both zero.
 
     Complexity: One action, one solve and a product in the group.
 
@@ -94,7 +95,7 @@ class PSGDState(NamedTuple):
     """State of `scale_by_psgd`.
 
     Attributes:
-        key: Random key of the probes to come.
+        key: Random key for the next random vectors.
         elements: For each leaf the element Q of its group.
     """
 
@@ -109,29 +110,29 @@ def scale_by_psgd(
     rate: Scalar = 0.1,
     update_prob: Scalar = 1.0,
 ) -> optax.GradientTransformationExtraArgs:
-    """Stochastic gradients times preconditioners that are fitted as they go, each in a Lie group.
+    """Stochastic gradients times preconditioners in Lie groups, which are fitted during training.
 
-    update = P g,  P = Q^T Q;  Q <- group_step(Q, v, H v) for v ~ N(0, I), with probability update_prob a step.
+    update = P g,  P = Q^T Q;  Q <- group_step(Q, v, H v) for v ~ N(0, I), with probability update_prob in each step.
 
     Args:
-        groups: Prefix tree of groups over the parameters; each takes every leaf below it by itself.
-        key: Typed random key of the probes, kept in the state.
+        groups: Prefix tree of groups over the parameters; a group is used for each leaf below it separately.
+        key: Typed random key for the random vectors, kept in the state.
         rate: Step of the fit, in (0, 1). Traced.
-        update_prob: Probability of a fit at a step; the Hessian-vector product is computed only then (under `vmap`
-            always). Traced.
+        update_prob: Probability that a step fits the preconditioner. The Hessian-vector product is computed only then
+            (under `vmap` always). Traced.
 
     Returns:
-        GradientTransformationExtraArgs; `update` wants params and `gradient`, the function whose value at params are
-        the updates: `update(g, state, params, gradient=jax.grad(loss))`. Fitted, a step of rate 1 is Newton's with
-        |H|, so there is nothing to damp.
+        GradientTransformationExtraArgs; `update` needs params and `gradient`, the function whose value at params is g:
+        `update(g, state, params, gradient=jax.grad(loss))`. Once fitted, a step with learning rate 1 is Newton's step
+        with |H|, and needs no damping.
 
     Raises:
-        TypeError: If `groups` holds something else, or key is no typed key.
-        ValueError: If `update` is called without params or gradient.
+        TypeError: If `groups` holds anything but groups, key is not a typed key, or a parameter is not an array.
+        ValueError: If `groups` is not a prefix of the parameters, or `update` is called without params or gradient.
 
     Differentiation: none; steps are random.
 
-    Complexity: One Hessian-vector product a fit, and that of the groups.
+    Complexity: One Hessian-vector product for each fit, and that of the groups.
 
     Example:
         >>> import jax, jax.numpy as jnp, optax
@@ -152,7 +153,8 @@ def scale_by_psgd(
     for group in jax.tree.leaves(groups, is_leaf=_is_group):
         if not _is_group(group):
             raise TypeError(
-                f"scale_by_psgd: groups holds {group!r}; expected groups such as DiagonalGroup()."
+                f"scale_by_psgd: groups holds {checks.described(group)}; expected groups. "
+                "Pass instances, such as DiagonalGroup()."
             )
 
     def each(function: Callable[..., Any], params: PyTree, *trees: PyTree) -> Any:
@@ -163,6 +165,9 @@ def scale_by_psgd(
         return jax.tree.map(function, spread, *trees, is_leaf=_is_group)
 
     def init(params: PyTree) -> PSGDState:
+        checks.prefix_tree("scale_by_psgd", "groups", groups, _is_group, "groups", params)
+        checks.arrays_only("scale_by_psgd", "params", params)
+        params = jax.tree.map(jnp.asarray, params)
         return PSGDState(key, each(lambda group, leaf: group.identity(leaf), params, params))
 
     def update(
@@ -173,28 +178,28 @@ def scale_by_psgd(
                 f"scale_by_psgd: {'params' if params is None else 'gradient'} is None; expected the parameters and the "
                 "gradient function. Call update(g, state, params, gradient=jax.grad(loss))."
             )
-        following, draw, probing = jax.random.split(state.key, 3)
+        next_key, choice_key, vector_key = jax.random.split(state.key, 3)
 
         def fitted(elements: PyTree) -> Any:
             leaves, structure = jax.tree.flatten(params)
-            keys = jax.random.split(probing, len(leaves))
-            probes = structure.unflatten(
+            keys = jax.random.split(vector_key, len(leaves))
+            vectors = structure.unflatten(
                 [jax.random.normal(k, leaf.shape, leaf.dtype) for k, leaf in zip(keys, leaves)]
             )
-            _, products = jax.jvp(gradient, (params,), (probes,))
+            _, products = jax.jvp(gradient, (params,), (vectors,))
             return each(
                 lambda group, v, h, q: group_step(group, q, v, h, rate=rate),
                 params,
-                probes,
+                vectors,
                 products,
                 elements,
             )
 
-        fits = jax.random.uniform(draw) < update_prob
+        fits = jax.random.uniform(choice_key) < update_prob
         old = vary_with(state.elements, params, updates, state.key, rate)
         elements = jax.lax.cond(fits, fitted, lambda elements: elements, old)
         scaled = each(lambda group, g, q: group.act_transposed(q, group.act(q, g)), params, updates, elements)
-        return scaled, PSGDState(following, elements)
+        return scaled, PSGDState(next_key, elements)
 
     return optax.GradientTransformationExtraArgs(init, update)
 

@@ -1,4 +1,4 @@
-"""Lie groups of preconditioners with few numbers: X-shaped matrices, and diagonal ones plus one of low rank."""
+"""Lie groups of preconditioners with few numbers: X-shaped matrices, and diagonal matrices plus one of low rank."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -12,11 +12,11 @@ from geojax.optim.preconditioned.groups import nonzero
 class XMatrixGroup:
     """Matrices with entries on both diagonals only, as the group of preconditioners of `scale_by_psgd`.
 
-    Q x = a x + b reverse(x),  for the array x as one long vector: blocks of two by two, each of entry i and the i-th
-    from the end, and of positive determinant.
+    Q x = a x + b reverse(x),  for the array x as one long vector. Q consists of two-by-two parts with positive
+    determinant, each of which mixes entry i and the i-th entry from the end.
 
     Args:
-        (none): It has no parameters.
+        (none): There are no parameters.
 
     Returns:
         A group for arrays of any shape; an element is a pair (a, b) of vectors.
@@ -35,7 +35,7 @@ class XMatrixGroup:
     """
 
     def identity(self, like):
-        """Ones and zeros; of an odd number the one in the middle of b stays zero."""
+        """A is one and b zero; for an odd number of entries the middle one of b stays zero."""
         return jnp.ones(like.size, like.dtype), jnp.zeros(like.size, like.dtype)
 
     def act(self, q, x):
@@ -49,34 +49,34 @@ class XMatrixGroup:
         return (q[0] * v + (q[1] * v)[::-1]).reshape(x.shape)
 
     def solve_transposed(self, q, x):
-        """Cramer's rule in the blocks."""
+        """Cramer's rule for each two-by-two part."""
         v, (a, b) = x.ravel(), q
         determinant = a * a[::-1] - b * b[::-1]
         return ((a[::-1] * v - b[::-1] * v[::-1]) / determinant).reshape(x.shape)
 
     def step(self, q, a, b, rate):
-        """Along both diagonals of a a^T - b b^T, each block in its own units as the group is a product."""
+        """A step along both diagonals of a a^T - b b^T, scaled for each two-by-two part by itself."""
         a, b = a.ravel(), b.ravel()
         size = a * a + b * b
         size = nonzero(size + size[::-1])
         along = (a * a - b * b) / size
         across = (a * a[::-1] - b * b[::-1]) / size * (2 * np.arange(a.size) != a.size - 1)
-        moved = [along * part + across * other[::-1] for part, other in (q, q[::-1])]
-        return tuple(part - rate * move for part, move in zip(q, moved))
+        moves = [along * part + across * other[::-1] for part, other in (q, q[::-1])]
+        return tuple(part - rate * move for part, move in zip(q, moves))
 
 
 @struct(kw_only=True)
 class LowRankGroup:
     """Diagonal matrices times unit matrices plus ones of low rank, as the group of preconditioners of `scale_by_psgd`.
 
-    Q = (I + U V^T) diag(d),  for the array as one long vector; a group in U where V is fixed, in V where U is, and in
-    d. A step is one in each of the three, so Q stays invertible and of this form.
+    Q = (I + U V^T) diag(d),  for the array as one long vector. For fixed V these matrices are a group in U, and for
+    fixed U a group in V. A step is one step each in d, U and V, so Q stays invertible and of this form.
 
     Args:
         rank: Columns of U and V, a Python integer >= 1.
 
     Returns:
-        A group for arrays of any shape; an element is (U, V, d). At the unit element V is orthonormal and U zero.
+        A group for arrays of any shape; an element is (U, V, d). In the unit element V is orthonormal and U is zero.
 
     Raises:
         ValueError: If the rank is not between 1 and the number of entries.
@@ -97,7 +97,7 @@ class LowRankGroup:
     rank: int = static()
 
     def identity(self, like):
-        """Nothing but the diagonal; V is made of cosines."""
+        """The unit matrix: U is zero, d is one, and the columns of V are orthonormalised cosines."""
         rank = checks.count("LowRankGroup", "rank", self.rank, minimum=1)
         if rank > like.size:
             raise ValueError(
@@ -127,13 +127,13 @@ class LowRankGroup:
         return (y - v @ _solve(u.T @ v, u.T @ y)).reshape(x.shape)
 
     def step(self, q, a, b, rate):
-        """In d, from the right; then in U and in V, from the left, each with what the last has left of a and b."""
+        """A step in d, from the right, then in U and in V, from the left, each with a and b of the last element."""
         u, v, d = q
         h = (a.ravel() - u @ _solve(v.T @ u, v.T @ a.ravel())) / d
         probe = self.act_transposed(q, b.ravel())
         ph, pv = self.act_transposed(q, a.ravel()), (b.ravel() - u @ _solve(v.T @ u, v.T @ b.ravel())) / d
         rise, fall = h * ph, probe * pv
-        # Entries in their own units, and in those of the mean where theirs happen to vanish.
+        # Each entry is scaled by its own size plus the mean size, because its own may vanish.
         sizes = jnp.abs(rise) + jnp.abs(fall)
         d = d - rate * (rise - fall) / nonzero(sizes + jnp.mean(sizes)) * d
         a, b = self._pair((u, v, d), h, probe)
@@ -157,5 +157,5 @@ class LowRankGroup:
 
 
 def _solve(small, right):
-    """Solution with I + small."""
+    """The solution x of (I + small) x = right."""
     return jnp.linalg.solve(jnp.eye(len(small), dtype=small.dtype) + small, right)

@@ -27,7 +27,7 @@ def generalized_normal_coords(
         structure: Linear map from coordinates into a matrix algebra with unit.
 
     Returns:
-        B, [d, d]: in the structure, and for the structures of this package invertible whatever z is, as h(N) is.
+        B, [d, d]: in the structure. For the structures of this package it is invertible for every z, because h(N) is.
 
     Raises:
         ValueError: At trace time, if the matrices are not square of one size.
@@ -63,26 +63,26 @@ def spd_momentum_step(
 
     m <- decay m + dL/dz,   A <- A h(structure(-learning_rate m)),  in generalised normal coordinates z about A A^T.
 
-    For symmetric coordinates moving A carries m along by parallel transport, so this is Riemannian momentum with
-    exp and transport, to second order in the learning rate: h is where they differ.
+    For symmetric coordinates, moving A transports m in parallel. So this is Riemannian momentum with exp and parallel
+    transport, up to second order in the learning rate; they differ because h is not the exponential.
 
     Args:
         factor: A, [d, d], invertible and in the structure.
         momentum: m, [d, d], in coordinates; zeros at first.
-        gradient: Gradient of the loss by S = A A^T, [d, d], symmetric.
+        gradient: Gradient of the loss with respect to S = A A^T, [d, d], symmetric.
         learning_rate: Step. Traced.
         decay: Decay of the momentum, in [0, 1). Traced.
         structure: As for `generalized_normal_coords`.
 
     Returns:
-        (A, m) of the next step; A A^T is positive definite whatever the step.
+        (A, m) of the next step; A A^T stays positive definite for every learning rate.
 
     Raises:
         ValueError: At trace time, if the matrices are not square of one size.
 
     Differentiation: exact.
 
-    Complexity: Four products of matrices, no factorisation: fit for bfloat16.
+    Complexity: Four products of matrices and no factorisation, so bfloat16 can be used.
 
     Example:
         >>> import jax.numpy as jnp
@@ -99,7 +99,7 @@ def spd_momentum_step(
     factor, momentum, gradient = square(
         "spd_momentum_step", factor=factor, momentum=momentum, gradient=gradient
     )
-    # dS = A (N + N^T) A^T, so the derivative by N is 2 A^T gradient A; by z it goes through the linear map.
+    # dS = A (N + N^T) A^T, so the derivative with respect to N is 2 A^T gradient A; the linear map gives that to z.
     by_n = factor.T @ (gradient + gradient.T) @ factor
     (by_z,) = jax.linear_transpose(structure, momentum)(by_n)
     momentum = jnp.asarray(decay, factor.dtype) * momentum + by_z

@@ -1,4 +1,4 @@
-"""Structures of positive definite matrices: orthonormal coordinates of the algebra that their factors are in."""
+"""Structures of positive definite matrices: orthonormal coordinates of the algebra of their factors."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -100,7 +100,7 @@ def triangular_structure(z: Matrix) -> Matrix:
 
 
 def hierarchical_structure(z: Matrix, *, first: int, last: int = 0) -> Matrix:
-    """Arrow-shaped matrices in orthonormal coordinates: a few dense rows and columns about a diagonal.
+    """Arrow-shaped matrices in orthonormal coordinates: a diagonal with a few dense rows and columns.
 
         [ A  B  C ]
     N = [ 0  D  E ],   A, F = (z + z^T) / 4 of sizes `first` and `last`, D = diag(z) / 2, the rest z / sqrt(2),
@@ -109,8 +109,8 @@ def hierarchical_structure(z: Matrix, *, first: int, last: int = 0) -> Matrix:
     so that |N + N^T| = |z| for z with A and F symmetric and zeros as shown. Such matrices are closed under products.
 
     Args:
-        z: Coordinates, [d, d]; only those named are read.
-        first: Size of A, a Python integer; with last = 0 the factors of a diagonal matrix plus one of rank first.
+        z: Coordinates, [d, d]; only the entries shown are read.
+        first: Size of A, a Python integer. With last = 0 the matrices are a diagonal one plus one of rank `first`.
         last: Size of F, a Python integer. Bind both: `functools.partial(hierarchical_structure, first=2)`.
 
     Returns:
@@ -148,7 +148,7 @@ def hierarchical_structure(z: Matrix, *, first: int, last: int = 0) -> Matrix:
 
 
 def square(where: str, **matrices: Array) -> tuple[Array, ...]:
-    """Check that they are square matrices of one size."""
+    """Check that the arguments are square matrices of one size."""
     arrays = checks.floats(where, **matrices)
     checks.shapes(where, **{name: (array, "d d") for name, array in zip(matrices, arrays)})
     return arrays

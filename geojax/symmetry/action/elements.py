@@ -1,19 +1,20 @@
-"""Group elements and what they do to parameters: act, compose, inverse, identity, random elements.
+"""Group elements: the identity, random elements, products and inverses.
 
 An element is a dict {group name: array}. Everything is indexed by the *new* position: a permutation ``p`` and a
 scaling ``s`` on one axis give ``new[i] = s[i] * old[p[i]]``; an axis D inside a parent axis H gives
-``new[h, d] = s[h, d] * old[pH[h], pD[h, d]]``.
+``new[h, d] = s[h, d] * old[pH[h], pD[h, d]]``. `acting.act` moves parameters by an element.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import jax
 import jax.numpy as jnp
-from jax.core import Tracer
-from jax.sharding import NamedSharding
 from jaxtyping import Array
 
 from geojax._core.matrices.linalg import inverses
+from geojax._core.tree import is_numeric
+from geojax.symmetry.action import door
+from geojax.symmetry.action.arrays import take
 from geojax.symmetry.action.groups import (
     GENERAL_LINEAR,
     MATRIX_KINDS,
@@ -24,9 +25,8 @@ from geojax.symmetry.action.groups import (
     Group,
     topological,
 )
-from geojax.symmetry.action.layout import Block, blocks, join, split
 from geojax.symmetry.action.spec import SymmetrySpec
-from geojax.typing import Key, Params
+from geojax.typing import Key
 
 Element = dict[str, Array]
 
@@ -38,60 +38,6 @@ INVERSE = {
 }
 
 
-def act(spec: SymmetrySpec, element: Mapping[str, Array], params: Params) -> Params:
-    """Moves parameters by a group element; the function they parametrise stays the same.
-
-    Every leaf axis moved by a permutation p becomes ``new[i] = old[p[i]]``; scalings and signs multiply by their
-    exponent's power, matrix groups by ``A`` (covariant axes) or ``inv(A).T`` (contravariant ones).
-
-    A permutation may be soft: a floating matrix S, [parent sizes..., new, old], gives ``new = S @ old`` along every
-    axis. Doubly stochastic matrices lie between permutations; couplings with more or fewer rows than columns make wider
-    or narrower layers; integers and booleans are taken from the old position of largest weight. The function stays
-    the same only where S is a permutation.
-
-    Args:
-        spec: The symmetry, from `infer`.
-        element: {group name: array}; a group that is absent acts as the identity.
-        params: The parameters, a tree that fits the spec.
-
-    Returns:
-        A tree like ``params``, its axes as long as the soft permutations say. Leaves that are divided among devices
-        stay divided the same way; under `jit` that is the caller's to say (``out_shardings``).
-
-    Raises:
-        ValueError: If ``params`` does not fit the spec, or an array of ``element`` is unknown or misshapen.
-
-    Differentiation: exact in params and in the floating parts of element.
-    Complexity: one gather or product a moved axis; linear in the parameters for permutations and scalings.
-
-    Example:
-        >>> import jax, jax.numpy as jnp
-        >>> import geojax as gj
-        >>> params = [jnp.eye(3), jnp.ones((3, 2))]
-        >>> mlp = lambda p, x: jax.nn.relu(x @ p[0]) @ p[1]
-        >>> spec = gj.symmetry.infer(mlp, params, jnp.ones((5, 3)))
-        >>> moved = gj.symmetry.act(spec, {"0": jnp.array([2, 0, 1])}, params)
-        >>> bool(jnp.array_equal(moved[0], params[0][:, jnp.array([2, 0, 1])]))
-        True
-
-    References: [Ainsworth2022]
-    """
-    spec.check(params)
-    check_element(spec, element)
-    layouts = {leaf.path: leaf for leaf in spec.leaves}
-    order = acting_order(spec, element)
-
-    def move(path, value):
-        leaf = layouts.get(jax.tree_util.keystr(path, simple=True, separator="/"))
-        if leaf is None or not _moved(leaf.layout, element):
-            return value
-        pieces = zip(blocks(leaf.layout), split(leaf.layout, value), strict=True)
-        moved = [move_block(spec.groups, order, block, piece, element) for block, piece in pieces]
-        return _placed_like(value, join(leaf.layout, moved, leaf.shape))
-
-    return jax.tree_util.tree_map_with_path(move, params)
-
-
 def identity(spec: SymmetrySpec) -> Element:
     """The element that moves nothing.
 
@@ -100,6 +46,9 @@ def identity(spec: SymmetrySpec) -> Element:
 
     Returns:
         {group name: array}: ``arange`` for permutations, ones for scalings and signs, unit matrices for matrix groups.
+
+    Raises:
+        TypeError: If ``spec`` is not a `SymmetrySpec`.
 
     Differentiation: none; constant.
     Complexity: the size of the element.
@@ -113,6 +62,7 @@ def identity(spec: SymmetrySpec) -> Element:
 
     References: [Ainsworth2022]
     """
+    door.check_spec("identity(spec)", spec)
     return {name: _identity(group) for name, group in spec.members}
 
 
@@ -127,7 +77,10 @@ def random_element(spec: SymmetrySpec, key: Key) -> Element:
         key: A typed key from `jax.random.key`.
 
     Returns:
-        {group name: array}, each of its group's `shape`.
+        {group name: array}; each array has its group's `shape`.
+
+    Raises:
+        TypeError: If ``spec`` is not a `SymmetrySpec`, or ``key`` not one typed key.
 
     Differentiation: stop_gradient.
     Complexity: O(n) a copy; O(n^3) for matrix groups.
@@ -141,12 +94,15 @@ def random_element(spec: SymmetrySpec, key: Key) -> Element:
 
     References: [Ainsworth2022], [Mezzadri2007]
     """
+    call = "random_element(spec, key)"
+    door.check_spec(call, spec)
+    door.check_key(call, key)
     keys = jax.random.split(key, max(1, len(spec.members)))
     return {name: _draw(group, keys[i]) for i, (name, group) in enumerate(spec.members)}
 
 
 def compose(spec: SymmetrySpec, g: Mapping[str, Array], h: Mapping[str, Array]) -> Element:
-    """The product gh of two elements.
+    """The product gh of two elements: first h acts, then g.
 
     act(spec, compose(spec, g, h), params) = act(spec, g, act(spec, h, params))
 
@@ -162,7 +118,8 @@ def compose(spec: SymmetrySpec, g: Mapping[str, Array], h: Mapping[str, Array]) 
         The product, with an array for every group of the spec.
 
     Raises:
-        ValueError: If an array is unknown to the spec or misshapen.
+        TypeError: If ``spec`` is not a `SymmetrySpec`, or ``g`` or ``h`` not a dict of arrays.
+        ValueError: If a group is unknown to the spec, or an array has the wrong shape.
 
     Differentiation: exact in the continuous parts.
     Complexity: O(n) a copy; O(n^3) for matrix groups.
@@ -177,7 +134,9 @@ def compose(spec: SymmetrySpec, g: Mapping[str, Array], h: Mapping[str, Array]) 
 
     References: [Ainsworth2022]
     """
-    left, right = _complete(spec, g), _complete(spec, h)
+    call = "compose(spec, g, h)"
+    door.check_spec(call, spec)
+    left, right = _completed(spec, g, call, "g"), _completed(spec, h, call, "h")
     product = {}
     for name, group in spec.members:
         carried = _carry(spec, group, right[name], left)
@@ -203,7 +162,8 @@ def inverse(spec: SymmetrySpec, g: Mapping[str, Array]) -> Element:
         Its inverse, with an array for every group of the spec.
 
     Raises:
-        ValueError: If an array is unknown to the spec or misshapen.
+        TypeError: If ``spec`` is not a `SymmetrySpec`, or ``g`` not a dict of arrays.
+        ValueError: If a group is unknown to the spec, or an array has the wrong shape.
 
     Differentiation: exact in the continuous parts.
     Complexity: O(n log n) a copy; O(n^3) for matrix groups.
@@ -217,7 +177,9 @@ def inverse(spec: SymmetrySpec, g: Mapping[str, Array]) -> Element:
 
     References: [Ainsworth2022]
     """
-    element = _complete(spec, g)
+    call = "inverse(spec, g)"
+    door.check_spec(call, spec)
+    element = _completed(spec, g, call, "g")
     groups = spec.groups
     back: Element = {}
     for name in topological(groups):
@@ -229,19 +191,36 @@ def inverse(spec: SymmetrySpec, g: Mapping[str, Array]) -> Element:
     return {name: back[name].astype(element[name].dtype) for name, _ in spec.members}
 
 
-def check_element(spec: SymmetrySpec, element: Mapping[str, Array]) -> None:
+def check_element(
+    spec: SymmetrySpec, element: Mapping[str, Array], *, call: str = "", name: str = "element"
+) -> None:
     """Checks at trace time that every array of ``element`` belongs to a group of ``spec`` and has its shape.
 
+    Args:
+        spec: The symmetry.
+        element: The element.
+        call: The call whose argument it is, for the message.
+        name: Name of the argument.
+
     Raises:
-        ValueError: Naming the group, what it got and what it expected.
+        TypeError: If ``element`` is not a dict of arrays of numbers.
+        ValueError: If a group is unknown or an array has another shape; the message names both shapes.
     """
+    door.check_mapping(call or name, element, name=name)
+    start = f"{call.partition('(')[0]}: {name}" if call else name
     groups = spec.groups
-    for name, array in element.items():
-        if name not in groups:
+    for group_name, array in element.items():
+        if group_name not in groups:
             raise ValueError(
-                f"element: unknown group {name!r}; the spec has {', '.join(groups) or 'no groups'}"
+                f"{start}: unknown group {group_name!r}; the spec has {', '.join(groups) or 'no groups'}. Use an "
+                "element of this spec: identity(spec), random_element(spec, key), or that of a match made with it."
             )
-        group, got = groups[name], jnp.shape(array)
+        if not (is_numeric(array) or isinstance(array, list | int | float)):
+            raise TypeError(
+                f"{start}[{group_name!r}] is {door.kind(array)}; expected an array of numbers. "
+                "Build elements with `identity` or `random_element`."
+            )
+        group, got = groups[group_name], jnp.shape(array)
         sizes = tuple(
             jnp.shape(element[parent])[-2] if is_soft(element.get(parent)) else size
             for parent, size in zip(group.parents, group.parent_sizes, strict=True)
@@ -251,21 +230,22 @@ def check_element(spec: SymmetrySpec, element: Mapping[str, Array]) -> None:
             expected = (*sizes, got[-2], group.size)
         if got != expected:
             raise ValueError(
-                f"element[{name!r}]: got shape {got}, expected {expected} ({group.kind}); build elements with "
+                f"{start}[{group_name!r}]: got shape {got}, expected {expected} ({group.kind}); build elements with "
                 "`identity` or `random_element`, and soft permutations as floating matrices [new, old]"
             )
 
 
 def is_soft(value: Array | None) -> bool:
-    """Whether an array of a permutation group is a matrix of weights [parents..., new, old]."""
+    """Whether the array of a permutation group is soft: a floating matrix of weights [parents..., new, old]."""
     return value is not None and jnp.issubdtype(jnp.result_type(value), jnp.floating)
 
 
-def _complete(spec: SymmetrySpec, element: Mapping[str, Array]) -> Element:
-    check_element(spec, element)
+def _completed(spec: SymmetrySpec, element: Mapping[str, Array], call: str, name: str) -> Element:
+    """The element with the identity of every group that it lacks."""
+    check_element(spec, element, call=call, name=name)
     return {
-        name: jnp.asarray(element[name]) if name in element else _identity(group)
-        for name, group in spec.members
+        group_name: jnp.asarray(element[group_name]) if group_name in element else _identity(group)
+        for group_name, group in spec.members
     }
 
 
@@ -307,56 +287,6 @@ def acting_order(spec: SymmetrySpec, element: Mapping[str, Array]) -> list[str]:
     return sorted(ordered, key=lambda name: groups[name].kind != PERMUTATION)
 
 
-def _moved(layout, element: Mapping[str, Array]) -> bool:
-    return any(
-        name in element
-        for block in blocks(layout)
-        for moves in (block.moves, *(part.moves for part in block.parts))
-        for name, _ in moves
-    )
-
-
-def _placed_like(value: Array, moved: Array) -> Array:
-    """The moved leaf, divided among devices as the leaf is: outside `jit`, where that is known."""
-    known = isinstance(value, jax.Array) and not isinstance(value, Tracer)
-    if known and isinstance(value.sharding, NamedSharding) and value.shape == moved.shape:
-        return jax.device_put(moved, value.sharding)
-    return moved
-
-
-def move_block(
-    groups: Mapping[str, Group], order: Sequence[str], block: Block, x: Array, element: Mapping[str, Array]
-) -> Array:
-    """The array of one block after the groups named in ``order`` have acted on it."""
-    names = [part.name for part in block.parts]
-    for group_name in order:
-        group = groups[group_name]
-        value = element[group_name]
-        for name, exponent in block.moves:
-            if name == group_name:
-                x = x * (value[0] ** exponent).astype(x.dtype)
-        for axis, part in enumerate(block.parts):
-            exponent = dict(part.moves).get(group_name)
-            if exponent is None:
-                continue
-            where = [names.index(parent) for parent in group.parents]
-            if group.kind == PERMUTATION and not is_soft(value):
-                x = take(x, axis, where, value)
-            elif group.kind == PERMUTATION and not jnp.issubdtype(x.dtype, jnp.inexact):
-                x = take(x, axis, where, jnp.argmax(value, axis=-1))
-            elif group.kind == PERMUTATION:
-                x = multiply(x, axis, where, value)
-            elif group.kind in MATRIX_KINDS:
-                x = multiply(x, axis, where, value if exponent > 0 else _contragredient(group, value))
-            else:
-                x = x * spread(value**exponent, (*where, axis), x.ndim).astype(x.dtype)
-    return x
-
-
-def _contragredient(group: Group, value: Array) -> Array:
-    return value if group.kind == ORTHOGONAL else jnp.matrix_transpose(inverses(value))
-
-
 def _carry(
     spec: SymmetrySpec, group: Group, value: Array, element: Mapping[str, Array], *, own: bool = True
 ) -> Array:
@@ -371,28 +301,3 @@ def _carry(
         for axis in range(len(names), value.ndim):
             value = take(value, axis, where, element[group.axis])
     return value
-
-
-def spread(value: Array, axes: tuple[int, ...], ndim: int) -> Array:
-    """``value`` with its axes put at ``axes`` of an array of ``ndim`` dimensions, length 1 elsewhere."""
-    order = sorted(range(len(axes)), key=lambda i: axes[i])
-    shape = [1] * ndim
-    for i, axis in enumerate(axes):
-        shape[axis] = value.shape[i]
-    return jnp.reshape(jnp.transpose(value, order), shape)
-
-
-def take(x: Array, axis: int, parents: Sequence[int], permutation: Array) -> Array:
-    """``x`` gathered along ``axis``; the permutation's leading axes run along the ``parents`` axes of ``x``."""
-    if not parents:
-        return jnp.take(x, permutation, axis=axis, unique_indices=True, mode="clip")
-    return jnp.take_along_axis(x, spread(permutation, (*parents, axis), x.ndim), axis=axis, mode="clip")
-
-
-def multiply(x: Array, axis: int, parents: Sequence[int], matrix: Array) -> Array:
-    """Multiplies along ``axis`` by a matrix for each index of the parents' axes."""
-    letters = list(range(x.ndim))
-    fresh = x.ndim
-    out = [fresh if i == axis else i for i in letters]
-    product = jnp.einsum(matrix, [*parents, fresh, axis], x, letters, out, precision="highest")
-    return product.astype(x.dtype)

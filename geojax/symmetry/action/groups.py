@@ -1,4 +1,4 @@
-"""The kinds of symmetry group and the shapes of their elements."""
+"""The kinds of symmetry groups, and the shapes of their elements."""
 
 import dataclasses
 import math
@@ -19,17 +19,17 @@ MATRIX_KINDS = (ORTHOGONAL, GENERAL_LINEAR)
 @jax.tree_util.register_static
 @dataclasses.dataclass(frozen=True)
 class Group:
-    """One symmetry group: what it does to one axis that several leaves share.
+    """One factor of the symmetry group: it moves one axis that several leaves share.
 
     Attributes:
         kind: One of ``"permutation"``, ``"scaling"`` (positive), ``"sign"``, ``"orthogonal"`` or
             ``"general_linear"``.
         size: Length of the axis that the group moves.
-        parents: Names of the axes on whose index the element depends. A free parent axis is named by its
-            permutation group; a parent that is itself held fixed (the layers of a scan, say) has a name too.
+        parents: Names of the axes on whose index the element depends. A parent axis that may be permuted has the name
+            of its permutation group; a parent axis that is held fixed (the layers of a scan, say) has a name too.
         parent_sizes: Lengths of the parent axes, in the order of ``parents``.
-        axis: Name of the axis it moves; groups of several kinds on one axis share it.
-        connected: True where only the identity component is a symmetry (rotations without reflections).
+        axis: Name of the axis that the group moves; groups of several kinds may move one axis.
+        connected: True if only the identity component is a symmetry (rotations without reflections).
     """
 
     kind: str

@@ -1,8 +1,8 @@
 """How a leaf divides into blocks whose axes the groups move.
 
-A parameter axis may be a product of factors (a flattened feature map), a concatenation of pieces (packed gates)
-or both, nested. `Cut` and `Block` spell that out as a small tree: reshape, split along one axis, go on with each
-piece, until every axis of every piece is one `Part` that groups move as a whole.
+An axis of a leaf may be a product of factors (a flattened feature map), a concatenation of pieces (packed gates)
+or both, nested. `Cut` and `Block` describe this as a small tree: reshape, split along one axis, go on with each piece,
+until every axis of every piece is one `Part` that groups move as a whole.
 """
 
 import dataclasses
@@ -21,9 +21,9 @@ class Part:
     Attributes:
         size: Its length.
         axis: Number of the leaf's axis that it is a factor of.
-        name: Name of the shared axis, equal wherever the same index runs; empty for an axis nothing moves.
-        moves: The groups that move it, each with the exponent it acts with: 1 covariant, -1 contravariant,
-            other integers for scalings. Permutations always carry 1.
+        name: Name of the shared axis: parts with the same name have the same index. Empty if nothing moves the part.
+        moves: Pairs (group, exponent) of the groups that move it. The exponent is 1 for covariant, -1 for
+            contravariant axes, other integers for scalings, and always 1 for permutations.
     """
 
     size: int
@@ -34,7 +34,7 @@ class Part:
 
 @dataclasses.dataclass(frozen=True)
 class Block:
-    """A piece of a leaf with one `Part` for each axis; ``moves`` act on the whole block by a number each."""
+    """A piece of a leaf with one `Part` for each axis; a group in ``moves`` multiplies the whole block by a number."""
 
     parts: tuple[Part, ...]
     moves: tuple[tuple[str, int], ...] = ()
@@ -82,7 +82,7 @@ def split(layout: Layout, leaf: Array) -> list[Array]:
 def join(layout: Layout, arrays: list[Array], shape: tuple[int, ...]) -> Array:
     """The leaf of the given ``shape`` put together from the arrays of its blocks: the inverse of `split`.
 
-    Arrays longer or shorter along an axis than their block says make the leaf so too.
+    An array may be longer or shorter along an axis than its block; then the leaf is so too.
     """
     remaining = iter(arrays)
 
@@ -99,7 +99,7 @@ def join(layout: Layout, arrays: list[Array], shape: tuple[int, ...]) -> Array:
 
 
 def _folded(array: Array, inner: tuple[int, ...], outer: tuple[int, ...]) -> Array:
-    """An array whose axes refine those of ``outer``, folded; ``inner`` are the lengths its axes are known by."""
+    """An array folded to the axes of ``outer``, which its own axes refine; ``inner`` are the lengths of its block."""
     if array.shape == inner:
         return jnp.reshape(array, outer)
     shape, axis = [], 0

@@ -1,19 +1,61 @@
 """The printed form of a SymmetrySpec."""
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import Protocol
 
+from geojax.symmetry.action.facts import Leaf, Pin, VerifyResult
 from geojax.symmetry.action.groups import Group
-from geojax.symmetry.action.layout import blocks
-
-if TYPE_CHECKING:
-    from geojax.symmetry.action.spec import SymmetrySpec
+from geojax.symmetry.action.layout import Block, Part, blocks
 
 WIDTH = 110
 
 
-def render(spec: "SymmetrySpec") -> str:
-    """The table of groups, then what was held and why, then what the function does not read."""
+class Printable(Protocol):
+    """What the table reads of a spec."""
+
+    @property
+    def members(self) -> tuple[tuple[str, Group], ...]:
+        """The groups with their names."""
+        ...
+
+    @property
+    def leaves(self) -> tuple[Leaf, ...]:
+        """The arrays of the parameters."""
+        ...
+
+    @property
+    def pins(self) -> tuple[Pin, ...]:
+        """The axes that are held fixed, each with its reason."""
+        ...
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """Primitives without a rule."""
+        ...
+
+    @property
+    def verification(self) -> VerifyResult | None:
+        """The result of the numerical check."""
+        ...
+
+    @property
+    def reach(self) -> tuple[int, int] | None:
+        """Dimension that the continuous groups reach, and its upper bound."""
+        ...
+
+    @property
+    def dimension(self) -> int:
+        """Dimension of the continuous groups."""
+        ...
+
+    def occurrences(self, name: str) -> Iterator[tuple[Leaf, Block, Part]]:
+        """Every part that the named group moves."""
+        ...
+
+
+def render(spec: Printable) -> str:
+    """The table of groups, then the axes held fixed and why, then the leaves that the function does not read."""
     lines = [_headline(spec), ""]
     if spec.members:
         head = ("group", "kind", "size", "of", "moves")
@@ -31,7 +73,7 @@ def render(spec: "SymmetrySpec") -> str:
     return "\n".join(lines)
 
 
-def _headline(spec: "SymmetrySpec") -> str:
+def _headline(spec: Printable) -> str:
     discrete = sum(group.log10_order for _, group in spec.members if group.dimension == 0)
     text = f"{len(spec.members)} groups on {len(spec.leaves)} leaves, 10^{discrete:.0f} discrete elements"
     if spec.reach is not None:
@@ -55,7 +97,7 @@ def _size(group: Group) -> str:
     return " x ".join(str(n) for n in (*group.parent_sizes, group.size))
 
 
-def _moves(spec: "SymmetrySpec", name: str) -> str:
+def _moves(spec: Printable, name: str) -> str:
     seen: dict[str, None] = {}
     for leaf, _, part in spec.occurrences(name):
         exponent = dict(part.moves)[name]
@@ -68,7 +110,7 @@ def _moves(spec: "SymmetrySpec", name: str) -> str:
     return _shorten(list(seen), WIDTH // 2)
 
 
-def _pins(spec: "SymmetrySpec") -> list[tuple[str, ...]]:
+def _pins(spec: Printable) -> list[tuple[str, ...]]:
     together: dict[tuple[str, str, str], dict[str, None]] = {}
     for pin in spec.pins:
         together.setdefault((pin.primitive, pin.reason, pin.source), {})[f"{pin.path}[{pin.axis}]"] = None
@@ -85,7 +127,7 @@ def _shorten(names: list[str], room: int) -> str:
 
 
 def _columns(rows: list[tuple[str, ...]], head: tuple[str, ...] = ()) -> list[str]:
-    """Rows in columns; last cells go to lines of their own where rows would be wider than the page."""
+    """Rows in columns; if they would be wider than the page, the last cells go on lines of their own."""
     every = [head, *rows] if head else rows
     widths = [max(len(row[i]) for row in every) for i in range(len(rows[0]))]
     kept = len(widths)

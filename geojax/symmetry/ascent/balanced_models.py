@@ -1,4 +1,4 @@
-"""What every matcher starts from and ends with: models in their balanced gauges, and the way back."""
+"""Balanced models: what every matcher starts from, and how its answer becomes an element for the models as given."""
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
@@ -9,138 +9,157 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from geojax._core.loops import vary_with
-from geojax.symmetry.action.elements import Element, act, check_element, compose, inverse, take
+from geojax.symmetry.action.arrays import take
+from geojax.symmetry.action.elements import Element, check_element, compose, inverse
 from geojax.symmetry.action.groups import SIGN
-from geojax.symmetry.action.spec import SymmetrySpec, array_leaves
-from geojax.symmetry.ascent.compact import maximum_assignment
-from geojax.symmetry.ascent.movers import Mover, decode, encode, movers_of, read_leaves, resting, vectors
-from geojax.symmetry.ascent.problem import Moves, Problem, real_dtype
+from geojax.symmetry.action.spec import SymmetrySpec
+from geojax.symmetry.ascent.compact_groups import (
+    CompactGroup,
+    common_dtype,
+    compact_groups,
+    compact_identity,
+    decode,
+    encode,
+    flipped_vectors,
+    pair_up,
+)
+from geojax.symmetry.ascent.kinds import maximum_assignment
+from geojax.symmetry.ascent.problem import CompactElement, Problem, real_dtype
 from geojax.symmetry.orbits.balance import balancing_element, is_compact
-from geojax.typing import Params
+from geojax.symmetry.orbits.leaves import move_leaves
+from geojax.symmetry.orbits.reading import Leaves
 
 
 @dataclasses.dataclass(frozen=True)
-class Setting:
-    """A matching problem and its arrays, read from models in their balanced gauges.
+class BalancedModels:
+    """Models after balancing, as a matching problem.
 
     Attributes:
         spec: The symmetry.
-        movers: Its compact groups.
-        problem: Their places on the arrays.
-        arrays: The arrays of each model.
-        gauges: The element that brings each model to its balanced gauge, its vectors upright; empty where nothing is to
-            be done.
+        groups: Its compact groups.
+        problem: Which of them moves which axis of which array.
+        arrays: The arrays of each balanced model.
+        balancing: The element that balances each model; empty if nothing has to be done.
+        leaves: The array leaves of each balanced model, by path.
     """
 
     spec: SymmetrySpec
-    movers: tuple[Mover, ...]
+    groups: tuple[CompactGroup, ...]
     problem: Problem
     arrays: list[list[Array]]
-    gauges: list[Element]
+    balancing: list[Element]
+    leaves: list[Leaves] = dataclasses.field(default_factory=list)
 
     @property
     def dtype(self) -> Any:
         """The real dtype of the arrays."""
         return real_dtype(self.arrays[0])
 
-    def start(self, where: str, init: Mapping[str, Array] | None) -> tuple[Moves, tuple[str, ...]]:
-        """The compact part of ``init`` between the balanced gauges of the first two models, at rest where it says
-        nothing, and the names of the groups of which it says something.
+    def start(self, call: str, init: Mapping[str, Array] | None) -> tuple[CompactElement, tuple[str, ...]]:
+        """The element to start from, between the first two balanced models.
+
+        Args:
+            call: The call of the matcher, for messages.
+            init: An element of the spec, or None.
+
+        Returns:
+            The compact part of ``init``, with the identity for groups that it lacks, and the names of the groups of
+            the problem that it has.
 
         Raises:
-            ValueError: If ``init`` does not fit the spec.
+            TypeError or ValueError: If ``init`` is not an element of the spec.
         """
         if init is None:
-            return vary_with(resting(self.movers, self.dtype), self.arrays), ()
-        try:
-            check_element(self.spec, init)
-        except ValueError as error:
-            raise ValueError(f"{where}: init: {error}") from error
-        full = self._between(compose(self.spec, init, {}))
-        settled = tuple(mover.name for mover in self.movers if set(mover.members) & set(init))
-        return vary_with(encode(self.movers, full, self.dtype), self.arrays), settled
+            return vary_with(compact_identity(self.groups, self.dtype), self.arrays), ()
+        check_element(self.spec, init, call=call, name="init")
+        element = compose(self.spec, init, {})
+        if any(self.balancing):
+            first, second = self.balancing[:2]
+            element = compose(self.spec, first, compose(self.spec, element, inverse(self.spec, second)))
+        given = tuple(group.name for group in self.groups if set(group.members) & set(init))
+        return vary_with(encode(self.groups, element, self.dtype), self.arrays), given
 
-    def element(self, moves: Mapping[str, Array]) -> Element:
-        """The element that moves the second model onto the first as ``moves`` does between balanced gauges."""
-        compact = decode(self.movers, self.spec, moves, self.dtype)
-        if not any(self.gauges):
-            return self._told_apart(compact)
-        held, moved = self.gauges[:2]
-        return self._told_apart(
-            compose(self.spec, inverse(self.spec, held), compose(self.spec, compact, moved))
-        )
+    def element(self, encoded: Mapping[str, Array]) -> Element:
+        """The element that moves the second model as given onto the first as given.
 
-    def placed(self, moves: Mapping[str, Array], number: int) -> Element:
-        """The element that moves one model to its balanced gauge and then as ``moves`` says."""
-        compact = decode(self.movers, self.spec, moves, self.dtype)
-        gauge = self.gauges[number]
-        return self._told_apart(compose(self.spec, compact, gauge) if gauge else compact)
+        ``encoded`` moves the second balanced model onto the first balanced model.
+        """
+        compact = decode(self.groups, self.spec, encoded, self.dtype)
+        if any(self.balancing):
+            first, second = self.balancing[:2]
+            compact = compose(self.spec, inverse(self.spec, first), compose(self.spec, compact, second))
+        return self._with_permutations(compact)
 
-    def _between(self, element: Element) -> Element:
-        if not any(self.gauges):
-            return element
-        held, moved = self.gauges[:2]
-        return compose(self.spec, held, compose(self.spec, element, inverse(self.spec, moved)))
+    def element_of_model(self, encoded: Mapping[str, Array], number: int) -> Element:
+        """The element that balances one model and then moves it by ``encoded``."""
+        compact = decode(self.groups, self.spec, encoded, self.dtype)
+        balancing = self.balancing[number]
+        return self._with_permutations(compose(self.spec, compact, balancing) if balancing else compact)
 
-    def _told_apart(self, element: Element) -> Element:
-        """The same element, its matrices with the nearest permutation taken out where the spec has both."""
+    def _with_permutations(self, element: Element) -> Element:
+        """The same element; on axes with matrices and permutations, the nearest permutation is split off the matrix."""
         groups = self.spec.groups
         result = dict(element)
-        for mover in self.movers:
-            if mover.matrix and mover.permutation:
-                matrix = element[mover.matrix]
+        for group in self.groups:
+            if group.matrix and group.permutation:
+                matrix = element[group.matrix]
                 nearest = maximum_assignment(matrix)
                 copies = list(range(matrix.ndim - 2))
-                result[mover.permutation] = nearest.astype(jnp.int32)
-                result[mover.matrix] = take(matrix, matrix.ndim - 1, copies, nearest)
+                result[group.permutation] = nearest.astype(jnp.int32)
+                result[group.matrix] = take(matrix, matrix.ndim - 1, copies, nearest)
         return {
             name: array if groups[name].kind == "permutation" else array.astype(self.dtype)
             for name, array in result.items()
         }
 
 
-def set_up(where: str, spec: SymmetrySpec, **trees: Params) -> Setting:
-    """Reads models into a matching problem.
+def balance_models(spec: SymmetrySpec, models: Sequence[Leaves]) -> BalancedModels:
+    """Balances models and sets up their matching problem.
 
-    Raises:
-        ValueError: If a tree does not fit the spec; the message names it.
+    Args:
+        spec: The symmetry.
+        models: The array leaves of each model by path, checked against the spec.
     """
-    movers = movers_of(spec)
-    problem, arrays = read_leaves(where, spec, movers, **trees)
-    leaves = [dict(array_leaves(params)) for params in trees.values()]
-    gauges: list[Element] = [{} for _ in arrays]
+    groups = compact_groups(spec)
+    balancing: list[Element] = [{} for _ in models]
     if not is_compact(spec):
-        gauges = [
-            balancing_element(spec, jax.lax.stop_gradient(each), dtype=jnp.dtype(real_dtype(x)))
-            for each, x in zip(leaves, arrays, strict=True)
-        ]
-    turns = upright(spec, movers, [each.__getitem__ for each in leaves])
-    gauges = [
-        compose(spec, turn, gauge) if turn else gauge for turn, gauge in zip(turns, gauges, strict=True)
+        dtype = jnp.finfo(common_dtype(spec, models)).dtype
+        balancing = [balancing_element(spec, jax.lax.stop_gradient(each), dtype=dtype) for each in models]
+    flips = leftover_signs(spec, groups, [each.__getitem__ for each in models])
+    balancing = [
+        compose(spec, flip, element) if flip else element
+        for flip, element in zip(flips, balancing, strict=True)
     ]
-    if any(gauges):
-        moved = [act(spec, gauge, each) for gauge, each in zip(gauges, leaves, strict=True)]
-        _, arrays = read_leaves(where, spec, movers, **dict(zip(trees, moved, strict=True)))
-    return Setting(spec, movers, problem, arrays, gauges)
+    balanced = [
+        move_leaves(spec, element, each) if element else each
+        for element, each in zip(balancing, models, strict=True)
+    ]
+    problem, arrays = pair_up(spec, groups, balanced)
+    return BalancedModels(spec, groups, problem, arrays, balancing, balanced)
 
 
-def upright(
-    spec: SymmetrySpec, movers: tuple[Mover, ...], models: Sequence[Callable[[str], Array]]
+def leftover_signs(
+    spec: SymmetrySpec, groups: Sequence[CompactGroup], models: Sequence[Callable[[str], Array]]
 ) -> list[Element]:
-    """Signs that make a vector of each model positive, for every group of signs that no mover stands for.
+    """For each model, the elements of the sign groups that are in no compact group: signs that make a vector positive.
 
-    Several norms may read one stream, each with signs of its own, of which a mover can take one. A norm's scale says
-    how the others stand. Of several vectors the one furthest from 0 in the first model is asked. A model is a function
-    from paths to leaves.
+    If several norms read one residual stream, each has a sign group of its own on the stream's axis, and one of them
+    is in a compact group. Each of the others is decided by the scale of its norm, whose signs it flips. If it flips
+    several vectors, the one whose entries are furthest from 0 in the first model decides.
+
+    Args:
+        spec: The symmetry.
+        groups: Its compact groups.
+        models: For each model the function from paths to leaves.
     """
-    solved = {name for mover in movers for name in mover.members}
+    solved = {name for group in groups for name in group.members}
     elements: list[Element] = [{} for _ in models]
     for name, group in spec.members:
-        paths = vectors(spec, name) if group.kind == SIGN and name not in solved else []
+        paths = flipped_vectors(spec, name) if group.kind == SIGN and name not in solved else []
         if not paths:
             continue
-        stacks = [jnp.stack([jnp.real(model(path)) for path in paths]) for model in models]
-        chosen = jnp.argmax(jnp.min(jnp.abs(stacks[0]), axis=1))
-        for element, stack in zip(elements, stacks, strict=True):
-            element[name] = jnp.where(stack[chosen] < 0, -1, 1).astype(stack.dtype)
+        vectors = [jnp.stack([jnp.real(leaf_of(path)) for path in paths]) for leaf_of in models]
+        chosen = jnp.argmax(jnp.min(jnp.abs(vectors[0]), axis=1))
+        for element, candidates in zip(elements, vectors, strict=True):
+            element[name] = jnp.where(candidates[chosen] < 0, -1, 1).astype(candidates.dtype)
     return elements

@@ -1,12 +1,11 @@
-"""Coordinate ascent on arrays that are looked at one by one: `geojax.symmetry.ascent` for what is on disk, or divided
-among devices.
+"""Coordinate ascent on arrays that are read one pair at a time: files on disk, or arrays divided among devices.
 
-The gains of a group are a sum over arrays, so one array at a time is enough. Only arrays that make a step more than a
-sum are held together: those that carry a group on two axes, and those where a group and others that depend on it
-meet, the tensors of one attention layer, say.
+The algorithm is that of `sweeps`. The gains of a group are a sum over pairs, so one pair in memory is enough. Only the
+pairs of which an update is more than a sum are read together: those with the group on two axes, and those that the
+group moves together with groups that depend on it, such as the tensors of one attention layer.
 
-Layers repeat, and their problems differ by the names of groups alone. Each step is therefore compiled for a problem
-with names that mean nothing, and serves for every layer of the same shape.
+The layers of a network repeat, and their problems differ only in the names of groups. Each update is therefore compiled
+for a problem with neutral names, and the program serves every layer of the same shape.
 """
 
 import dataclasses
@@ -20,54 +19,65 @@ from jaxtyping import Array, Float
 
 from geojax.results import Status
 from geojax.symmetry.action.groups import PERMUTATION
-from geojax.symmetry.ascent.compact import DISCRETE, width
-from geojax.symmetry.ascent.problem import Moves, Pair, Problem, gain_matrix, inner_product, move
-from geojax.symmetry.ascent.step import Step, step
-from geojax.symmetry.ascent.sweeps import TRUST, Match, anchored_order, included, reaches
+from geojax.symmetry.ascent.group_update import Update, update_group
+from geojax.symmetry.ascent.kinds import DISCRETE, num_columns
+from geojax.symmetry.ascent.problem import (
+    CompactElement,
+    Pair,
+    Problem,
+    inner_product,
+    move_array,
+    pair_gains,
+)
+from geojax.symmetry.ascent.sweeps import TRUST, Match, anchored_order, dependences, pair_weights
 from geojax.typing import Key
 
 Read = Callable[[int], tuple[Array, Array]]
-"""Number of a pair -> its arrays, held and moved."""
+"""Number of a pair -> its two arrays, the fixed one and the one to move."""
 
 
 def lazy_match(
     problem: Problem,
     read: Read,
     sizes: Sequence[int],
-    start: Moves,
+    start: CompactElement,
     *,
     key: Key,
-    settled: Sequence[str],
-    max_sweeps: int,
+    given: Sequence[str],
+    max_steps: int,
     dtype: np.dtype,
 ) -> Match:
-    """What `geojax.symmetry.weight_matching` does with its arrays, up to the order in which sums are rounded.
+    """`geojax.symmetry.weight_matching` for arrays that are read when needed; sums may be rounded in another order.
 
     Args:
-        problem: The labels.
+        problem: Which group moves which axis.
         read: Reads a pair of arrays.
-        sizes: How many numbers each pair has.
-        start: The elements to start from.
+        sizes: The number of entries of each pair's arrays.
+        start: The element to start from.
         key: Random key, for the order of the groups in each sweep.
-        settled: The groups whose start is meant.
-        max_sweeps: Most sweeps.
+        given: The groups whose element in ``start`` the caller has chosen, as for `sweeps.ascend`.
+        max_steps: Most sweeps.
         dtype: The real dtype of the arrays.
     """
-    units = problem.roots
-    known = np.array([set(problem.family(name)) | {name} <= set(settled) for name in units], bool)
-    sweep = functools.partial(_sweep, problem, read, dtype, key, anchored_order(problem, sizes, known), known)
-    element, stale = dict(start), np.ones(len(units), bool)
-    trust = np.where(known, 1.0, TRUST[0])
+    roots = problem.roots
+    is_given = np.array([set(problem.dependents(name)) | {name} <= set(given) for name in roots], bool)
+    order = anchored_order(problem, sizes, is_given)
+    sweep = functools.partial(_sweep, problem, read, dtype, key, order, is_given)
+    element, stale = dict(start), np.ones(len(roots), bool)
+    trust = np.where(is_given, 1.0, TRUST[0])
     constants: dict[str, Array] = {}
-    error, count, status = (np.inf, 0, Status.MAX_STEPS) if units else (0.0, 0, Status.CONVERGED)
-    while units and status == Status.MAX_STEPS and count < max_sweeps:
-        element, stale, trust, error = sweep(element, stale, trust, count, constants)
+    value: Array | None = None
+    error, count, status = (np.inf, 0, Status.MAX_STEPS) if roots else (0.0, 0, Status.CONVERGED)
+    while roots and status == Status.MAX_STEPS and count < max_steps:
+        element, stale, trust, error, measured = sweep(element, stale, trust, count, constants)
+        if measured is not None or error != 0:
+            value = measured
         count += 1
         if not np.isfinite(error):
             status = Status.NONFINITE
         elif error <= 0:
             status = Status.CONVERGED
-    value = lazy_objective(problem, read, element, dtype)
+    value = lazy_objective(problem, read, element, dtype) if value is None else value
     status = status if np.isfinite(value) else Status.NONFINITE
     return Match(
         element,
@@ -84,9 +94,9 @@ def lazy_objective(
     """Sum over pairs of <a, b moved by the element>."""
     total = jnp.zeros((), dtype)
     for number in range(len(problem.pairs)):
-        small = _part(problem, (number,))
+        small = _with_neutral_names(problem, (number,))
         total += _inner_product(small.problem, *read(number), small.inwards(element))
-        # Arrays are let go of when what was to be made of them is made: wait, and no second pair is there.
+        # JAX keeps the arrays until their product is computed. Wait for it, so that two pairs are never in memory.
         total.block_until_ready()
     return total
 
@@ -97,152 +107,159 @@ def _sweep(
     dtype: np.dtype,
     key: Key,
     first_order: Sequence[int],
-    known: np.ndarray,
-    before: Moves,
+    is_given: np.ndarray,
+    before: CompactElement,
     stale: np.ndarray,
     trust: np.ndarray,
     count: int,
     constants: dict[str, Array],
-) -> tuple[Moves, np.ndarray, np.ndarray, float]:
-    """One visit to every group that may have something to gain; the first sweep goes there and back."""
-    units, reach = problem.roots, reaches(problem)
-    levels = TRUST if len(units) > 1 else TRUST[:1]
-    first, from_scratch = bool(np.any(trust < 1)), not known.all()
-    order = np.asarray(jax.random.permutation(jax.random.fold_in(key, count), len(units)))
+) -> tuple[CompactElement, np.ndarray, np.ndarray, float, Array | None]:
+    """One sweep as in `sweeps.ascend`; also the objective after it, if it was measured."""
+    roots, depends = problem.roots, dependences(problem)
+    levels = TRUST if len(roots) > 1 else TRUST[:1]
+    first, from_scratch = bool(np.any(trust < 1)), not is_given.all()
+    order = np.asarray(jax.random.permutation(jax.random.fold_in(key, count), len(roots)))
     if first:
         order = np.concatenate([np.asarray(first_order)[:: (-1) ** k] for k in range(len(levels))])
     element, stale, trust, rise = dict(before), stale.copy(), trust.copy(), 0.0
-    for turn, unit in enumerate(order.tolist()):
-        level = levels[turn // len(units)]
-        if first and turn % len(units) == 0:
-            trust = np.where(known, trust, level)
+    for turn, root in enumerate(order.tolist()):
+        level = levels[turn // len(roots)]
+        if first and turn % len(roots) == 0:
+            trust = np.where(is_given, trust, level)
         gain = 0.0
-        if stale[unit] or (first and level < 1):
-            include = included(problem, unit, jnp.asarray(trust, dtype)) if from_scratch else None
-            element, gain = _visit(problem, str(units[unit]), read, element, dtype, include, constants)
-        # A group that could not look at every array in full has to come again.
-        stale[unit] = bool(np.any(reach[unit] & (trust < 1)))
-        stale |= (gain != 0) & reach[unit]
-        trust[unit] = 1
+        if stale[root] or (first and level < 1):
+            include = pair_weights(problem, root, jnp.asarray(trust, dtype)) if from_scratch else None
+            element, gain = _update(problem, str(roots[root]), read, element, dtype, include, constants)
+        # A root that did not see every array in full has to come again.
+        stale[root] = bool(np.any(depends[root] & (trust < 1)))
+        stale |= (gain != 0) & depends[root]
+        trust[root] = 1
         rise += gain
-    if first and from_scratch:
-        low, high = (float(lazy_objective(problem, read, moves, dtype)) for moves in (before, element))
-        if high < low:
-            element, stale = dict(before), np.ones_like(stale)
-        # While a group is stale the ascent is not over, however small the rise.
-        limits = jnp.finfo(dtype)
-        least = max(float(limits.eps) * abs(low), float(limits.tiny)) if stale.any() else 0.0
-        rise = rise if np.isnan(rise) else max(high - low, least)
-    return element, stale, trust, rise
+    if not (first and from_scratch):
+        return element, stale, trust, rise, None
+    low, high = (lazy_objective(problem, read, each, dtype) for each in (before, element))
+    if high < low:
+        element, stale, high = dict(before), np.ones_like(stale), low
+    # While a root is stale the ascent must go on, so its rise must not be 0.
+    limits = jnp.finfo(dtype)
+    least = max(float(limits.eps) * abs(float(low)), float(limits.tiny)) if stale.any() else 0.0
+    rise = rise if np.isnan(rise) else max(float(high) - float(low), least)
+    return element, stale, trust, rise, high
 
 
-def _visit(
+def _update(
     problem: Problem,
     name: str,
     read: Read,
-    element: Moves,
+    element: CompactElement,
     dtype: np.dtype,
     include: Array | None,
     constants: dict[str, Array],
-) -> tuple[Moves, float]:
-    """The best element of a group and of its family while every other group stays."""
+) -> tuple[CompactElement, float]:
+    """The best element of a group and of its dependents while every other group stays, and the gain."""
     weights = np.ones(len(problem.pairs)) if include is None else np.asarray(include)
-    family = set(problem.family(name))
+    dependents = set(problem.dependents(name))
     current = element[name]
     kind = problem.kind(name)
     shape = current.shape if kind in DISCRETE else current.shape[:-1]
-    gains = jnp.zeros((*shape, width(kind, shape[-1])), dtype)
-    constant, held, seen = gains, [], 0
+    gains = jnp.zeros((*shape, num_columns(kind, shape[-1])), dtype)
+    constant, together, num_read = gains, [], 0
     for number in problem.touched(name):
         pair = problem.pairs[number]
-        alone = set(pair.movers) <= {"", name}
-        if family & set(pair.movers) or len(pair.positions(name)) > 1:
-            held.append(number)
+        alone = set(pair.groups) <= {"", name}
+        if dependents & set(pair.groups) or len(pair.positions(name)) > 1:
+            together.append(number)
         elif (alone and name in constants) or (not alone and weights[number] == 0):
             continue
         else:
-            small = _part(problem, (number,), name)
+            small = _with_neutral_names(problem, (number,), name)
             a, b = read(number)
-            one = _gains(small.problem, small.table[name], a, b, small.inwards(element))
+            one = _gains(small.problem, small.names[name], a, b, small.inwards(element))
             if alone:
                 constant += one
-                seen += a.size + b.size
+                num_read += a.size + b.size
             else:
                 gains += weights[number].astype(dtype) * one
-            # As above.
+            # Wait until the products are computed, so that two pairs are never in memory.
             jax.block_until_ready((gains, constant))
             del a, b
     constant = constants.get(name, constant)
-    # Gains that no other group changes are kept where they are fewer numbers than the arrays they come from.
-    if seen > constant.size:
+    # Gains that no other group changes are kept if they are fewer numbers than the arrays behind them.
+    if num_read > constant.size:
         constants[name] = constant
-    small = _part(problem, tuple(held), name)
-    pairs = [read(number) for number in held]
-    found = _step(
+    small = _with_neutral_names(problem, tuple(together), name)
+    pairs = [read(number) for number in together]
+    result = _update_program(
         small.problem,
-        small.table[name],
+        small.names[name],
         [a for a, _ in pairs],
         [b for _, b in pairs],
         small.inwards(element),
         gains + constant,
-        jnp.asarray(weights[held], dtype),
+        jnp.asarray(weights[together], dtype),
     )
-    return {**element, **small.outwards(found.element)}, float(found.gain)
+    return {**element, **small.outwards(result.element)}, float(result.gain)
 
 
 @functools.partial(jax.jit, static_argnames=("problem", "name"))
-def _gains(problem: Problem, name: str, a: Array, b: Array, element: Moves) -> Array:
+def _gains(problem: Problem, name: str, a: Array, b: Array, element: CompactElement) -> Array:
     (pair,) = problem.pairs
     others = [other for other in problem.parents if other != name]
-    return gain_matrix(problem, pair, name, a, move(problem, pair, b, element, others))
+    return pair_gains(problem, pair, name, a, move_array(problem, pair, b, element, others))
 
 
 @functools.partial(jax.jit, static_argnames=("problem", "name"))
-def _step(
-    problem: Problem, name: str, a: list[Array], b: list[Array], element: Moves, gains: Array, include: Array
-) -> Step:
-    return step(problem, name, a, b, element, constant=gains, include=include)
+def _update_program(
+    problem: Problem,
+    name: str,
+    a: list[Array],
+    b: list[Array],
+    element: CompactElement,
+    gains: Array,
+    include: Array,
+) -> Update:
+    return update_group(problem, name, a, b, element, constant=gains, include=include)
 
 
 @functools.partial(jax.jit, static_argnames=("problem",))
-def _inner_product(problem: Problem, a: Array, b: Array, element: Moves) -> Array:
+def _inner_product(problem: Problem, a: Array, b: Array, element: CompactElement) -> Array:
     (pair,) = problem.pairs
-    return inner_product(a, move(problem, pair, b, element, tuple(problem.parents)))
+    return inner_product(a, move_array(problem, pair, b, element, tuple(problem.parents)))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class _Part:
-    """Some pairs of a problem, with names by the order of their appearance; ``table`` has the new ones by the old."""
+class _Renamed:
+    """Some pairs of a problem with neutral names, numbered as they appear; ``names`` gives the new name of each old."""
 
     problem: Problem
-    table: dict[str, str]
+    names: dict[str, str]
 
-    def inwards(self, element: Mapping[str, Array]) -> Moves:
-        """The elements of the problem's groups under its names."""
+    def inwards(self, element: Mapping[str, Array]) -> CompactElement:
+        """The elements of this problem's groups, under their new names."""
         here = self.problem.parents
-        return {self.table[name]: array for name, array in element.items() if self.table.get(name) in here}
+        return {self.names[name]: array for name, array in element.items() if self.names.get(name) in here}
 
-    def outwards(self, element: Mapping[str, Array]) -> Moves:
-        """Elements under the names that the groups had."""
-        back = {short: name for name, short in self.table.items()}
-        return {back[short]: array for short, array in element.items()}
+    def outwards(self, element: Mapping[str, Array]) -> CompactElement:
+        """The elements of this problem's groups, under their old names."""
+        old = {new: name for name, new in self.names.items()}
+        return {old[new]: array for new, array in element.items()}
 
 
-def _part(problem: Problem, numbers: Sequence[int], name: str = "") -> _Part:
-    """The numbered pairs, with the groups on them and those that depend on ``name``."""
+def _with_neutral_names(problem: Problem, numbers: Sequence[int], name: str = "") -> _Renamed:
+    """The numbered pairs, the groups that move them, and ``name`` with the groups that depend on it."""
     pairs = [problem.pairs[number] for number in numbers]
-    wanted = {name, *(mover for pair in pairs for mover in pair.movers)} - {""}
-    wanted |= set(problem.family(name)) if name else set()
+    wanted = {name, *(group for pair in pairs for group in pair.groups)} - {""}
+    wanted |= set(problem.dependents(name)) if name else set()
     groups = [(group, parents) for group, parents in problem.groups if group in wanted]
-    words = [name, *(word for pair in pairs for both in zip(pair.movers, pair.names) for word in both)]
-    table = {"": ""}
+    words = [name, *(word for pair in pairs for both in zip(pair.groups, pair.names) for word in both)]
+    names = {"": ""}
     for word in [*words, *(word for group, parents in groups for word in (group, *parents))]:
-        table.setdefault(word, str(len(table)))
-    new = lambda words: tuple(table[word] for word in words)  # noqa: E731
-    kinds = [(table[group], problem.kind(group)) for group, _ in groups if problem.kind(group) != PERMUTATION]
+        names.setdefault(word, str(len(names)))
+    new = lambda words: tuple(names[word] for word in words)  # noqa: E731
+    kinds = [(names[group], problem.kind(group)) for group, _ in groups if problem.kind(group) != PERMUTATION]
     renamed = Problem(
-        tuple(Pair(new(pair.names), new(pair.movers), pair.signed) for pair in pairs),
-        tuple((table[group], new(parents)) for group, parents in groups),
+        tuple(Pair(new(pair.names), new(pair.groups), pair.signed) for pair in pairs),
+        tuple((names[group], new(parents)) for group, parents in groups),
         tuple(kinds),
     )
-    return _Part(renamed, table)
+    return _Renamed(renamed, names)

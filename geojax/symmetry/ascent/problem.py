@@ -1,8 +1,8 @@
-"""Two sets of parameters as pairs of arrays with labelled axes: the problem that a matching solves.
+"""The matching problem: two models as pairs of arrays with labelled axes.
 
-A `Problem` is the static half: which compact group moves which axis of which pair. The arrays of the
-pairs come beside it as two lists, ``a`` (held) and ``b`` (moved). Every axis is indexed by the *new* position
-once its group has moved it, as in `geojax.symmetry.action`. How a spec becomes a problem is in `movers`.
+A `Problem` is the static half: which compact group moves which axis of which pair. The arrays come beside it as two
+lists, ``a`` (fixed) and ``b`` (moved). Every axis is indexed by the *new* position after its group has moved it, as in
+`geojax.symmetry.action`. `compact_groups` makes problems from specs.
 """
 
 import dataclasses
@@ -13,35 +13,35 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from geojax.symmetry.action.groups import PERMUTATION
-from geojax.symmetry.ascent.compact import apply, widened
+from geojax.symmetry.ascent.kinds import apply, gains_of
 
-Moves = dict[str, Array]
-"""An element of every group of a problem, each as its kind is kept in `compact`."""
+CompactElement = dict[str, Array]
+"""{compact group: element}, one for every group of a problem, stored as `kinds` says."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Pair:
-    """Labels of the axes that two arrays share.
+    """What is known of the axes that two arrays share.
 
     Attributes:
-        names: Name of each axis, equal wherever the same index runs; empty for an axis nothing refers to.
-        movers: The group that moves each axis; empty for an axis that stays.
-        signed: The axes on which a group's signs count.
+        names: Name of each axis, equal wherever the same index runs; empty for an axis that no group refers to.
+        groups: The compact group that moves each axis; empty for an axis that stays.
+        signed: The axes on which a group's signs multiply.
     """
 
     names: tuple[str, ...]
-    movers: tuple[str, ...]
+    groups: tuple[str, ...]
     signed: tuple[int, ...] = ()
 
     def positions(self, group: str) -> tuple[int, ...]:
         """The axes that ``group`` moves."""
-        return tuple(i for i, mover in enumerate(self.movers) if mover == group)
+        return tuple(i for i, other in enumerate(self.groups) if other == group)
 
     def without(self, axes: Iterable[int]) -> "Pair":
-        """The labels that are left when the axes are taken out."""
+        """The pair after the given axes have been taken out."""
         kept = [i for i in range(len(self.names)) if i not in set(axes)]
         signed = tuple(place for place, i in enumerate(kept) if i in self.signed)
-        return Pair(tuple(self.names[i] for i in kept), tuple(self.movers[i] for i in kept), signed)
+        return Pair(tuple(self.names[i] for i in kept), tuple(self.groups[i] for i in kept), signed)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,9 +49,9 @@ class Problem:
     """Which groups move which axes of which pairs.
 
     Attributes:
-        pairs: The labels of every pair of arrays.
-        groups: Each group with the names of the axes on whose index it depends.
-        kinds: The kind of each group that is not of plain permutations, one of those of `compact`.
+        pairs: The axes of every pair of arrays.
+        groups: Each group with its parents, the names of the axes on whose index its element depends.
+        kinds: The kind of each group that is not a plain permutation group, one of those of `kinds`.
     """
 
     pairs: tuple[Pair, ...]
@@ -72,44 +72,53 @@ class Problem:
         """The groups that depend on no other group of the problem."""
         return tuple(name for name, parents in self.groups if not set(parents) & set(self.parents))
 
-    def family(self, name: str) -> tuple[str, ...]:
-        """The groups that depend on ``name``, whichever way."""
+    def dependents(self, name: str) -> tuple[str, ...]:
+        """The groups that depend on ``name``: its children, their children, and so on."""
         return tuple(other for other, parents in self.groups if name in parents)
 
     def touched(self, *names: str) -> tuple[int, ...]:
-        """Numbers of the pairs that any of the groups moves."""
-        return tuple(i for i, pair in enumerate(self.pairs) if set(names) & set(pair.movers))
+        """The numbers of the pairs that any of the groups moves."""
+        return tuple(i for i, pair in enumerate(self.pairs) if set(names) & set(pair.groups))
 
     def quadratic(self, name: str) -> bool:
-        """Whether some pair carries the group on more than one axis."""
+        """Whether the group moves more than one axis of some pair, so that its gain is not linear."""
         return any(len(pair.positions(name)) > 1 for pair in self.pairs)
 
     def inside(self, name: str) -> "Problem":
-        """The problem within one index of ``name``: its family, on the pairs that both move."""
-        family = self.family(name)
-        gone = {name, *self.parents[name]}
+        """The problem for one index of ``name``: its dependents, on the pairs that both move."""
+        dependents = self.dependents(name)
+        fixed = {name, *self.parents[name]}
         pairs = tuple(
             pair.without(_axes_of(pair, (*self.parents[name], name)))
             for pair in (self.pairs[i] for i in self.touched(name))
-            if set(family) & set(pair.movers)
+            if set(dependents) & set(pair.groups)
         )
-        groups = tuple((child, tuple(p for p in self.parents[child] if p not in gone)) for child in family)
-        return Problem(pairs, groups, tuple((child, kind) for child, kind in self.kinds if child in family))
+        groups = tuple(
+            (child, tuple(p for p in self.parents[child] if p not in fixed)) for child in dependents
+        )
+        return Problem(
+            pairs, groups, tuple((child, kind) for child, kind in self.kinds if child in dependents)
+        )
 
     @functools.cached_property
     def separable(self) -> bool:
-        """Whether one step of each root solves the problem exactly."""
+        """Whether one update of each root solves the problem exactly.
+
+        That is so if no pair is moved by two roots and their dependents, or twice by one group, at any depth.
+        """
         apart = all(
-            len(pair.movers) - pair.movers.count("") == len(set(pair.movers) - {""})
-            and sum(bool({root, *self.family(root)} & set(pair.movers)) for root in self.roots) <= 1
+            len(pair.groups) - pair.groups.count("") == len(set(pair.groups) - {""})
+            and sum(bool({root, *self.dependents(root)} & set(pair.groups)) for root in self.roots) <= 1
             for pair in self.pairs
         )
-        return apart and all(self.inside(root).separable for root in self.roots if self.family(root))
+        return apart and all(self.inside(root).separable for root in self.roots if self.dependents(root))
 
 
-def move(problem: Problem, pair: Pair, b: Array, element: Mapping[str, Array], names: Iterable[str]) -> Array:
+def move_array(
+    problem: Problem, pair: Pair, b: Array, element: Mapping[str, Array], names: Iterable[str]
+) -> Array:
     """Moves one array by the named groups of ``element``, parents before children."""
-    wanted = [name for name in names if name in pair.movers]
+    wanted = [name for name in names if name in pair.groups]
     for name in sorted(wanted, key=lambda name: len(problem.parents[name])):
         batch = _axes_of(pair, problem.parents[name])
         for axis in pair.positions(name):
@@ -117,19 +126,19 @@ def move(problem: Problem, pair: Pair, b: Array, element: Mapping[str, Array], n
     return b
 
 
-def gain_matrix(problem: Problem, pair: Pair, name: str, a: Array, b: Array) -> Float[Array, "..."]:
-    """What the objective gains for each coordinate of a group's element, from one pair.
+def pair_gains(problem: Problem, pair: Pair, name: str, a: Array, b: Array) -> Float[Array, "..."]:
+    """The gains of a group from one pair, of which the group moves one axis.
 
-    Inner products of every slice of ``a`` with every slice of ``b`` along the group's axis,
-    C[p, i, j] = sum over the rest of a[p, i, rest] b[p, j, rest], with p the group's parents, and their
-    negatives beside them where signs count. The pair must carry the group on one axis.
+    They are the inner products of every slice of ``a`` with every slice of ``b`` along that axis,
+    C[p, i, j] = sum over the rest of a[p, i, rest] b[p, j, rest], with p the group's parents. If signs multiply on
+    the axis, the negatives stand behind.
     """
     (axis,) = pair.positions(name)
     batch = _axes_of(pair, problem.parents[name])
     letters = list(range(a.ndim))
     other = [a.ndim if i == axis else i for i in letters]
     products = jnp.einsum(jnp.conj(a), letters, b, other, [*batch, axis, a.ndim], precision="highest")
-    return widened(problem.kind(name), _real(products), axis in pair.signed)
+    return gains_of(problem.kind(name), _real(products), axis in pair.signed)
 
 
 def inner_product(a: Array, b: Array) -> Float[Array, ""]:
@@ -143,16 +152,14 @@ def objective(
     """Sum over pairs of <a, b moved by ``element``>."""
     names = tuple(problem.parents)
     products = [
-        inner_product(x, move(problem, pair, y, element, names))
+        inner_product(x, move_array(problem, pair, y, element, names))
         for pair, x, y in zip(problem.pairs, a, b, strict=True)
     ]
     return sum(products, start=jnp.zeros((), real_dtype(a)))
 
 
 def real_dtype(arrays: Sequence[Array]) -> jnp.dtype:
-    """The real dtype that goes with the arrays, which have one dtype; single precision where there are
-    none.
-    """
+    """The real dtype of arrays that share one dtype; single precision if there are no arrays."""
     return jnp.finfo(arrays[0].dtype).dtype if arrays else jnp.dtype(jnp.float32)
 
 

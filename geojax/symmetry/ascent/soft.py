@@ -1,7 +1,7 @@
-"""Soft elements: points of the convex hull of a compact group, and what they do to pairs of arrays.
+"""Soft elements of a problem: points in the convex hulls of its groups, and how they move pairs of arrays.
 
-A soft element holds for each group its coordinates as `compact` has them: doubly stochastic matrices in the place of
-permutations, matrices of spectral norm at most 1 in the place of rotations.
+A soft element holds the coordinates of `kinds` for each group: a doubly stochastic matrix in place of a permutation, a
+matrix of spectral norm at most 1 in place of a rotation.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,31 +9,32 @@ from collections.abc import Mapping, Sequence
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from geojax.symmetry.action.elements import multiply
-from geojax.symmetry.ascent.compact import best, centre, coordinates, matrix
-from geojax.symmetry.ascent.problem import Moves, Pair, Problem, inner_product, real_dtype
+from geojax.symmetry.action.arrays import multiply
+from geojax.symmetry.ascent.kinds import best, centre, coordinates, matrix
+from geojax.symmetry.ascent.problem import CompactElement, Pair, Problem, inner_product, real_dtype
 
-Soft = dict[str, Array]
+SoftElement = dict[str, Array]
+"""{compact group: coordinates}."""
 
 
-def harden(problem: Problem, soft: Mapping[str, Array]) -> Moves:
-    """The nearest elements."""
+def harden(problem: Problem, soft: Mapping[str, Array]) -> CompactElement:
+    """The element nearest to a soft element."""
     return {name: best(problem.kind(name), point) for name, point in soft.items()}
 
 
-def soften(problem: Problem, moves: Mapping[str, Array], dtype) -> Soft:
-    """Elements in coordinates."""
-    return {name: coordinates(problem.kind(name), moves[name], dtype) for name in problem.parents}
+def soften(problem: Problem, element: Mapping[str, Array], dtype) -> SoftElement:
+    """The coordinates of an element."""
+    return {name: coordinates(problem.kind(name), element[name], dtype) for name in problem.parents}
 
 
-def barycenter(problem: Problem, moves: Mapping[str, Array], dtype) -> Soft:
-    """The centre of the hull."""
-    return {name: centre(problem.kind(name), moves[name], dtype) for name in problem.parents}
+def mean_element(problem: Problem, element: Mapping[str, Array], dtype) -> SoftElement:
+    """The mean of all elements; ``element`` is any one of them and gives the shapes."""
+    return {name: centre(problem.kind(name), element[name], dtype) for name in problem.parents}
 
 
 def soft_move(problem: Problem, pair: Pair, b: Array, soft: Mapping[str, Array]) -> Array:
-    """One array moved along every axis by the soft element, parents before children."""
-    names = [name for name in problem.parents if name in pair.movers]
+    """One array moved along every axis by a soft element, parents before children."""
+    names = [name for name in problem.parents if name in pair.groups]
     for name in sorted(names, key=lambda name: len(problem.parents[name])):
         batch = [pair.names.index(parent) for parent in problem.parents[name]]
         for axis in pair.positions(name):
@@ -44,7 +45,7 @@ def soft_move(problem: Problem, pair: Pair, b: Array, soft: Mapping[str, Array])
 def soft_objective(
     problem: Problem, a: Sequence[Array], b: Sequence[Array], soft: Mapping[str, Array]
 ) -> Float[Array, ""]:
-    """Sum over pairs of <a, b moved softly>."""
+    """Sum over pairs of <a, b moved by a soft element>."""
     products = [
         inner_product(x, soft_move(problem, pair, y, soft))
         for pair, x, y in zip(problem.pairs, a, b, strict=True)

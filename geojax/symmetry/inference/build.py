@@ -1,16 +1,19 @@
-"""From a traced program to its SymmetrySpec: groups, their names, and the layout of every leaf."""
+"""From a traced program to its SymmetrySpec: the groups, their names, and the layout of every leaf."""
 
 import itertools
 import posixpath
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from fractions import Fraction
 
+from geojax.symmetry.action.facts import Leaf, Pin
 from geojax.symmetry.action.groups import GENERAL_LINEAR, ORTHOGONAL, PERMUTATION, SCALING, SIGN, Group
-from geojax.symmetry.action.layout import Block, Cut, Layout, Part
-from geojax.symmetry.action.spec import Leaf, Pin, SymmetrySpec
+from geojax.symmetry.action.layout import Block, Layout, Part
+from geojax.symmetry.action.spec import SymmetrySpec
 from geojax.symmetry.inference.dependence import Log, close, parents
-from geojax.symmetry.inference.exponents.equations import BinaryEquations, Equations
-from geojax.symmetry.inference.exponents.gauges import Gauged, GaugeInterpreter
+from geojax.symmetry.inference.divide import divide, symbols_of_blocks
+from geojax.symmetry.inference.exponents.carriers import Carrier
+from geojax.symmetry.inference.exponents.equations import Span
+from geojax.symmetry.inference.exponents.exponent_domain import ExponentDomain
 from geojax.symmetry.inference.labels.axes import (
     Factor,
     Label,
@@ -18,10 +21,10 @@ from geojax.symmetry.inference.labels.axes import (
     Reason,
     Stack,
     Sum,
-    length,
     resolve,
     terminals,
 )
+from geojax.symmetry.inference.labels.interpreter import Interpreter
 from geojax.symmetry.inference.labels.values import Value
 from geojax.symmetry.inference.tracing import Trace, run
 
@@ -40,68 +43,85 @@ def build(trace: Trace) -> SymmetrySpec:
 
 
 class Builder:
-    """Holds what the steps of `build` share."""
+    """What the steps of `build` share.
+
+    Attributes:
+        order: Numbers of the leaves in the order in which the program reads them.
+        read: Those that it reads at all.
+        exponents: The equations between exponents, from the second run of the program.
+        wholes: For each leaf, the unknown exponent of the leaf as a whole.
+        labelled: For each leaf, its value with an unknown exponent on every axis.
+        nodes: The nodes on leaves, in the order in which they occur.
+        free: The nodes that nothing holds fixed.
+        symbols: For each node, the unknown exponents of its occurrences on leaves.
+        parents: For each node, the nodes whose index its permutation may vary with.
+        names: A name for each node.
+        groups: The groups found so far, by name.
+        moves: For each unknown exponent, the groups that move the axis it stands for, with their exponents.
+        whole_moves: The same for each leaf as a whole.
+        blocks: Pairs (leaf, unknown exponents of its axes) for each block of each leaf.
+    """
 
     def __init__(self, trace: Trace):
         self.trace = trace
         self.order = sorted(range(len(trace.paths)), key=lambda i: (trace.rank[i], i))
         self.read = [i for i in self.order if trace.read[i]]
-        self.gauges = GaugeInterpreter(trace.interpreter.loops)
+        self.exponents = ExponentDomain(trace.interpreter.loops)
+        self.second = Interpreter(self.exponents, stacks=True)
         self.wholes: dict[int, int] = {}
         self.labelled = self._second_run()
-        seen = [o.node for i in self.read for o in self._occurrences(i)]
-        self.nodes = list(dict.fromkeys(seen))
+        self.nodes = list(dict.fromkeys(o.node for i in self.read for o in self._occurrences(i)))
         self.free = {node for node in self.nodes if node.pin is None}
         self.symbols: dict[Node, list[int]] = {}
         for i in self.read:
             for occurrence in self._occurrences(i):
                 self.symbols.setdefault(occurrence.node, []).append(occurrence.symbol)
         self.parents = parents(Log(trace.interpreter), self.nodes)
-        self.log = Log(self.gauges)
+        self.log = Log(self.second)
         self.names = self._names()
         self.groups: dict[str, Group] = {}
         self.moves: Moves = {}
         self.whole_moves: dict[int, list[tuple[str, int]]] = {}
-        self.blocks = [(i, symbols) for i in self.read for symbols in _symbols_of_blocks(self._factors(i))]
+        self.blocks = [(i, symbols) for i in self.read for symbols in symbols_of_blocks(self._factors(i))]
         self._permutations()
-        self._gauges()
+        self._continuous_groups()
         self._whole_scalings()
 
     def _second_run(self) -> dict[int, Value]:
-        """Runs the program on exponents; leaves in program order, so that earlier ones keep exponent 1."""
+        """Runs the program on exponents; leaves get unknowns in program order, so that the first has exponent 1."""
         labelled: dict[int, Value] = {}
         for i in self.order:
             value = self.trace.leaves[i]
-            axes = tuple(self.gauges.occurrences_of(label) for label in value.axes)
+            axes = tuple(self.exponents.with_unknowns(label) for label in value.axes)
             if not self.trace.smooth[i]:
                 for label in axes:
-                    self.gauges.stop(label)
-            symbol = self.gauges.symbol()
+                    self.exponents.stop(label)
+            symbol = self.exponents.symbol()
             if not self.trace.smooth[i]:
-                self.gauges.wholes.add({symbol: Fraction(1)})
+                self.exponents.wholes.add({symbol: Fraction(1)})
             self.wholes[i] = symbol
-            labelled[i] = Value(axes, gauge=self.gauges.unknown_gauge(symbol))
-        self.leaf_symbols = self.gauges.count
-        run(self.gauges, self.trace.program, [labelled[i] for i in range(len(labelled))])
+            labelled[i] = Value(axes, whole=self.exponents.unknown(symbol))
+        run(self.second, self.trace.program, [labelled[i] for i in range(len(labelled))])
         return labelled
 
-    def _occurrences(self, leaf: int) -> Iterator[Gauged]:
+    def _occurrences(self, leaf: int) -> Iterator[Carrier]:
+        """Every occurrence of a node on a leaf."""
         for label in self.labelled[leaf].axes:
             for factor in terminals(label):
-                if isinstance(factor, Gauged):
+                if isinstance(factor, Carrier):
                     yield factor
 
     # -- names --------------------------------------------------------------------------------------------------
 
     def _names(self) -> dict[Node, str]:
-        """A name for each node: the path of the module whose leaf has it first, made longer where that is taken."""
+        """A name for each node: the path of the module whose leaf has it first, made longer if it is taken."""
         names: dict[Node, str] = {}
         taken: set[str] = set()
         for i in self.read:
             path = self.trace.paths[i]
             for axis, label in enumerate(self.labelled[i].axes):
                 for factor in terminals(label):
-                    if not isinstance(factor, Gauged) or factor.node in names:
+                    if not isinstance(factor, Carrier) or factor.node in names:
                         continue
                     if factor.node not in self.free:
                         continue
@@ -109,7 +129,7 @@ class Builder:
         for i in self.read:
             for axis, label in enumerate(self.labelled[i].axes):
                 for factor in terminals(label):
-                    if isinstance(factor, Gauged) and factor.node not in names:
+                    if isinstance(factor, Carrier) and factor.node not in names:
                         names[factor.node] = _unused(self.trace.paths[i], axis, taken, short=False)
         return names
 
@@ -136,28 +156,30 @@ class Builder:
     def _symbols(self, node: Node) -> list[int]:
         return self.symbols.get(node, [])
 
-    def _gauges(self) -> None:
-        """Scalings, signs and matrix groups, from the solutions of the exponent equations."""
-        unknowns = range(self.gauges.count)
+    def _continuous_groups(self) -> None:
+        """Scalings, signs and matrix groups, from the solutions of the equations between exponents."""
+        unknowns = range(self.exponents.count)
         owner = {o.symbol: o.node for i in self.read for o in self._occurrences(i)}
-        scalings = _by_node(self.gauges.scales.solutions(unknowns), owner)
-        signs = _by_node(self.gauges.signs.solutions(unknowns), owner)
-        found: list[tuple[Node, str, dict[int, int], set[Node]]] = []
+        scalings = _by_node(self.exponents.scales.solutions(unknowns), owner)
+        signs = _by_node(self.exponents.signs.solutions(unknowns), owner)
+        candidates: list[tuple[Node, str, dict[int, int], set[Node]]] = []
         for node in self.nodes:
             symbols = self._symbols(node)
             vectors = scalings.get(node, [])
-            linear = node in self.free and node not in self.gauges.bent
+            linear = node in self.free and node not in self.exponents.nonlinear
             if linear and len(vectors) == 1 and all(abs(vectors[0].get(s, 0)) == 1 for s in symbols):
                 self._continuous(node, GENERAL_LINEAR, vectors[0], self.parents[node])
             elif linear and not vectors:
                 self._continuous(node, ORTHOGONAL, dict.fromkeys(symbols, 1), self.parents[node])
             else:
-                found += [(node, SCALING, vector, self._vary(node, vector, SCALING)) for vector in vectors]
-                found += [
+                candidates += [
+                    (node, SCALING, vector, self._vary(node, vector, SCALING)) for vector in vectors
+                ]
+                candidates += [
                     (node, SIGN, vector, self._vary(node, vector, SIGN)) for vector in signs.get(node, [])
                 ]
         rank = {node: sum(node in others for others in self.parents.values()) for node in self.nodes}
-        for node, kind, vector, others in sorted(found, key=lambda item: (-len(item[3]), rank[item[0]])):
+        for node, kind, vector, others in sorted(candidates, key=lambda one: (-len(one[3]), rank[one[0]])):
             if self._is_new(node, kind, vector):
                 self._continuous(node, kind, vector, others)
 
@@ -166,17 +188,18 @@ class Builder:
         mask = sum(1 << symbol for symbol in vector)
 
         def active(factor: Factor) -> bool:
-            if not isinstance(factor, Gauged) or factor.node is not node:
+            if not isinstance(factor, Carrier) or factor.node is not node:
                 return False
             if kind == SIGN:
-                return (factor.gauge.sign & mask).bit_count() % 2 == 1
-            return sum(value * vector.get(symbol, 0) for symbol, value in factor.gauge.scale.items()) != 0
+                return (factor.exponents.sign & mask).bit_count() % 2 == 1
+            return sum(value * vector.get(symbol, 0) for symbol, value in factor.exponents.scale.items()) != 0
 
         others = self.log.about(node).varies(active).get(node, set()) & set(self.names)
         close(others, self.parents)
         return others | self.parents[node]
 
     def _continuous(self, node: Node, kind: str, vector: dict[int, int], parents: set[Node]) -> None:
+        """Adds a group that acts on each occurrence of a node with its exponent in ``vector``."""
         name = self._free_name(f"{self.names[node]}:{kind}")
         self._group(name, kind, node, parents)
         for symbol in self._symbols(node):
@@ -184,15 +207,15 @@ class Builder:
                 self.moves.setdefault(symbol, []).append((name, vector[symbol]))
 
     def _free_name(self, stem: str) -> str:
-        """The stem, numbered where a group has that name already."""
+        """The stem, with a number if a group has that name already."""
         names = itertools.chain([stem], (f"{stem}_{count}" for count in itertools.count(2)))
         return next(name for name in names if name not in self.groups)
 
     def _is_new(self, node: Node, kind: str, vector: dict[int, int]) -> bool:
-        """Whether the action is not among that of groups already found which vary with the node's index."""
+        """Whether the action is not already that of groups which vary with the node's index."""
         name = self.names[node]
         kinds = (SCALING, GENERAL_LINEAR) if kind == SCALING else (SIGN, ORTHOGONAL, GENERAL_LINEAR)
-        known = _Span(0 if kind == SCALING else 2)
+        known = Span(0 if kind == SCALING else 2)
         for group, value in self.groups.items():
             if value.kind in kinds and name in value.parents and value.axis != name:
                 known.add(self._powers(self._exponents(group)))
@@ -207,18 +230,18 @@ class Builder:
         }
 
     def _powers(self, exponents: dict[int, int]) -> dict[int, int]:
-        """The power by which each block of each leaf is multiplied when a group moves every index by one number."""
+        """For each block of each leaf, the power of s by which it is multiplied if a group scales every index by s."""
         sums = (sum(exponents.get(symbol, 0) for symbol in symbols) for _, symbols in self.blocks)
         return {number: total for number, total in enumerate(sums) if total}
 
     def _whole_scalings(self) -> None:
-        """Scalings of whole leaves that the scalings along axes do not give already."""
+        """Scalings of whole leaves, unless the scalings along axes contain them."""
         leaf_of = {symbol: i for i, symbol in self.wholes.items() if self.trace.read[i]}
-        known = _Span(0)
+        known = Span(0)
         for name, group in self.groups.items():
             if group.kind in (SCALING, GENERAL_LINEAR):
                 known.add(self._powers(self._exponents(name)))
-        for vector in self.gauges.wholes.solutions(range(self.gauges.count)):
+        for vector in self.exponents.wholes.solutions(range(self.exponents.count)):
             by_leaf = {leaf_of[symbol]: exponent for symbol, exponent in vector.items() if symbol in leaf_of}
             if not known.add({n: by_leaf[i] for n, (i, _) in enumerate(self.blocks) if i in by_leaf}):
                 continue
@@ -249,14 +272,14 @@ class Builder:
         return [(axis, f) for axis, label in enumerate(self.labelled[leaf].axes) for f in resolve(label)]
 
     def _part(self, axis: int, factor: Factor) -> Part:
-        if not isinstance(factor, Gauged):
+        if not isinstance(factor, Carrier):
             return Part(factor.size, axis)
         return Part(factor.size, axis, self.names[factor.node], tuple(self.moves.get(factor.symbol, ())))
 
     # -- pins ---------------------------------------------------------------------------------------------------
 
     def pins(self) -> list[Pin]:
-        """Every axis that no permutation moves, with its reason."""
+        """Every axis that no permutation moves, and the reason why."""
         pins: dict[Pin, None] = {}
         for i in self.read:
             for axis, label in enumerate(self.labelled[i].axes):
@@ -265,75 +288,8 @@ class Builder:
         return list(pins)
 
 
-Factors = list[tuple[int, Factor]]
-
-
-def divide(
-    factors: Factors, part: Callable[[int, Factor], Part], whole: tuple[tuple[str, int], ...] = ()
-) -> Layout:
-    """The layout of an array given as (axis, factor) pairs."""
-    division = _division(factors)
-    if division is None:
-        return Block(tuple(part(axis, factor) for axis, factor in factors), whole)
-    at, lengths, rests = division
-    sizes = tuple(factor.size for _, factor in factors)
-    return Cut(sizes, at, lengths, tuple(divide(rest, part, whole) for rest in rests))
-
-
-def _division(factors: Factors) -> tuple[int, tuple[int, ...], list[Factors]] | None:
-    """Where to split a leaf, given as (axis, factor) pairs: position, lengths, and the factors of each piece."""
-    for k, (axis, factor) in enumerate(factors):
-        if isinstance(factor, Sum):
-            rests = [
-                factors[:k] + [(axis, f) for f in resolve(piece)] + factors[k + 1 :]
-                for piece in factor.pieces
-            ]
-            return k, tuple(length(piece) for piece in factor.pieces), rests
-    for _, factor in factors:
-        if isinstance(factor, Stack):
-            over = resolve((factor.over,))[0]
-            at = next(k for k, (_, f) in enumerate(factors) if f is over)
-            rests = [_chosen(factors, at, i) for i in range(over.size)]
-            return at, (1,) * len(rests), rests
-    return None
-
-
-def _chosen(factors: Factors, at: int, index: int) -> Factors:
-    """The factors where the one at ``at`` has the given index."""
-    chosen: Factors = []
-    for axis, factor in factors[:at] + factors[at + 1 :]:
-        over = isinstance(factor, Stack) and resolve((factor.over,))[0] is factors[at][1]
-        chosen += [(axis, f) for f in (resolve(factor.choices[index]) if over else (factor,))]  # type: ignore[union-attr]
-    return chosen
-
-
-def _symbols_of_blocks(factors: Factors) -> Iterator[tuple[int, ...]]:
-    """The unknowns on each block of a leaf, in the order of `layout.blocks`."""
-    division = _division(factors)
-    if division is None:
-        yield tuple(f.symbol for _, f in factors if isinstance(f, Gauged))
-        return
-    for rest in division[2]:
-        yield from _symbols_of_blocks(rest)
-
-
-class _Span:
-    """A growing space of integer vectors, over the rationals (modulus 0) or GF(2) (modulus 2)."""
-
-    def __init__(self, modulus: int):
-        self.equations = BinaryEquations() if modulus else Equations()
-
-    def add(self, vector: dict[int, int]) -> bool:
-        """Adds a vector; whether it was new."""
-        before = len(self.equations.pivots)
-        if isinstance(self.equations, BinaryEquations):
-            self.equations.add(sum(1 << key for key, value in vector.items() if value % 2))
-        else:
-            self.equations.add({key: Fraction(value) for key, value in vector.items()})
-        return len(self.equations.pivots) > before
-
-
 def _unused(path: str, axis: int, taken: set[str], *, short: bool = True) -> str:
+    """The first name for an axis of a leaf that is not taken yet; it is taken from now on."""
     candidates = [posixpath.dirname(path) or path] if short else []
     candidates.append(f"{path}[{axis}]")
     name = next((candidate for candidate in candidates if candidate not in taken), None)
@@ -347,16 +303,17 @@ def _unused(path: str, axis: int, taken: set[str], *, short: bool = True) -> str
 
 
 def _by_node(vectors: list[dict[int, int]], owner: dict[int, Node]) -> dict[Node, list[dict[int, int]]]:
-    """Solutions that move a parameter, by the node they are about; unknowns of loops stay in them."""
-    found: dict[Node, list[dict[int, int]]] = {}
+    """The solutions that move a parameter, by the node of their first unknown on one."""
+    solutions: dict[Node, list[dict[int, int]]] = {}
     for vector in vectors:
         first = next((symbol for symbol in vector if symbol in owner), None)
         if first is not None:
-            found.setdefault(owner[first], []).append(vector)
-    return found
+            solutions.setdefault(owner[first], []).append(vector)
+    return solutions
 
 
 def _held(label: Label) -> Iterator[tuple[int, Reason]]:
+    """Size and reason of every held part of an axis."""
     for factor in resolve(label):
         if isinstance(factor, Sum):
             if not any(True for _ in terminals((factor,))):
@@ -367,6 +324,6 @@ def _held(label: Label) -> Iterator[tuple[int, Reason]]:
             for choice in factor.choices:
                 yield from _held(choice)
         else:
-            node = factor.node if isinstance(factor, Gauged) else factor
+            node = factor.node if isinstance(factor, Carrier) else factor
             if isinstance(node, Node) and node.pin is not None:
                 yield node.size, node.pin

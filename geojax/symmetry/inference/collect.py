@@ -9,16 +9,20 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from geojax._core.tree import is_key, is_numeric
 from geojax._program import jaxprs
+from geojax._program.arguments import flatten
 from geojax._program.observe import observe
+from geojax.symmetry.action import door
 from geojax.symmetry.action.groups import PERMUTATION, Group
 from geojax.symmetry.action.layout import Block, Layout, Part, blocks, split
 from geojax.symmetry.action.spec import SymmetrySpec
-from geojax.symmetry.inference.build import Builder, divide
+from geojax.symmetry.inference.build import Builder
 from geojax.symmetry.inference.dependence import node_of
+from geojax.symmetry.inference.divide import divide
 from geojax.symmetry.inference.labels.axes import Factor, Node, resolve
 from geojax.symmetry.inference.labels.values import Product
-from geojax.symmetry.inference.tracing import Trace, flatten, is_array, trace
+from geojax.symmetry.inference.tracing import Trace, trace
 from geojax.typing import Params
 
 
@@ -38,14 +42,15 @@ def collect(spec: SymmetrySpec, apply: Callable[..., Any], params: Params, *inpu
 
     Returns:
         {group name: array [samples, parent sizes..., size]} for the permutation groups whose units the program reads
-        in this way. Missing are groups that only parents of others are (the heads, where the units inside a head are
-        there), and units read inside a while loop or a branch alone.
+        in this way. A group of heads is missing if the units inside each head have a group of their own, which shows
+        them; units that are read only inside a while loop or a branch are missing too.
 
     Raises:
+        TypeError: If an argument is of the wrong kind, such as params in the place of apply.
         ValueError: If ``params`` does not fit the spec.
 
     Differentiation: exact in params and inputs.
-    Complexity: one evaluation of ``apply``, compiled once for a function and shapes; memory for the activations.
+    Complexity: one evaluation of ``apply``, compiled once for each function and shapes; memory for the activations.
 
     Example:
         >>> import jax, jax.numpy as jnp
@@ -58,54 +63,68 @@ def collect(spec: SymmetrySpec, apply: Callable[..., Any], params: Params, *inpu
 
     References: [Ainsworth2022], Sec. 3.1
     """
-    spec.check(params)
+    call = "collect(spec, apply, params, *inputs)"
+    door.check_spec(call, spec)
+    door.check_apply(call, apply)
+    door.check_params(call, spec, params)
     _, weights, arrays = flatten(apply, params, inputs)
-    shapes, tree = jax.tree_util.tree_flatten(jax.tree_util.tree_map(_abstract, (params, inputs)))
-    mesh = jax.sharding.get_abstract_mesh()
-    return _reader(spec, apply, tuple(shapes), tree, mesh)(weights, arrays)
+    leaves, tree = jax.tree_util.tree_flatten(jax.tree_util.tree_map(_abstract, (params, inputs)))
+    described = tuple((type(leaf), leaf) for leaf in leaves)
+    try:
+        hash(described)
+    except TypeError:  # a setting that cannot be a key of the cache
+        reader = _reader.__wrapped__
+    else:
+        reader = _reader
+    return reader(spec, apply, described, tree, jax.sharding.get_abstract_mesh())(weights, arrays)
 
 
 @functools.lru_cache(maxsize=64)
 def _reader(
-    spec: SymmetrySpec, apply: Callable[..., Any], shapes: tuple[Any, ...], tree: Any, mesh: Any
-) -> Callable:
-    """The compiled function from arrays to activations, made once for a function, shapes and the mesh around it.
+    spec: SymmetrySpec,
+    apply: Callable[..., Any],
+    described: tuple[tuple[type, Any], ...],
+    tree: Any,
+    mesh: Any,
+) -> Callable[[list[Array], list[Array]], dict[str, Array]]:
+    """The compiled function from arrays to activations.
 
-    A program traced inside `shard_map` or `pmap` is typed by their mesh, and serves no other.
+    It is made once for a function, the shapes and settings of its arguments, and the mesh around it: a program traced
+    inside `shard_map` or `pmap` has types that belong to their mesh.
     """
     del mesh
-    params, inputs = jax.tree_util.tree_unflatten(tree, shapes)
-    found = trace(apply, params, inputs)
-    sites = _sites(spec, found)
+    params, inputs = jax.tree_util.tree_unflatten(tree, [leaf for _, leaf in described])
+    traced = trace(apply, params, inputs)
+    sites = _sites(spec, traced)
 
     def read(weights: list[Array], arrays: list[Array]) -> dict[str, Array]:
-        return _gather(found.program, sites, [*weights, *arrays], spec.groups)
+        return _gather(traced.program, sites, [*weights, *arrays], spec.groups)
 
     return jax.jit(read)
 
 
 def _abstract(leaf: Any) -> Any:
-    if not is_array(leaf):
+    if not (is_numeric(leaf) or is_key(leaf)):
         return leaf
     return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, weak_type=getattr(leaf, "weak_type", False))
 
 
 @dataclasses.dataclass(frozen=True)
 class _Site:
-    """Where a product reads a group's units: its place, which factor, and how that array divides into blocks."""
+    """Where a product reads a group's units: its place, the number of the factor, and the layout of that array."""
 
     place: tuple[int, ...]
     factor: int
     layout: Layout
     groups: tuple[tuple[str, int], ...]
-    """Pairs (group, number of the block)."""
+    """Pairs (group, number of the block that shows its units)."""
 
 
-def _sites(spec: SymmetrySpec, found: Trace) -> list[_Site]:
-    names = Builder(found).names
+def _sites(spec: SymmetrySpec, traced: Trace) -> list[_Site]:
+    names = Builder(traced).names
     groups = spec.groups
     sites = []
-    for product in found.interpreter.products:
+    for product in traced.interpreter.products:
         for number, value in enumerate(product.factors):
             if not value.data:
                 continue

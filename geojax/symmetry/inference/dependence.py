@@ -1,8 +1,8 @@
-"""Which nodes may move independently for each index of which others: wreath products, read off the log of a run.
+"""Which nodes may move independently for each index of other nodes: wreath products, read off the log of a run.
 
-D may vary with H if in every array where D occurs H occurs exactly once, every contraction over D contracts H as well
-or keeps it in step, and no axis H is summed, mixed or picked from while D stays. H may itself be held fixed: the layers
-of a scan give one permutation a layer. For a scaling only the arrays that it really scales count.
+D may vary with H if (1) in every array with D, H occurs exactly once, (2) every contraction over D contracts H as well
+or keeps it in step, and (3) no operation sums, mixes or picks along H and keeps D. H may itself be held fixed: the
+layers of a scan give one permutation for each layer. For a scaling, only the arrays that it really scales count.
 """
 
 import itertools
@@ -22,9 +22,9 @@ def node_of(factor: Factor) -> Node | None:
 
 
 class Log:
-    """What a run noted: the factors of each block of each array, and the contractions.
+    """The log of a run: the factors of each block of each array, the contractions, and the axes that operations remove.
 
-    Of an array with very many blocks everything counts as repeated.
+    If an array has more than `LIMIT` blocks, every factor of it counts as repeated.
     """
 
     def __init__(self, interpreter: Interpreter):
@@ -50,7 +50,7 @@ class Log:
         return self.index[node]
 
     def varies(self, active: Callable[[Factor], bool]) -> dict[Node, set[Node]]:
-        """For each node with an active factor, the nodes that what moves it may vary with."""
+        """For each node with an active factor, the nodes with whose index its element may vary."""
         allowed: dict[Node, set[Node]] = {}
 
         def restrict(node: Node, others: set[Node]) -> None:
@@ -73,7 +73,7 @@ class Log:
 
 
 def parents(log: Log, nodes: Iterable[Node]) -> dict[Node, set[Node]]:
-    """For each node the nodes it may vary with, without cycles and closed under taking parents of parents."""
+    """For each node the nodes it may vary with. There are no cycles, and parents of parents are parents."""
     allowed = {node: set[Node]() for node in nodes}
     allowed.update(log.varies(lambda factor: node_of(factor) in allowed))
     _orient(allowed)
@@ -128,7 +128,7 @@ def _eliminations(interpreter: Interpreter) -> Iterator[tuple[set[Node], tuple[F
 
 
 def _blocks(labels: tuple[Label, ...]) -> list[tuple[tuple[int, Factor], ...]] | None:
-    """The blocks of an array; None where there are too many, and everything is to be taken as occurring together."""
+    """The blocks of an array; None if there are more than `LIMIT`, and all factors count as occurring together."""
     blocks = list(itertools.islice(expand(labels), LIMIT + 1))
     return blocks if len(blocks) <= LIMIT else None
 
@@ -142,7 +142,7 @@ def _nodes(factors: Iterable[Factor]) -> Iterator[Node]:
 
 
 def _orient(allowed: dict[Node, set[Node]]) -> None:
-    """Of two nodes that may each vary with the other, keeps the direction that gives more elements."""
+    """If two nodes may each vary with the other, keeps the direction that gives more elements."""
     for child, others in allowed.items():
         for parent in list(others):
             if child in allowed.get(parent, ()) and _elements(parent, child) >= _elements(child, parent):
@@ -150,6 +150,6 @@ def _orient(allowed: dict[Node, set[Node]]) -> None:
 
 
 def _elements(parent: Node, child: Node) -> tuple[float, int]:
-    """Logarithm of the order of S_child wr S_parent, where a held node contributes nothing of its own."""
+    """Logarithm of the order of S_child wr S_parent; a held node has no permutations of its own."""
     own = [0.0 if node.pin else math.lgamma(node.size + 1) for node in (parent, child)]
     return own[0] + parent.size * own[1], -parent.serial

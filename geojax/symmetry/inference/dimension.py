@@ -1,4 +1,4 @@
-"""Dimensions: how many parameters a function really has, and how many the found groups move."""
+"""Dimensions: the number of parameters that count for a function, and of those that the groups of a spec move."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,10 +7,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from geojax.symmetry.action.elements import act, identity
+from geojax._program.arguments import array_leaves, flatten
+from geojax.symmetry.action.acting import act
+from geojax.symmetry.action.elements import identity
 from geojax.symmetry.action.groups import ORTHOGONAL, PERMUTATION, SIGN
 from geojax.symmetry.action.spec import SymmetrySpec
-from geojax.symmetry.inference.tracing import flatten
 from geojax.typing import Params
 
 
@@ -33,7 +34,7 @@ def functional_dimension(apply: Callable[..., Any], params: Params, *inputs: Any
         TypeError: If ``apply`` returns something that cannot be differentiated.
 
     Differentiation: none; the rank is an integer.
-    Complexity: one forward-mode derivative a parameter, and a singular value decomposition [outputs, parameters].
+    Complexity: one forward-mode derivative for each parameter, and one singular value decomposition of the Jacobian.
 
     Example:
         >>> import jax, jax.numpy as jnp
@@ -90,7 +91,7 @@ def hidden_symmetry_defect(
     """The number of dimensions of symmetry at given parameters that no group of the spec explains.
 
     symmetry_dimension(apply, params, *inputs) - orbit_dimension(spec, params).  A dead unit, two units that agree, or a
-    layer that sees a single linear region give a network symmetries of its own, hidden in the architecture's.
+    layer that sees a single linear region give a network symmetries that its architecture does not have.
 
     Args:
         spec: The symmetry of the function, from `infer`.
@@ -100,7 +101,7 @@ def hidden_symmetry_defect(
             do not reach a region of the network make its parameters look idle.
 
     Returns:
-        An integer, 0 where the spec's continuous groups are all the symmetry there is.
+        An integer, 0 if the continuous groups of the spec are all the symmetry there is.
 
     Raises:
         ValueError: If ``params`` does not fit the spec.
@@ -130,7 +131,7 @@ def hidden_symmetry_defect(
 def jacobian(
     function: Callable[..., list[Array]], weights: list[Array], arrays: list[Array]
 ) -> Float[Array, "m n"]:
-    """Derivative of all outputs of ``function(weights, arrays)`` by all floating-point weights."""
+    """Derivative of all outputs of ``function(weights, arrays)`` with respect to all floating-point weights."""
     smooth = [i for i, w in enumerate(weights) if jnp.issubdtype(w.dtype, jnp.floating)]
 
     def outputs(moving: list[Array]) -> Array:
@@ -146,8 +147,8 @@ def jacobian(
 def orbit_dimension(spec: SymmetrySpec, params: Params) -> Int[Array, ""]:
     """The dimension of the set of parameters that the continuous groups of a spec reach from given ones.
 
-    rank of the tangent map  xi -> d/dt act(exp(t xi), params)  at the identity. It is the spec's `dimension` where the
-    groups act freely, and less where some element of them leaves the parameters as they are.
+    rank of the tangent map  xi -> d/dt act(exp(t xi), params)  at the identity. It is the spec's `dimension` if the
+    groups act freely, and less if some element other than the identity leaves the parameters as they are.
 
     Args:
         spec: The symmetry, from `infer`.
@@ -185,7 +186,7 @@ def orbit_dimension(spec: SymmetrySpec, params: Params) -> Int[Array, ""]:
             if group.kind == ORTHOGONAL:
                 step = step - jnp.matrix_transpose(step)
             element[name] = start[name] + step
-        leaves = jax.tree_util.tree_leaves(act(spec, element, params))
+        leaves = [leaf for _, leaf in array_leaves(act(spec, element, params))]
         return jnp.concatenate(
             [jnp.ravel(leaf) for leaf in leaves if jnp.issubdtype(leaf.dtype, jnp.floating)]
         )

@@ -9,12 +9,15 @@ import jax
 import numpy as np
 from jax.core import Tracer
 
+from geojax._core.tree import is_numeric
+from geojax._program.arguments import array_leaves
+from geojax.symmetry.action import door
 from geojax.symmetry.action.spec import SymmetrySpec
 from geojax.symmetry.inference.build import build
 from geojax.symmetry.inference.dimension import jacobian, orbit_dimension
 from geojax.symmetry.inference.rotations import drop_half_turns, propose
-from geojax.symmetry.inference.tracing import is_array, trace
-from geojax.symmetry.inference.verify import Probe, check
+from geojax.symmetry.inference.tracing import trace
+from geojax.symmetry.inference.verify import Probe, check, running_probe
 from geojax.typing import Params
 
 SMALL = 256
@@ -26,27 +29,29 @@ def infer(
 ) -> SymmetrySpec:
     """Finds the symmetry group of a function's parameters: the moves g with apply(g params, x) = apply(params, x).
 
-    ``apply`` is traced once and its jaxpr is run on labels in place of arrays: every axis gets a label that says which
-    group element moves it, every primitive turns into equations between labels, and what the equations leave free is
-    the symmetry. Permutations come from axes that stay free (within each head, expert or layer where that is free
-    too); positive scalings, signs, orthogonal and general linear groups from the exponents that the same program
-    allows. Inputs and outputs stay as they are. The result is checked numerically by `verify`; a group that failed
-    would be left out and named.
+    ``apply`` is traced once and its jaxpr is run on labels instead of arrays: every axis gets a label that says which
+    group element moves it, every primitive turns into equations between labels, and the labels that the equations
+    leave free are the symmetry. Permutations come from axes that stay free (separately within each head, expert or
+    layer if the program allows it); positive scalings, signs, orthogonal and general linear groups come from the
+    exponents that the same program allows. Inputs and outputs stay as they are. `verify` checks the result
+    numerically; a group that fails is left out and named.
 
     Args:
         apply: Any traceable function ``apply(params, *inputs)``: a flax, equinox or plain JAX model. Outputs may be
             any tree; every output is held fixed.
-        params: Its parameters, a tree of arrays or of `jax.ShapeDtypeStruct`; other leaves are left alone.
+        params: Its parameters, a tree of arrays or of `jax.ShapeDtypeStruct`. Other leaves (functions, strings,
+            Python numbers, random keys) are left alone, and the groups hold for every value of keys and floats.
         *inputs: The other arguments, arrays or shapes; a batch of real inputs makes the verification stronger.
-        verify: Whether to check the groups numerically. Skipped where only shapes are given; rotations under rotary
-            position embeddings, which the labels only suggest, are then not looked for either.
-        strict: Whether a primitive without a rule is an error; otherwise its axes are held and it is named.
+        verify: Whether to check the groups numerically. If only shapes are given there is no check, and no search for
+            rotations under rotary position embeddings, which the labels only suggest.
+        strict: Whether a primitive without a rule is an error; otherwise its axes are held and the spec names it.
 
     Returns:
-        A `SymmetrySpec`: ``spec.groups``, and a table when printed, with every axis that is held and the primitive and
-        source line that hold it.
+        A `SymmetrySpec`: ``spec.groups``, and a table when printed, with every axis that is held fixed and the
+        primitive and source line that hold it.
 
     Raises:
+        TypeError: If ``apply`` is not a function, or ``params`` is one.
         ValueError: If ``apply`` does not trace with these arguments, or, under ``strict``, on an unknown primitive.
 
     Differentiation: none; a spec is static data.
@@ -63,8 +68,11 @@ def infer(
 
     References: [Ainsworth2022], [Grigsby2023]
     """
+    call = "infer(apply, params, *inputs)"
+    door.check_apply(call, apply)
+    door.check_tree(call, params)
     try:
-        found = trace(apply, params, inputs)
+        traced = trace(apply, params, inputs)
     except Exception as error:
         raise ValueError(
             f"apply does not trace with these params and inputs: {type(error).__name__}: {error}\n"
@@ -72,7 +80,7 @@ def infer(
             "inputs of the right shapes, close over settings that are not arrays, and write branches on values with "
             "jax.lax.cond."
         ) from error
-    spec = build(found)
+    spec = build(traced)
     if strict and spec.unknown:
         affected = sorted(
             {f"{pin.path}[{pin.axis}]" for pin in spec.pins if pin.reason.startswith("has no rule")}
@@ -80,7 +88,7 @@ def infer(
         raise ValueError(
             f"apply uses primitives without a rule: {', '.join(spec.unknown)}; "
             f"they hold {', '.join(affected) or 'no leaf'}. Call infer with strict=False to hold these axes, "
-            "or register a rule with geojax.symmetry.interpret.rule."
+            "or register a rule with geojax.symmetry.inference.labels.interpreter.rule."
         )
     return _verified(spec, apply, params, inputs, verify) if _concrete((params, inputs)) else spec
 
@@ -88,14 +96,15 @@ def infer(
 def _verified(
     spec: SymmetrySpec, apply: Callable[..., Any], params: Params, inputs: tuple[Any, ...], verify: bool
 ) -> SymmetrySpec:
-    """The spec with the proposed rotations that pass, and, where asked for, only the groups that pass."""
+    """The spec with the proposed rotations that pass the check, and, if asked for, only the groups that pass it."""
     spec, rotations = propose(spec)
     doubtful = [name for name, _ in spec.members] if verify else rotations
     if not doubtful:
         return spec
     checked = spec.without(*(name for name, _ in spec.members if name not in doubtful))
-    result = check(checked, apply, params, inputs, jax.random.key(0), doubtful=rotations)
-    # What the program does not imply is kept only where the outputs would have shown that it is wrong.
+    probe = running_probe(checked, apply, params, inputs)
+    result = check(probe, jax.random.key(0), doubtful=rotations)
+    # The program does not imply the rotations: they are kept only if the outputs would have shown that they are wrong.
     blind = rotations if math.isnan(result.change) else [name for name in rotations if name in result.blind]
     spec = drop_half_turns(spec.without(*result.failed, *blind), rotations)
     if not verify:
@@ -103,17 +112,19 @@ def _verified(
     surprises = tuple(name for name in result.failed if name not in rotations)
     unseen = tuple(name for name in result.blind if name not in rotations)
     verification = dataclasses.replace(result, failed=surprises, blind=unseen)
-    return dataclasses.replace(spec, verification=verification, reach=_reach(spec, apply, params, inputs))
+    reach = _reach(spec, apply, params, inputs) if probe.double else None
+    return dataclasses.replace(spec, verification=verification, reach=reach)
 
 
 def _reach(
     spec: SymmetrySpec, apply: Callable[..., Any], params: Params, inputs: tuple[Any, ...]
 ) -> tuple[int, int] | None:
-    """Dimension that the continuous groups reach and its upper bound, for functions of few parameters in float64."""
-    probe = Probe(spec, apply, params, inputs)
-    count = sum(w.size for w in probe.weights if jax.dtypes.issubdtype(w.dtype, np.floating))
-    if count > SMALL or not probe.double:
+    """Dimension that the continuous groups reach and its upper bound; None for functions of many parameters."""
+    weights = [leaf for _, leaf in array_leaves(params)]
+    count = sum(leaf.size for leaf in weights if jax.dtypes.issubdtype(leaf.dtype, np.floating))
+    if count > SMALL:
         return None
+    probe = Probe(spec, apply, params, inputs, double=True)
     with jax.enable_x64(True):
         generator = np.random.default_rng(0)
         weights, _ = probe.draw(generator)
@@ -121,7 +132,7 @@ def _reach(
 
         def reached(weights: list[Any]) -> Any:
             moving = iter(weights)
-            redrawn = [next(moving) if is_array(leaf) else leaf for leaf in leaves]
+            redrawn = [next(moving) if is_numeric(leaf) else leaf for leaf in leaves]
             return orbit_dimension(spec, jax.tree_util.tree_unflatten(tree, redrawn))
 
         rows: list[np.ndarray] = []

@@ -1,8 +1,8 @@
-"""Rotations of frequency pairs: what is left of the general linear gauge under rotary position embeddings.
+"""Rotations of frequency pairs: the part of the general linear gauge that rotary position embeddings leave.
 
-Queries and keys whose entries are rotated in pairs by position keep, for each pair, a common scaling (found with the
-other scalings) and a common rotation, because plane rotations commute. The labels show only the two halves moving
-together; that rotations commute with the program is a hypothesis here, for `verify` to prove.
+Such an embedding rotates the entries of queries and keys in pairs, by angles that depend on the position. Plane
+rotations commute, so each pair may be rotated once more, and scaled. The scaling is found with the other scalings. The
+labels show only that two halves of an axis scale together; the rotation is proposed here, and `verify` decides.
 """
 
 import dataclasses
@@ -13,7 +13,7 @@ from geojax.symmetry.action.spec import SymmetrySpec
 
 
 def propose(spec: SymmetrySpec) -> tuple[SymmetrySpec, list[str]]:
-    """The spec with a rotation group for every scaling that moves two equal halves of an axis, and their names."""
+    """The spec with a rotation group for every scaling that moves two equal halves of an axis; also their names."""
     names = []
     for scaling, group in spec.members:
         if group.kind != SCALING or group.axis in spec.groups or group.axis == scaling:
@@ -44,13 +44,13 @@ def propose(spec: SymmetrySpec) -> tuple[SymmetrySpec, list[str]]:
 
 
 def drop_half_turns(spec: SymmetrySpec, rotations: list[str]) -> SymmetrySpec:
-    """The spec without the signs that rotations by half a turn give already."""
+    """The spec without the signs that are rotations by half a turn."""
     turned = {spec.groups[name].axis.removesuffix(":pair") for name in rotations if name in spec.groups}
     return spec.without(*(n for n, group in spec.members if group.kind == SIGN and group.axis in turned))
 
 
 def _pair(layout: Layout, scaling: str, rotation: str) -> Layout | None:
-    """The layout with the two halves that a scaling moves made one axis of length 2; None where it moves others."""
+    """The layout in which the two halves that a scaling moves are one axis; None if it moves anything else."""
     if isinstance(layout, Block):
         moved = any(name == scaling for part in (layout, *layout.parts) for name, _ in part.moves)
         return None if moved else layout
@@ -69,7 +69,7 @@ def _pair(layout: Layout, scaling: str, rotation: str) -> Layout | None:
 
 
 def _fits(layout: Layout, shape: tuple[int, ...]) -> bool:
-    """Whether the parts of an undivided leaf multiply to its axes: the halves were halves of the axis that moves."""
+    """Whether the sizes of the parts multiply to the leaf's shape, so that the halves were halves of one axis."""
     if not isinstance(layout, Block):
         return True
     sizes = [1] * len(shape)
@@ -79,6 +79,7 @@ def _fits(layout: Layout, shape: tuple[int, ...]) -> bool:
 
 
 def _joined(cut: Cut, half: Block, scaling: str, rotation: str) -> Block | None:
+    """The block with an axis of length 2 for the two halves; None if the scaling is not one along one axis."""
     moved = [part for part in half.parts if scaling in dict(part.moves)]
     if len(moved) != 1 or abs(dict(moved[0].moves)[scaling]) != 1:
         return None

@@ -1,14 +1,15 @@
 """Tracing a function of parameters and running its program on labels."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 import numpy as np
 
 from geojax._program import jaxprs
-from geojax.symmetry.action.spec import array_leaves
+from geojax._program.arguments import array_leaves, flatten
+from geojax._program.walk import Cursor, walk
 from geojax.symmetry.inference.labels.axes import Label, Node, Reason, Sum, terminals
 from geojax.symmetry.inference.labels.interpreter import Interpreter
 from geojax.symmetry.inference.labels.values import Value
@@ -21,17 +22,17 @@ load()
 
 @dataclasses.dataclass
 class Trace:
-    """A program in terms of its parameters' array leaves, and what running it on labels gave.
+    """A program as a function of the arrays among its parameters, and the result of running it on labels.
 
     Attributes:
         program: The jaxpr; its inputs are the parameter leaves, then the inputs' leaves.
         paths: Paths of the parameter leaves.
         shapes: Their shapes.
         interpreter: The interpreter after the run.
-        leaves: A value for each parameter leaf, labelled.
+        leaves: The value of each parameter leaf, with a label on every axis.
         read: Whether the program reads each leaf.
         smooth: Whether each leaf holds floating-point numbers.
-        rank: Number of the equation, in program order, that reads each leaf first.
+        rank: For each leaf, the number of the equation that reads it first.
     """
 
     program: jaxprs.Body
@@ -44,45 +45,18 @@ class Trace:
     rank: list[int]
 
 
-def flatten(
-    apply: Callable[..., Any], params: Any, inputs: tuple[Any, ...]
-) -> tuple[Callable, list[Any], list[Any]]:
-    """``apply`` as a function of (parameter arrays, input arrays), with both lists; static leaves are closed over."""
-    p_leaves, p_tree = jax.tree_util.tree_flatten(params)
-    i_leaves, i_tree = jax.tree_util.tree_flatten(inputs)
-    p_arrays = [k for k, leaf in enumerate(p_leaves) if is_array(leaf)]
-    i_arrays = [k for k, leaf in enumerate(i_leaves) if is_array(leaf)]
-
-    def program(weights: list[Any], arrays: list[Any]) -> list[Any]:
-        p_all, i_all = list(p_leaves), list(i_leaves)
-        for k, weight in zip(p_arrays, weights, strict=True):
-            p_all[k] = weight
-        for k, array in zip(i_arrays, arrays, strict=True):
-            i_all[k] = array
-        out = apply(jax.tree_util.tree_unflatten(p_tree, p_all), *jax.tree_util.tree_unflatten(i_tree, i_all))
-        return [leaf for leaf in jax.tree_util.tree_leaves(out) if is_array(leaf)]
-
-    return program, [p_leaves[k] for k in p_arrays], [i_leaves[k] for k in i_arrays]
-
-
-def is_array(leaf: Any) -> bool:
-    """Whether a leaf is an array or the shape of one."""
-    return hasattr(leaf, "shape") and hasattr(leaf, "dtype")
-
-
 def trace(apply: Callable[..., Any], params: Any, inputs: tuple[Any, ...]) -> Trace:
-    """Traces ``apply`` once and runs its program on labels until no more indices turn out to be read one by one."""
+    """Traces ``apply`` once and runs its program on labels, again if it reads further indices one by one."""
     function, weights, arrays = flatten(apply, params, inputs)
     program = jaxprs.trace(function, [_shape(w) for w in weights], [_shape(a) for a in arrays])
     paths = [path for path, _ in array_leaves(params)]
     keys: frozenset = frozenset()
     for _ in range(3):
-        interpreter = Interpreter(keys)
+        interpreter = Interpreter(enumerate_keys=keys)
         leaves = label_leaves(interpreter, program, paths, [w.shape for w in weights])
-        found = frozenset(_read_one_by_one(leaves)) | keys
-        if found == keys:
+        known, keys = keys, keys | frozenset(_read_one_by_one(leaves))
+        if keys == known:
             break
-        keys = found
     rank = _first_reads(program, len(paths))
     shapes = [tuple(w.shape) for w in weights]
     smooth = [bool(jax.dtypes.issubdtype(w.dtype, np.inexact)) for w in weights]
@@ -90,30 +64,25 @@ def trace(apply: Callable[..., Any], params: Any, inputs: tuple[Any, ...]) -> Tr
 
 
 def _first_reads(program: jaxprs.Body, count: int) -> list[int]:
-    """For each of the first inputs of a program the number of the equation that reads it first, or `NEVER`."""
-    ranks = [NEVER] * count
-    clock = 0
+    """For each of the first inputs of a program, the number of the equation that reads it first, or `NEVER`.
 
-    def visit(body: jaxprs.Body, inputs: list[int | None], needed: list[bool]) -> None:
-        nonlocal clock
-        known = {var: i for var, i in zip(body.jaxpr.invars, inputs, strict=True) if i is not None}
-        for eqn, wanted in jaxprs.live(body, needed).equations:
-            here = [None if isinstance(v, jaxprs.Literal) else known.get(v) for v in eqn.invars]
-            inner = jaxprs.call(eqn)
-            if inner is not None:
-                visit(inner, here, wanted)
-                continue
-            clock += 1
-            for i in here:
-                if i is not None:
-                    ranks[i] = min(ranks[i], clock)
-        for var, use in zip(body.jaxpr.outvars, needed, strict=True):
-            i = None if isinstance(var, jaxprs.Literal) or not use else known.get(var)
-            if i is not None and body is program:
-                ranks[i] = min(ranks[i], clock + 1)
+    The walk's values are the numbers of those inputs, None for every other array.
+    """
+    ranks = [NEVER] * count
+    cursor = Cursor()
+
+    def note(values: Sequence[int | None], position: int) -> None:
+        for i in values:
+            if i is not None:
+                ranks[i] = min(ranks[i], position)
+
+    def step(eqn: Any, values: list[int | None]) -> list[int | None]:
+        note(values, cursor.position)
+        return [None] * len(eqn.outvars)
 
     start = [i if i < count else None for i in range(len(program.jaxpr.invars))]
-    visit(program, start, [True] * len(program.jaxpr.outvars))
+    outputs = walk(program, start, step, constant=lambda number: None, unused=None, cursor=cursor)
+    note(outputs, cursor.position + 1)
     return ranks
 
 
@@ -150,20 +119,20 @@ def _read_one_by_one(leaves: list[Value]) -> list[tuple]:
     """Keys of the free nodes that the program took apart entry by entry."""
 
     def visit(label: Label) -> list[tuple]:
-        found = []
+        keys = []
         for factor in label:
             key: tuple = ()
             while isinstance(factor, Node) and factor.link is not None and len(factor.link) == 1:
                 key, factor = factor.key or key, factor.link[0]
             if isinstance(factor, Node) and factor.link is not None:
-                found += visit(factor.link)
+                keys += visit(factor.link)
             elif isinstance(factor, Node) and factor.listed and key:
-                found.append(key)
+                keys.append(key)
             elif isinstance(factor, Sum):
                 if key and not any(True for _ in terminals((factor,))):
-                    found.append(key)
+                    keys.append(key)
                 for piece in factor.pieces:
-                    found += visit(piece)
-        return found
+                    keys += visit(piece)
+        return keys
 
     return [key for value in leaves for label in value.axes for key in visit(label)]

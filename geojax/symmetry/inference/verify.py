@@ -10,11 +10,14 @@ import numpy as np
 from jaxtyping import Array
 
 from geojax._program import jaxprs
-from geojax.symmetry.action.elements import acting_order, identity, move_block
+from geojax._program.arguments import flatten
+from geojax.symmetry.action import door
+from geojax.symmetry.action.acting import move_block
+from geojax.symmetry.action.elements import acting_order, identity
+from geojax.symmetry.action.facts import VerifyResult
 from geojax.symmetry.action.groups import GENERAL_LINEAR, PERMUTATION, SCALING, SIGN, Group
 from geojax.symmetry.action.layout import blocks, join, split
-from geojax.symmetry.action.spec import SymmetrySpec, VerifyResult
-from geojax.symmetry.inference.tracing import flatten
+from geojax.symmetry.action.spec import SymmetrySpec
 from geojax.typing import Key, Params
 
 DRAWS = 2
@@ -29,10 +32,10 @@ def verify(
     """Checks numerically that every group of a spec leaves a function unchanged.
 
     The parameters are redrawn around their values (so that initial zeros and ones hide nothing), twice; a random
-    element of all groups together acts on them, and the outputs must agree to rounding. Where they do not, bisection
+    element of all groups together acts on them, and the outputs must agree to rounding. If they do not, bisection
     names the groups at fault. As a control each group moves one block of one leaf alone: the outputs must change.
-    The check runs in float64 where the program allows it. Where no output is finite there is nothing to check, and the
-    result says so: its ``change`` is NaN and it has not passed.
+    The check runs in float64 if the program does. If no output is finite there is nothing to check: then ``change``
+    is NaN and the check has not passed.
 
     Args:
         spec: The symmetry to check, from `infer` or made by hand.
@@ -45,6 +48,7 @@ def verify(
         A `VerifyResult` of host numbers.
 
     Raises:
+        TypeError: If an argument is of the wrong kind, such as params in the place of apply.
         ValueError: If ``params`` does not fit the spec.
 
     Differentiation: none; runs on the host, around a compiled function.
@@ -61,24 +65,19 @@ def verify(
 
     References: [Ainsworth2022]
     """
-    return check(spec, apply, params, inputs, key)
-
-
-def check(
-    spec: SymmetrySpec,
-    apply: Callable[..., Any],
-    params: Params,
-    inputs: tuple[Any, ...],
-    key: Key,
-    *,
-    doubtful: Collection[str] = (),
-) -> VerifyResult:
-    """`verify`, with a control for each doubtful group, and for as many others as there is time for."""
-    spec.check(params)
+    call = "verify(spec, apply, params, *inputs, key=key)"
+    door.check_spec(call, spec)
+    door.check_apply(call, apply)
+    door.check_params(call, spec, params)
+    door.check_key(call, key)
     if not spec.members:
         return VerifyResult(0.0, 0.0, float("inf"))
-    probe = Probe(spec, apply, params, inputs)
-    names = [name for name, _ in spec.members]
+    return check(running_probe(spec, apply, params, inputs), key)
+
+
+def check(probe: "Probe", key: Key, *, doubtful: Collection[str] = ()) -> VerifyResult:
+    """`verify`, with a control for each doubtful group, and for up to `CONTROLS` others."""
+    names = [name for name, _ in probe.spec.members]
     generator = np.random.default_rng(np.asarray(jax.random.key_data(key)).ravel())
     draws = [probe.draw(generator) for _ in range(DRAWS)]
     elements = [probe.element(generator) for _ in range(DRAWS)]
@@ -112,34 +111,46 @@ def _culprits(change: Callable[[Iterable[str]], float], names: list[str], tolera
     if len(names) == 1:
         return names
     half = len(names) // 2
-    found = _culprits(change, names[:half], tolerance) + _culprits(change, names[half:], tolerance)
-    return found or names
+    return (_culprits(change, names[:half], tolerance) + _culprits(change, names[half:], tolerance)) or names
+
+
+def running_probe(
+    spec: SymmetrySpec, apply: Callable[..., Any], params: Params, inputs: tuple[Any, ...]
+) -> "Probe":
+    """A probe in float64, or in the types of the arguments if the program does not run in float64.
+
+    A program may convert to float32, or hold a numpy constant that an earlier trace has converted.
+    """
+    try:
+        probe = Probe(spec, apply, params, inputs, double=True)
+        probe.unmoved(probe.draw(np.random.default_rng(0)))
+    except Exception:
+        return Probe(spec, apply, params, inputs, double=False)
+    return probe
 
 
 class Probe:
-    """The function with parameters moved block by block, compiled once in the best precision it allows."""
+    """The function with parameters moved block by block, compiled once."""
 
     def __init__(
-        self, spec: SymmetrySpec, apply: Callable[..., Any], params: Params, inputs: tuple[Any, ...]
+        self,
+        spec: SymmetrySpec,
+        apply: Callable[..., Any],
+        params: Params,
+        inputs: tuple[Any, ...],
+        *,
+        double: bool,
     ):
         self.spec = spec
+        self.double = double
         self.function, self.weights, self.arrays = flatten(apply, params, inputs)
-        self.double = self._traces_in_double()
         self.count = sum(1 for leaf in spec.leaves for _ in blocks(leaf.layout))
-        with jax.enable_x64(self.double):
+        self.dtype = np.float64 if double else np.float32
+        with jax.enable_x64(double):
             self.tolerance = self._precision() ** 0.6
             self.compiled = jax.jit(self._moved)
             self.rest = {name: np.asarray(array) for name, array in jax.jit(lambda: identity(spec))().items()}
-            self.dtype = np.float64 if self.double else np.float32
-        self.unmoved: dict[int, tuple[Any, list[np.ndarray]]] = {}
-
-    def _traces_in_double(self) -> bool:
-        try:
-            with jax.enable_x64(True):
-                jax.eval_shape(self.function, *self._cast(self.weights, self.arrays))
-        except Exception:
-            return False
-        return True
+        self._unmoved: dict[int, tuple[Any, list[np.ndarray]]] = {}
 
     def _cast(self, *lists: list[Any]) -> list[list[Any]]:
         return [[_widen(array) for array in arrays] for arrays in lists]
@@ -198,27 +209,31 @@ class Probe:
                 break
         return _largest(changes)
 
+    def unmoved(self, draw: Any) -> list[np.ndarray]:
+        """The outputs at a draw where no group acts, computed once for each draw."""
+        if id(draw) not in self._unmoved:
+            nothing = {
+                name: array.astype(array.dtype if array.dtype.kind == "i" else self.dtype)
+                for name, array in self.rest.items()
+            }
+            with jax.enable_x64(self.double):
+                outputs = self.compiled(*draw, nothing, np.ones(self.count, bool))
+            # The draw is kept beside its outputs: no other draw can have its id while it lives.
+            self._unmoved[id(draw)] = draw, [np.asarray(out) for out in outputs]
+        return self._unmoved[id(draw)][1]
+
     def _compare(
         self, draw: Any, element: Mapping[str, Any], chosen: Iterable[str], mask: np.ndarray
     ) -> float:
+        acting = {name: (element if name in set(chosen) else self.rest)[name] for name in self.rest}
+        still = self.unmoved(draw)
         with jax.enable_x64(self.double):
-            rest = self.rest
-            acting = {name: (element if name in set(chosen) else rest)[name] for name in rest}
-            if (
-                id(draw) not in self.unmoved
-            ):  # the draw is kept beside its outputs, so that its id stays its own
-                nothing = {name: rest[name].astype(element[name].dtype) for name in rest}
-                self.unmoved[id(draw)] = (
-                    draw,
-                    [np.asarray(out) for out in self.compiled(*draw, nothing, mask)],
-                )
             moved = self.compiled(*draw, acting, mask)
-        still = self.unmoved[id(draw)][1]
         return _largest(_relative(a, np.asarray(b)) for a, b in zip(still, moved, strict=True))
 
 
 def _largest(changes: Iterable[float]) -> float:
-    """The largest of the changes that could be seen; NaN where none could."""
+    """The largest of the changes that are numbers; NaN if none is."""
     return max((change for change in changes if not math.isnan(change)), default=math.nan)
 
 
@@ -249,7 +264,7 @@ def _random(group: Group, generator: np.random.Generator, dtype: Any) -> np.ndar
 
 
 def _redraw(array: Any, generator: np.random.Generator) -> Any:
-    """Numbers of the same dtype, moved by uniform noise that keeps what was clearly positive positive."""
+    """Numbers of the same dtype, moved by uniform noise; an array of positive numbers stays positive."""
     if not jax.dtypes.issubdtype(array.dtype, np.floating):
         return array
     values = np.asarray(array, np.float64)
@@ -261,9 +276,9 @@ def _redraw(array: Any, generator: np.random.Generator) -> Any:
 
 
 def _relative(before: np.ndarray, after: np.ndarray) -> float:
-    """Largest change relative to the size of the values; differing NaNs count as a change.
+    """Largest change relative to the largest value; infinite if other entries are finite than before.
 
-    NaN where there is nothing to see: no entry, or none that is finite.
+    NaN if no entry is finite, or there is none.
     """
     if before.dtype.kind not in "fciub":
         before, after = before.astype(np.float32), after.astype(np.float32)

@@ -1,4 +1,10 @@
-"""Layers with a large symmetry: state-space models, quasilinear blocks, interpolated experts."""
+"""Which layers have a larger symmetry than permutations, and how do its elements act on their weights?
+
+`ssm_change_basis` acts on a linear state-space model by GL(n) and `ssm_diagonalize` picks the diagonal representative;
+`s4d_*`, `hippo_legs`, `zero_order_hold`, `bilinear` and `s4d_kernel` build and run such models. `quasilinear_block` is
+a convolutional block whose channels may be transformed by GL(c), `gauge_act` and `gauge_orbit` do so.
+`interpolated_experts` mixes experts in weight space, where their permutations matter.
+"""
 
 from typing import TYPE_CHECKING
 

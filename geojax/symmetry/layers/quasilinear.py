@@ -1,7 +1,8 @@
 """A convolutional block with a continuous symmetry: one step of a quasi-linear first-order system.
 
-u_t = sum over directions d of A_d(u) du/dx_d, where the matrix A_d(u) is linear in u. Nothing singles out a basis of
-the channels, so that GL(c) acts on the weights and leaves the network alone; a pointwise nonlinearity would not.
+u_t = sum over directions d of A_d(u) du/dx_d, where the matrix A_d(u) is linear in u. No operation depends on
+the basis of the channels, so GL(c) acts on the weights without changing the function. A pointwise nonlinearity would
+break this symmetry.
 """
 
 import jax
@@ -43,7 +44,7 @@ def quasilinear_block(
 
 
 def gauge_act(params: Params, g: Float[Array, "c c"]) -> Params:
-    """Moves the weights of an encoder, quasi-linear blocks and a decoder by one change of basis of the channels.
+    """Moves an encoder, quasi-linear blocks and a decoder by one change of basis of the channels.
 
     encode [in, c] -> encode g^T,  tensor -> g tensor (g^-1, g^-1),  decode [c, out] -> g^-T decode
 
@@ -52,10 +53,10 @@ def gauge_act(params: Params, g: Float[Array, "c c"]) -> Params:
         g: An invertible matrix, [c, c].
 
     Returns:
-        A dict like params that parametrises the same function.
+        A dict like params that parametrises the same function; other entries are those of params.
 
     Differentiation: exact.
-    Complexity: O(c^4) a block.
+    Complexity: O(c^4) for each block.
 
     Example:
         >>> import jax.numpy as jnp
@@ -68,6 +69,7 @@ def gauge_act(params: Params, g: Float[Array, "c c"]) -> Params:
     """
     back = jnp.linalg.inv(g)
     return {
+        **params,
         "encode": params["encode"] @ g.T,
         "tensors": jnp.einsum("po,bdoik,iq,kr->bdpqr", g, params["tensors"], back, back),
         "decode": back.T @ params["decode"],
@@ -85,10 +87,10 @@ def gauge_orbit(params: Params, direction: Float[Array, "c c"], t: Scalar) -> Pa
         t: Time along the orbit.
 
     Returns:
-        A dict like params that parametrises the same function.
+        A dict like params that parametrises the same function; other entries are those of params.
 
     Differentiation: exact.
-    Complexity: O(c^4) a block.
+    Complexity: O(c^4) for each block.
 
     Example:
         >>> import jax.numpy as jnp

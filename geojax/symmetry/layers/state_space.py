@@ -1,6 +1,6 @@
-"""Diagonal state-space models: the change of basis that leaves them alone, and their canonical form.
+"""Diagonal state-space models: the changes of basis that keep their function, and their canonical form.
 
-x' = A x + B u,  y = C x  is the same map from u to y in every basis of its state: its symmetry is GL(n), and over the
+x' = A x + B u,  y = C x  is the same map from u to y in every basis of its state, so its symmetry is GL(n). Over the
 complex numbers almost every model has a diagonal representative.
 """
 
@@ -27,7 +27,7 @@ def ssm_change_basis(a: Array, b: Array, c: Array, transform: Array) -> tuple[Ar
         transform: T, invertible, [n, n].
 
     Returns:
-        The three in the new basis. NaN or infinite where T is singular.
+        The three in the new basis. NaN or infinite if T is singular.
 
     Differentiation: exact.
     Complexity: O(n^3).
@@ -51,7 +51,7 @@ def ssm_diagonalize(
 ) -> tuple[Complex[Array, " n"], Complex[Array, " n"], Complex[Array, " n"]]:
     """The diagonal representative of a linear system: eigenvalues, and input and output in the eigenbasis.
 
-    Runs on the CPU, where JAX has nonsymmetric eigenvalues.
+    Runs on the CPU, the one platform for which JAX has nonsymmetric eigenvalues.
 
     Args:
         a: State matrix with distinct eigenvalues, [n, n].
@@ -59,8 +59,8 @@ def ssm_diagonalize(
         c: Output vector, [n].
 
     Returns:
-        (eigenvalues, b, c), complex, each [n]; the kernel is unchanged. Ill-conditioned where the eigenvectors nearly
-        coincide: use the normal part of a HiPPO matrix, whose eigenbasis is orthogonal.
+        (eigenvalues, b, c), complex, each [n]; the kernel is unchanged. Ill-conditioned if eigenvectors nearly
+        coincide; then use the normal part of a HiPPO matrix, whose eigenbasis is orthogonal.
 
     Differentiation: stop_gradient; the eigenvectors of a nonsymmetric matrix have no derivative rule.
     Complexity: O(n^3).
@@ -110,7 +110,7 @@ def s4d_legs(n: int) -> Complex[Array, " n"]:
     """Eigenvalues of the normal part of HiPPO-LegS, the S4D-LegS initialisation.
 
     Args:
-        n: How many.
+        n: Number of eigenvalues.
 
     Returns:
         [n], with real part -1/2, ordered by imaginary part.
@@ -136,7 +136,7 @@ def s4d_inverse(n: int) -> Complex[Array, " n"]:
     lambda_k = -1/2 + i n / pi (n / (2k + 1) - 1)
 
     Args:
-        n: How many.
+        n: Number of eigenvalues.
 
     Returns:
         [n].
@@ -161,7 +161,7 @@ def s4d_linear(n: int) -> Complex[Array, " n"]:
     lambda_k = -1/2 + i pi k
 
     Args:
-        n: How many.
+        n: Number of eigenvalues.
 
     Returns:
         [n].
@@ -249,18 +249,18 @@ def s4d_kernel(
     K[l] = Re sum_k C_k Bbar_k z_k^l
 
     Args:
-        rates: Eigenvalues, [n]; of a real system they come in conjugate pairs and all are given.
+        rates: Eigenvalues, [n]; for a real system both of each conjugate pair.
         b: Input vector in the eigenbasis, [n].
         c: Output vector in the eigenbasis, [n].
         step: dt > 0.
-        length: How many entries.
+        length: Number of entries.
         discretise: `zero_order_hold` or `bilinear`.
 
     Returns:
         [length].
 
     Differentiation: exact.
-    Complexity: O(n length) time; the product is formed in one go.
+    Complexity: O(n length); the whole [n, length] matrix is held in memory.
 
     Example:
         >>> import jax.numpy as jnp

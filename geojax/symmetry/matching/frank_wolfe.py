@@ -1,4 +1,4 @@
-"""Matching by weights through the interior: Frank-Wolfe on soft permutations of all groups at once."""
+"""Matching by weights over soft elements: Frank-Wolfe moves all groups at once."""
 
 import functools
 from collections.abc import Mapping
@@ -7,12 +7,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from geojax._core import checks
 from geojax._core.loops import iterate
 from geojax.symmetry.action.spec import SymmetrySpec
-from geojax.symmetry.ascent.balanced_models import set_up
-from geojax.symmetry.ascent.problem import Moves, Problem, real_dtype
-from geojax.symmetry.ascent.soft import Soft, barycenter, harden, soft_objective, soften
+from geojax.symmetry.ascent.balanced_models import balance_models
+from geojax.symmetry.ascent.problem import CompactElement, Problem, real_dtype
+from geojax.symmetry.ascent.soft import SoftElement, harden, mean_element, soft_objective, soften
 from geojax.symmetry.matching.by_weights import MatchingResult, match_pairs
+from geojax.symmetry.orbits.reading import read_params
 from geojax.typing import Params, Scalar
 
 
@@ -28,29 +30,32 @@ def frank_wolfe_matching(
     """Moves one model through its symmetries so that its weights agree with another's, all groups moving together.
 
     Maximises  J(S) = sum over leaves <a', S b'>  over the convex hulls of the compact groups (doubly stochastic
-    matrices for permutations), a' and b' the models in their balanced gauges, by Frank-Wolfe: S <- S + t (V - S), V
-    the elements that the gradient likes best and t in [0, 1] the best on the segment. It starts from the centre, where
-    every unit is spread over all, so that no group has to commit before the others. The nearest elements are then
-    improved by coordinate ascent, as in `weight_matching`, which also says what becomes of scalings and linear maps.
+    matrices for permutations), a' and b' the balanced models, by Frank-Wolfe: S <- S + t (V - S), where V is the
+    element of largest inner product with the gradient and t in [0, 1] the best on the segment. It starts from the mean
+    of all elements, so that no group has to choose before the others. The nearest element is then improved by
+    coordinate ascent as in `weight_matching`, which also explains what happens to scalings and linear maps.
 
     Args:
         spec: The symmetry of the function, from `infer`.
         params_a: The model to match.
         params_b: The model to move.
-        init: Element to start from in place of the centre.
+        init: Element to start from instead of the mean.
         tol: Largest Frank-Wolfe gap <gradient, V - S>, relative to |J|, that counts as converged.
         max_steps: Most Frank-Wolfe steps.
 
     Returns:
-        MatchingResult; objective is J at the element, error the relative gap where Frank-Wolfe ended, num_steps
+        MatchingResult; objective is J at the element, error the relative gap at the end of Frank-Wolfe, num_steps
         its steps.
 
     Raises:
+        TypeError: If an argument is of the wrong kind, such as a function in place of parameters or a result in place
+            of its element.
         ValueError: If a tree does not fit the spec, or ``init`` is not an element of it.
 
-    Status: CONVERGED when the gap is within tol; MAX_STEPS; NONFINITE.
-    Differentiation: element is constant (stop_gradient); objective is exact with the element and the gauges held.
-    Complexity: a step costs the gradient of J, O(leaf size x n) a leaf, and an assignment in O(n^3) a group.
+    Status: CONVERGED if the gap is within tol; MAX_STEPS; NONFINITE.
+    Differentiation: element is constant (stop_gradient); objective is exact with the element and the balancing held.
+    Complexity: a step costs the gradient of J, O(leaf size x n) for each leaf, and an assignment in O(n^3) for each
+        group.
     Batch: jax.vmap over the pairs of models.
 
     Example:
@@ -60,58 +65,60 @@ def frank_wolfe_matching(
         >>> spec = gj.symmetry.infer(lambda p, x: jax.nn.sigmoid(x @ p[0]) @ p[1], params, jnp.ones((3, 4)))
         >>> planted = gj.symmetry.random_element(spec, jax.random.key(2))
         >>> moved = gj.symmetry.act(spec, planted, params)
-        >>> found = gj.symmetry.frank_wolfe_matching(spec, moved, params)
-        >>> bool(all(jnp.array_equal(found.element[name], planted[name]) for name in planted))
+        >>> result = gj.symmetry.frank_wolfe_matching(spec, moved, params)
+        >>> bool(all(jnp.array_equal(result.element[name], planted[name]) for name in planted))
         True
 
     References: [FrankWolfe1956]; [Crisostomi2024], Sec. 3.
     """
-    where = "frank_wolfe_matching"
-    setting = set_up(where, spec, params_a=params_a, params_b=params_b)
-    problem, (a, b) = setting.problem, setting.arrays
-    start, _ = setting.start(where, init)
+    call = "frank_wolfe_matching(spec, params_a, params_b)"
+    max_steps = checks.count("frank_wolfe_matching", "max_steps", max_steps)
+    models = balance_models(spec, read_params(call, spec, params_a=params_a, params_b=params_b))
+    problem, (a, b) = models.problem, models.arrays
+    start, _ = models.start(call, init)
     x, y = jax.lax.stop_gradient((a, b))
-    soft, error, num_steps, status = _climb(
-        problem, x, y, start, tol, from_center=init is None, max_steps=max_steps
+    soft, error, num_steps, status = _frank_wolfe(
+        problem, x, y, start, tol, from_mean=init is None, max_steps=max_steps
     )
-    found = match_pairs(
+    match = match_pairs(
         problem,
         a,
         b,
         harden(problem, soft),
         key=None,
-        settled=tuple(problem.parents),
-        max_sweeps=POLISHING_SWEEPS,
+        given=tuple(problem.parents),
+        max_steps=POLISHING_SWEEPS,
     )
-    status = jnp.where(jnp.isfinite(found.objective), status, found.status)
-    return MatchingResult(setting.element(found.moves), found.objective, error, num_steps, status)
+    status = jnp.where(jnp.isfinite(match.objective), status, match.status)
+    return MatchingResult(models.element(match.element), match.objective, error, num_steps, status)
 
 
 POLISHING_SWEEPS = 100
-"""Most sweeps of coordinate ascent after rounding."""
+"""Most sweeps of coordinate ascent after rounding to the nearest element."""
 
 
-@functools.partial(jax.jit, static_argnames=("problem", "from_center", "max_steps"))
-def _climb(
+@functools.partial(jax.jit, static_argnames=("problem", "from_mean", "max_steps"))
+def _frank_wolfe(
     problem: Problem,
     a: list[Array],
     b: list[Array],
-    start: Moves,
+    start: CompactElement,
     tol,
     *,
-    from_center: bool,
+    from_mean: bool,
     max_steps: int,
 ):
     dtype = real_dtype(a)
-    soft = barycenter(problem, start, dtype) if from_center else soften(problem, start, dtype)
-    degree = max((sum(bool(mover) for mover in pair.movers) for pair in problem.pairs), default=0)
+    soft = mean_element(problem, start, dtype) if from_mean else soften(problem, start, dtype)
+    degree = max((sum(bool(group) for group in pair.groups) for pair in problem.pairs), default=0)
     value = lambda soft: soft_objective(problem, a, b, soft)  # noqa: E731
 
-    def advance(soft: Soft):
-        here, slope = jax.value_and_grad(value)(soft)
-        vertex = soften(problem, harden(problem, slope), dtype)
+    def advance(soft: SoftElement):
+        here, gradient = jax.value_and_grad(value)(soft)
+        vertex = soften(problem, harden(problem, gradient), dtype)
         towards = jax.tree.map(jnp.subtract, vertex, soft)
-        gap = sum((jnp.vdot(slope[name], towards[name]) for name in slope), start=jnp.zeros((), dtype))
+        products = [jnp.vdot(gradient[name], towards[name]) for name in gradient]
+        gap = sum(products, start=jnp.zeros((), dtype))
         length = _best_length(value, soft, towards, here, gap, degree)
         ahead = jax.tree.map(lambda x, d: x + length * d, soft, towards)
         scale = jnp.maximum(jnp.abs(here), jnp.finfo(dtype).tiny)
@@ -121,10 +128,12 @@ def _climb(
     return end.state, end.error, end.num_steps, end.status
 
 
-def _best_length(value, soft: Soft, towards: Soft, here, slope, degree: int) -> Float[Array, ""]:
-    """The best t in [0, 1] along a segment: exact where the objective is quadratic on it, else to one part in 64.
+def _best_length(
+    value, soft: SoftElement, towards: SoftElement, here, slope, degree: int
+) -> Float[Array, ""]:
+    """The best t in [0, 1] along a segment: exact if the objective is quadratic on it, else to 1/64.
 
-    On the segment the objective is a polynomial of the given degree, which as many values determine.
+    On the segment the objective is a polynomial of the given degree d, which its values at d + 1 points determine.
     """
     at = lambda t: value(jax.tree.map(lambda x, d: x + t * d, soft, towards))  # noqa: E731
     if degree <= 2:

@@ -1,4 +1,4 @@
-"""Searches by gradients for the element whose midpoint between two models works best."""
+"""Searches by gradients for the element at which the midpoint of two models has the lowest loss."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -8,101 +8,97 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from geojax.results import Status
-from geojax.symmetry.action.elements import Element, act
-from geojax.symmetry.ascent.balanced_models import Setting
-from geojax.symmetry.ascent.problem import Moves
+from geojax.symmetry.action.elements import Element
+from geojax.symmetry.ascent.problem import CompactElement
 from geojax.symmetry.matching.by_weights import MatchingResult
 from geojax.typing import Key, Params, Scalar
 
 TURN = 1e-3
-"""Change of an entry of a rotation that counts as a move."""
+"""Smallest change of an entry of an orthogonal matrix that counts as a move."""
 
-Proposal = Callable[[Any, Any, Moves, Key], tuple[Any, Any, Moves]]
-"""(variables, state of the optimiser, element, key) -> the same, a step further."""
+Proposal = Callable[[Any, Any, CompactElement, Key], tuple[Any, Any, CompactElement]]
+"""One step of a search: (variables, optimizer state, element, key) -> (variables, optimizer state, element)."""
 
 
 def search(
-    finish: Callable[[Moves], Element],
-    value: Callable[[Moves], Float[Array, ""]],
+    finish: Callable[[CompactElement], Element],
+    value: Callable[[CompactElement], Float[Array, ""]],
     propose: Proposal,
     variables: Any,
     optimizer_state: Any,
-    start: Moves,
+    start: CompactElement,
+    *,
     key: Key,
     num_steps: int,
 ) -> MatchingResult:
-    """A search of fixed length that keeps the best element it meets; ``finish`` makes it one of the spec.
+    """A search of fixed length that keeps the best element it meets.
+
+    Args:
+        finish: Turns the best element into one of the spec.
+        value: The value of an element, to be minimised.
+        propose: One step.
+        variables: What the optimizer moves.
+        optimizer_state: The state of the optimizer.
+        start: The first element.
+        key: Random key, split into one for each step.
+        num_steps: Number of steps.
 
     Returns:
-        MatchingResult; objective is minus the lowest value, error the share of an element's entries that the last
-        step moved, which is 0 once the search has settled.
+        MatchingResult; objective is minus the lowest value, error the share of an element's entries that the last step
+        changed.
     """
     entries = max(sum(array.size for array in start.values()), 1)
 
     def advance(state: _Search, key: Key) -> tuple[_Search, None]:
-        variables, optimizer_state, found = propose(
+        variables, optimizer_state, proposed = propose(
             state.variables, state.optimizer_state, state.current, key
         )
-        moved = sum(_moved(found[name], state.current[name]) for name in found)
-        reached = value(found)
+        changed = sum(_num_changed(proposed[name], state.current[name]) for name in proposed)
+        reached = value(proposed)
         better = reached < state.lowest
-        best = {name: jnp.where(better, found[name], state.best[name]) for name in found}
-        error = jnp.asarray(moved / entries, first.dtype)
-        return _Search(
-            variables, optimizer_state, found, best, jnp.where(better, reached, state.lowest), error
-        ), None
+        best = {name: jnp.where(better, proposed[name], state.best[name]) for name in proposed}
+        lowest = jnp.where(better, reached, state.lowest)
+        error = jnp.asarray(changed / entries, first.dtype)
+        return _Search(variables, optimizer_state, proposed, best, lowest, error), None
 
     first = value(start)
-    state = _Search(
-        variables,
-        optimizer_state,
-        start,
-        start,
-        first,
-        jnp.ones_like(first) if start else jnp.zeros_like(first),
-    )
+    # Without groups there is nothing to search.
+    error = jnp.ones_like(first) if start else jnp.zeros_like(first)
+    state = _Search(variables, optimizer_state, start, start, first, error)
     end, _ = jax.lax.scan(advance, state, jax.random.split(key, num_steps))
     code = jnp.where(end.error == 0, Status.CONVERGED, Status.MAX_STEPS)
     code = jnp.where(jnp.isfinite(end.lowest) & jnp.isfinite(end.error), code, Status.NONFINITE)
-    return MatchingResult(
-        finish(end.best),
-        -end.lowest,
-        end.error,
-        jnp.asarray(num_steps, jnp.int32),
-        code.astype(jnp.int32),
-    )
+    steps = jnp.asarray(num_steps, jnp.int32)
+    return MatchingResult(finish(end.best), -end.lowest, end.error, steps, code.astype(jnp.int32))
 
 
 class _Search(NamedTuple):
+    """The optimizer's variables and state, the last element, the best one, its value, and the share that changed."""
+
     variables: Any
     optimizer_state: Any
-    current: Moves
-    best: Moves
+    current: CompactElement
+    best: CompactElement
     lowest: Float[Array, ""]
     error: Float[Array, ""]
 
 
-def _moved(found: Array, before: Array) -> Array:
-    if jnp.issubdtype(found.dtype, jnp.integer):
-        return jnp.sum(found != before)
-    return jnp.sum(jnp.abs(found - before) > TURN)
-
-
-def balanced(setting: Setting, *models: Params) -> list[Params]:
-    """The models in their balanced gauges, without derivatives."""
-    held = [with_arrays(params, jax.lax.stop_gradient(arrays_of(params))) for params in models]
-    return [act(setting.spec, gauge, params) for gauge, params in zip(setting.gauges, held, strict=True)]
+def _num_changed(new: Array, old: Array) -> Array:
+    """How many entries of a group's element differ."""
+    if jnp.issubdtype(new.dtype, jnp.integer):
+        return jnp.sum(new != old)
+    return jnp.sum(jnp.abs(new - old) > TURN)
 
 
 def midpoint_loss(
-    loss: Callable[[Params, Key], Scalar], params_a: Params, params_b: Params, key: Key
+    loss: Callable[[Params, Key], Scalar], params_a: Params, params_b: Params, *, key: Key
 ) -> Float[Array, ""]:
-    """The loss half way between two models."""
+    """The loss of the midpoint of two models."""
     return jnp.asarray(loss(midpoint(params_a, params_b), key))
 
 
 def midpoint(params_a: Params, params_b: Params) -> Params:
-    """Half way between two trees; leaves that are not floating or complex arrays are those of a."""
+    """The midpoint of two trees; leaves that are not floating or complex arrays are those of a."""
     pairs = zip(arrays_of(params_a), arrays_of(params_b), strict=True)
     return with_arrays(params_a, [(x + y) / 2 for x, y in pairs])
 

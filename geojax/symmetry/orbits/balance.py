@@ -1,8 +1,8 @@
-"""The balanced gauge: scalings and linear maps of least norm, so that only compact groups are left.
+"""Balancing a model: the scalings and linear maps of least norm, so that only compact groups are left to match.
 
 The orbit of a network under scalings and general linear groups holds one point of least norm, up to rotations
-[KempfNess1979]. Two networks of one orbit therefore differ, once both are there, by an element of a compact group,
-and distances between them mean something: a scaling alone could make an inner product as large as one likes.
+[KempfNess1979]. Once two networks of one orbit are both balanced, they differ by an element of a compact group, and
+inner products between them mean something. Unbalanced, a scaling alone could make an inner product arbitrarily large.
 """
 
 import functools
@@ -13,56 +13,65 @@ from jaxtyping import Array
 
 from geojax._core.loops import iterate
 from geojax._core.matrices.linalg import inv_sqrtm, sqrtm
-from geojax.symmetry.action.elements import Element, act, compose, identity
+from geojax.symmetry.action.elements import Element, compose, identity
 from geojax.symmetry.action.groups import GENERAL_LINEAR, SCALING
-from geojax.symmetry.action.layout import blocks, split
-from geojax.symmetry.action.spec import SymmetrySpec, array_leaves
-from geojax.symmetry.orbits.canonical import min_norm_rescaling
-
-Leaves = dict[str, Array]
+from geojax.symmetry.action.layout import blocks
+from geojax.symmetry.action.spec import SymmetrySpec
+from geojax.symmetry.orbits.leaves import block_arrays, move_leaves, unit_weights
+from geojax.symmetry.orbits.reading import Leaves
+from geojax.symmetry.orbits.rescaling import rescale_leaves
 
 MAX_SWEEPS = 200
-"""Most rounds over scalings and linear groups that share leaves."""
+"""Most sweeps over scalings and linear groups that share leaves."""
+
+MAX_RESCALING_SWEEPS = 500
+"""Most sweeps over scalings alone."""
 
 
 def is_compact(spec: SymmetrySpec) -> bool:
     """Whether the spec has neither scalings nor general linear groups."""
-    return not any(group.kind in (SCALING, GENERAL_LINEAR) for _, group in spec.members)
+    return not _noncompact(spec)
 
 
 @functools.partial(jax.jit, static_argnames=("spec", "dtype"))
-def balancing_element(spec: SymmetrySpec, params: Leaves, dtype) -> Element:
-    """The scalings and linear maps that bring parameters to the balanced gauge.
+def balancing_element(spec: SymmetrySpec, leaves: Leaves, dtype) -> Element:
+    """The scalings and linear maps that balance parameters.
 
-    Minimises  sum over leaves |act(g, params)|^2: scalings by `min_norm_rescaling`, a general linear group by the
-    geometric mean of the Gram matrices of what it multiplies and what its inverse multiplies. Where only one of the
-    two is there the least norm is 0: then every unit gets norm one, and a linear group's Gram matrix the identity.
+    Minimises  sum over leaves |act(g, params)|^2. Scalings are solved by `min_norm_rescaling`. A general linear group
+    is solved by the geometric mean of two Gram matrices: of the weights that its matrix multiplies, and of those that
+    the inverse multiplies. If a group occurs on one of the two sides only, the least norm would be 0; then each unit
+    is scaled to norm one, and the Gram matrix of a linear group is made the identity.
 
     Args:
         spec: The symmetry.
-        params: {path: array}, the array leaves.
-        dtype: Of the element.
+        leaves: The array leaves by path, checked against the spec.
+        dtype: Dtype of the element.
 
     Complexity: a few dozen sweeps, each an action on the parameters for each group, and an eigendecomposition of
     size n for each general linear group.
     """
-    lone = [name for name, group in spec.members if group.kind == SCALING and _is_lone(spec, name)]
+    one_sided = [name for name, group in spec.members if group.kind == SCALING and _is_one_sided(spec, name)]
     linear = [name for name, group in spec.members if group.kind == GENERAL_LINEAR]
     tol = float(jnp.finfo(dtype).eps) ** 0.75
-    scales = lambda params: min_norm_rescaling(spec, params, tol=tol).element  # noqa: E731
+
+    def scalings(leaves: Leaves) -> Element:
+        return _cast(rescale_leaves(spec, leaves, tol=tol, max_steps=MAX_RESCALING_SWEEPS).element, dtype)
+
     start = {name: array.astype(dtype) for name, array in identity(spec).items() if name in _noncompact(spec)}
-    if not lone and not linear:
-        return {**start, **_cast(scales(params), dtype)}
+    if not one_sided and not linear:
+        return {**start, **scalings(leaves)}
 
     def sweep(element: Element):
         before = element
-        for name in (*linear, *lone):
-            moved = act(spec, element, params)
-            step = _linear_step(spec, name, moved) if name in linear else _unit_norm(spec, name, moved)
-            element = _after(spec, {name: step.astype(dtype)}, element)
-        if len(start) > len(lone) + len(linear):
-            element = _after(spec, _cast(scales(act(spec, element, params)), dtype), element)
-        change = [jnp.max(jnp.abs(element[name] - before[name]) / _size(element[name])) for name in element]
+        for name in (*linear, *one_sided):
+            moved = move_leaves(spec, element, leaves)
+            factor = _linear_factor(spec, name, moved) if name in linear else _unit_norm(spec, name, moved)
+            element = _followed_by(spec, element, {name: factor.astype(dtype)})
+        if len(start) > len(one_sided) + len(linear):
+            element = _followed_by(spec, element, scalings(move_leaves(spec, element, leaves)))
+        change = [
+            jnp.max(jnp.abs(element[name] - before[name])) / _largest(element[name]) for name in element
+        ]
         return element, jnp.max(jnp.stack(change))
 
     return iterate(sweep, start, tol=tol, max_steps=MAX_SWEEPS).state
@@ -76,43 +85,43 @@ def _cast(element: Element, dtype) -> Element:
     return {name: array.astype(dtype) for name, array in element.items()}
 
 
-def _after(spec: SymmetrySpec, step: Element, element: Element) -> Element:
-    """``element``, then ``step``; only of their own groups."""
-    product = compose(spec, step, element)
+def _followed_by(spec: SymmetrySpec, element: Element, factor: Element) -> Element:
+    """The product of two elements of which ``element`` acts first, for the groups of ``element`` only."""
+    product = compose(spec, factor, element)
     return {name: product[name].astype(array.dtype) for name, array in element.items()}
 
 
-def _size(x: Array) -> Array:
+def _largest(x: Array) -> Array:
+    """The largest absolute entry, at least the smallest positive number."""
     return jnp.maximum(jnp.max(jnp.abs(x)), jnp.finfo(x.dtype).tiny)
 
 
-def _exponents(spec: SymmetrySpec, name: str) -> tuple[set[int], bool]:
-    """The exponents with which a group occurs, and whether it moves a block as a whole."""
-    parts = {dict(part.moves)[name] for _, _, part in spec.occurrences(name)}
-    whole = {
+def _is_one_sided(spec: SymmetrySpec, name: str) -> bool:
+    """Whether a scaling has exponents of one sign only, or multiplies whole blocks by one number."""
+    on_axes = {dict(part.moves)[name] for _, _, part in spec.occurrences(name)}
+    on_blocks = {
         dict(block.moves)[name]
         for leaf in spec.leaves
         for block in blocks(leaf.layout)
         if name in dict(block.moves)
     }
-    return parts | whole, bool(whole)
+    exponents = on_axes | on_blocks
+    return bool(on_blocks) or min(exponents) > 0 or max(exponents) < 0
 
 
-def _is_lone(spec: SymmetrySpec, name: str) -> bool:
-    """Whether a scaling has no least norm of its own, or moves blocks as a whole."""
-    exponents, whole = _exponents(spec, name)
-    return whole or min(exponents) > 0 or max(exponents) < 0
-
-
-def _unit_norm(spec: SymmetrySpec, name: str, params: Leaves) -> Array:
-    """The scaling that gives every unit norm one, or the norm that balances it; 1 where it is not determined."""
+def _unit_norm(spec: SymmetrySpec, name: str, leaves: Leaves) -> Array:
+    """The scaling that balances each unit, or that gives it norm one if it is one-sided; 1 if neither is defined."""
     group = spec.groups[name]
     squares: dict[int, Array] = {}
-    for exponent, array in _slices(spec, name, params):
+    for _, exponent, array in unit_weights(spec, name, leaves):
         squares[exponent] = squares.get(exponent, 0) + jnp.sum(jnp.square(array), axis=-1)
+    for block, array in block_arrays(spec, leaves):
+        for other, exponent in block.moves:
+            if other == name:
+                squares[exponent] = squares.get(exponent, 0) + jnp.sum(jnp.square(array))[None]
     if not squares:
         return jnp.ones(group.shape)
-    # A power that is further from 0 than another of its sign is left out: any rule will do that moves with the units.
+    # Of several exponents of one sign only the one nearest to 0 counts: any rule is valid that moves with the units.
     low = max((e for e in squares if e < 0), default=0)
     high = min((e for e in squares if e > 0), default=0)
     if low and high:
@@ -125,64 +134,42 @@ def _unit_norm(spec: SymmetrySpec, name: str, params: Leaves) -> Array:
     return jnp.reshape(jnp.where(fine, jnp.where(fine, ratio, 1) ** power, 1), group.shape)
 
 
-def _linear_step(spec: SymmetrySpec, name: str, params: Leaves) -> Array:
+def _linear_factor(spec: SymmetrySpec, name: str, leaves: Leaves) -> Array:
     """The positive matrix A that minimises tr(A X A^T) + tr(A^-T Y A^-1), X and Y the Gram matrices of either side.
 
-    A^T A is the geometric mean of X^-1 and Y. A side that lacks a direction is given a little of all (eps^0.4 of its
-    mean), which leaves that direction out of balance.
+    A^T A is the geometric mean of X^-1 and Y. If a Gram matrix is singular, a small multiple of the identity is added
+    (eps^0.4 of its mean eigenvalue); the missing directions are then not balanced.
     """
     grams: dict[int, Array] = {}
-    for exponent, array in _slices(spec, name, params):
-        grams[exponent] = grams.get(exponent, 0) + jnp.einsum(
-            "...ir,...jr->...ij", array, array, precision="highest"
-        )
-    filled = {e: _filled(gram) for e, gram in grams.items()}
+    for _, exponent, array in unit_weights(spec, name, leaves):
+        gram = jnp.einsum("...ir,...jr->...ij", array, array, precision="highest")
+        grams[exponent] = grams.get(exponent, 0) + gram
     shape = spec.groups[name].shape
-    copies = {e: jnp.reshape(gram, (-1, *shape[-2:])) for e, gram in filled.items()}
+    copies = {e: jnp.reshape(_regular(gram), (-1, *shape[-2:])) for e, gram in grams.items()}
     if set(copies) == {1, -1}:
-        step = jax.vmap(_geometric_mean_root)(copies[1], copies[-1])
+        factor = jax.vmap(_geometric_mean_root)(copies[1], copies[-1])
     elif 1 in copies:
-        step = jax.vmap(inv_sqrtm)(copies[1])
+        factor = jax.vmap(inv_sqrtm)(copies[1])
     else:
-        step = jax.vmap(sqrtm)(copies[-1])
-    return jnp.reshape(step, shape)
+        factor = jax.vmap(sqrtm)(copies[-1])
+    return jnp.reshape(factor, shape)
 
 
 def _geometric_mean_root(x: Array, y: Array) -> Array:
-    root, back = sqrtm(x), inv_sqrtm(x)
-    return sqrtm(_symmetric(back @ sqrtm(_symmetric(root @ y @ root)) @ back))
+    """The square root of the geometric mean of the inverse of x with y."""
+    root, inverse_root = sqrtm(x), inv_sqrtm(x)
+    return sqrtm(_symmetric(inverse_root @ sqrtm(_symmetric(root @ y @ root)) @ inverse_root))
 
 
-def _filled(gram: Array) -> Array:
+def _regular(gram: Array) -> Array:
+    """The Gram matrix, with a small multiple of the identity added if it is singular."""
     eps, n = float(jnp.finfo(gram.dtype).eps), gram.shape[-1]
     values = jnp.linalg.eigvalsh(gram)
-    lacking = values[..., :1] <= 10 * n * eps * jnp.abs(values[..., -1:])
+    singular = values[..., :1] <= 10 * n * eps * jnp.abs(values[..., -1:])
     mean = jnp.mean(values, axis=-1, keepdims=True)
-    little = jnp.where(lacking, eps**0.4 * jnp.where(mean > 0, mean, 1), 0)
-    return gram + little[..., None] * jnp.eye(n, dtype=gram.dtype)
+    added = jnp.where(singular, eps**0.4 * jnp.where(mean > 0, mean, 1), 0)
+    return gram + added[..., None] * jnp.eye(n, dtype=gram.dtype)
 
 
 def _symmetric(x: Array) -> Array:
     return (x + jnp.matrix_transpose(x)) / 2
-
-
-def _slices(spec: SymmetrySpec, name: str, params: Leaves):
-    """For each block that a group moves: the exponent, and the array [parents..., n, rest], or [1, all] as a whole."""
-    group = spec.groups[name]
-    leaves = dict(array_leaves(params))
-    for leaf in spec.leaves:
-        value = leaves[leaf.path]
-        if not jnp.issubdtype(value.dtype, jnp.floating):
-            continue
-        for block, array in zip(blocks(leaf.layout), split(leaf.layout, value), strict=True):
-            for other, exponent in block.moves:
-                if other == name:
-                    yield exponent, jnp.reshape(array, (1, -1))
-            present = [part.name for part in block.parts]
-            for axis, part in enumerate(block.parts):
-                exponent = dict(part.moves).get(name)
-                if exponent is not None:
-                    first = [*(present.index(parent) for parent in group.parents), axis]
-                    rest = [k for k in range(len(present)) if k not in first]
-                    moved = jnp.transpose(array, (*first, *rest))
-                    yield exponent, jnp.reshape(moved, (*(moved.shape[: len(first)]), -1))

@@ -1,4 +1,4 @@
-"""Moving parameters along their level set of the loss, through the continuous symmetries."""
+"""Moving parameters along a level set of the loss, by the continuous symmetries."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -11,18 +11,21 @@ from jaxtyping import Array, Float, Int
 from geojax._core import checks, tree
 from geojax._core.loops import iterate, vary_with
 from geojax._core.struct import struct
-from geojax.symmetry.action.elements import Element, act, compose, identity
+from geojax.symmetry.action.door import check_spec, kind
+from geojax.symmetry.action.elements import Element, compose, identity
 from geojax.symmetry.action.groups import MATRIX_KINDS, ORTHOGONAL, SCALING
 from geojax.symmetry.action.spec import SymmetrySpec
+from geojax.symmetry.orbits.leaves import move_leaves, with_leaves
+from geojax.symmetry.orbits.reading import Leaves, read_params
 from geojax.typing import Params, Scalar
 
 
 @struct
 class TeleportResult:
-    """Where a teleport led.
+    """The parameters that `teleport` returns.
 
-    `params` are the moved parameters, ``act(spec, element, params)``, up to rounding; `objective` is what was maximised
-    there, `error` the norm of its slope along the group.
+    `params` are the moved parameters, ``act(spec, element, params)`` up to rounding; `objective` is the value of the
+    objective there, `error` the norm of its slope along the group.
     """
 
     params: Params
@@ -45,14 +48,14 @@ def teleport(
 ) -> TeleportResult:
     """Moves parameters through their continuous symmetries to where the gradient is largest, at the same loss.
 
-    Ascends  psi(g) = |grad loss(act(g, params))|^2 / 2  or another objective over the scalings, rotations and linear
-    maps of the spec: at each step the slope of psi along the Lie algebra at the present point is taken, X of length
-    ``step_size`` along it, and the parameters are moved by exp(X) for scalings and (1 - X/2)^-1 (1 + X/2) for
-    matrices. A step that would lower psi is not taken, and the next one is half as long. psi has no largest value
-    where scalings act, so the number of steps is what bounds the move.
+    Ascends  psi(g) = |grad loss(act(g, params))|^2 / 2,  or another objective, over the scalings, rotations and linear
+    maps of the spec. Each step takes the slope of psi along the Lie algebra at the present point, and a vector X of
+    length ``step_size`` in that direction. It moves the parameters by exp(X) for scalings and by
+    (1 - X/2)^-1 (1 + X/2) for matrices. A step that would lower psi is not taken, and the next one is half as long.
+    Along scalings psi has no largest value, so that only ``max_steps`` bounds the move.
 
     Args:
-        spec: The symmetry of the function that the loss is made of, from `infer`.
+        spec: The symmetry of the function inside the loss, from `infer`.
         loss: loss(params), a scalar that is unchanged by the symmetry.
         params: Parameters that fit the spec.
         objective: objective(params), a scalar to maximise in place of psi: minus the curvature along the gradient, or
@@ -62,12 +65,15 @@ def teleport(
         max_steps: Most steps.
 
     Returns:
-        TeleportResult. Permutations and signs stay at the identity.
+        TeleportResult. Permutations and signs stay at the identity; leaves other than floating or complex arrays are
+        not moved.
 
     Raises:
+        TypeError: If ``spec`` is no SymmetrySpec, ``loss`` no function, or ``params`` no tree of
+            parameters.
         ValueError: If ``params`` does not fit the spec.
 
-    Status: CONVERGED where the slope along the group vanishes; MAX_STEPS; NONFINITE.
+    Status: CONVERGED if the slope along the group vanishes; MAX_STEPS; NONFINITE.
     Differentiation: none (stop_gradient).
     Complexity: a step costs the derivative of the objective, for psi that of a Hessian-vector product, and one further
         value of it.
@@ -79,59 +85,80 @@ def teleport(
         >>> params, x = [jnp.ones((2, 3)), jnp.ones((3, 1))], jnp.ones((5, 2))
         >>> spec = gj.symmetry.infer(relu, params, x)
         >>> loss = lambda p: jnp.mean((relu(p, x) - 1.0) ** 2)
-        >>> found = gj.symmetry.teleport(spec, loss, params)
-        >>> bool(jnp.allclose(loss(found.params), loss(params)))
+        >>> result = gj.symmetry.teleport(spec, loss, params)
+        >>> bool(jnp.allclose(loss(result.params), loss(params)))
         True
-        >>> bool(found.objective > sum(jnp.sum(g**2) for g in jax.grad(loss)(params)) / 2)
+        >>> bool(result.objective > sum(jnp.sum(g**2) for g in jax.grad(loss)(params)) / 2)
         True
 
     References: [Zhao2024].
     """
-    spec.check(params)
-    max_steps = checks.count("teleport", "max_steps", max_steps)
-    params = jax.lax.stop_gradient(params)
-    psi = objective or (lambda params: tree.squared_norm(jax.grad(loss)(params)) / 2)
-    shape = jax.eval_shape(psi, params)
-    dtype = shape.dtype
+    where = "teleport"
+    max_steps = checks.count(where, "max_steps", max_steps)
+    call = "teleport(spec, loss, params)"
+    check_spec(call, spec)
+    checks.function(where, "loss", loss, f"Write {call}.")
+    if objective is not None:
+        checks.function(where, "objective", objective, "Pass objective=lambda params: ..., a scalar.")
+    (leaves,) = read_params(call, spec, params=params)
+    leaves = jax.lax.stop_gradient(leaves)
+    start = {path: leaf for path, leaf in leaves.items() if jnp.issubdtype(leaf.dtype, jnp.inexact)}
+
+    def whole(moved: Leaves) -> Params:
+        return with_leaves(params, {**leaves, **moved})
+
+    def psi(moved: Leaves) -> Array:
+        if objective is not None:
+            return jnp.asarray(objective(whole(moved)))
+        gradient = jax.grad(lambda moved: loss(whole(moved)))(moved)
+        return tree.squared_norm(gradient) / 2
+
+    def move(element: Element, moved: Leaves) -> Leaves:
+        ahead = move_leaves(spec, element, {**leaves, **moved})
+        return {path: ahead[path] for path in moved}
+
+    dtype = jax.eval_shape(psi, start).dtype
     names = [name for name, group in spec.members if group.kind in (SCALING, *MATRIX_KINDS)]
-    start = {name: array.astype(dtype) for name, array in identity(spec).items() if name in names}
-    # Varying like the parameters: a gradient by a value that devices share would be summed over them.
-    zero = vary_with({name: jnp.zeros_like(array) for name, array in start.items()}, params)
+    at_rest = {name: array.astype(dtype) for name, array in identity(spec).items() if name in names}
+    # Inside `shard_map` the zeros vary with the parameters: the gradient with respect to a value that all devices
+    # share would be summed over the devices.
+    zero = vary_with({name: jnp.zeros_like(array) for name, array in at_rest.items()}, start)
 
-    def along(algebra: Element, params: Params) -> Float[Array, ""]:
-        return jnp.asarray(psi(act(spec, _exponential(spec, algebra), params)))
+    def along(algebra: Element, moved: Leaves) -> Float[Array, ""]:
+        return psi(move(_exponential(spec, algebra), moved))
 
-    def advance(state: _Flight) -> tuple[_Flight, Float[Array, ""]]:
-        slope = jax.grad(along)(zero, state.params)
+    def advance(state: _Position) -> tuple[_Position, Float[Array, ""]]:
+        slope = jax.grad(along)(zero, state.leaves)
         slope = {name: _tangent(spec.groups[name].kind, value) for name, value in slope.items()}
         size = jnp.sqrt(tree.squared_norm(slope)) if slope else jnp.zeros((), dtype)
         length = state.length / jnp.where(size > 0, size, 1)
         step = _exponential(spec, {name: length * value for name, value in slope.items()})
-        ahead = act(spec, step, state.params)
-        value = jnp.asarray(psi(ahead))
+        ahead = move(step, state.leaves)
+        value = psi(ahead)
         better = value > state.value
         both = compose(spec, step, state.element)
         element = {name: both[name].astype(dtype) for name in state.element}
-        taken = _Flight(ahead, element, value, state.length)
+        taken = _Position(ahead, element, value, state.length)
         kept = state._replace(length=state.length / 2)
         return jax.tree.map(lambda new, old: jnp.where(better, new, old), taken, kept), size
 
-    first = _Flight(params, start, jnp.asarray(psi(params)), jnp.asarray(step_size, dtype))
-    end = iterate(advance, vary_with(first, params, step_size), tol=tol, max_steps=max_steps)
+    first = _Position(start, at_rest, psi(start), jnp.asarray(step_size, dtype))
+    end = iterate(advance, vary_with(first, start, step_size), tol=tol, max_steps=max_steps)
     element = {**identity(spec), **end.state.element}
-    return TeleportResult(end.state.params, element, end.state.value, end.error, end.num_steps, end.status)
+    moved = whole(end.state.leaves)
+    return TeleportResult(moved, element, end.state.value, end.error, end.num_steps, end.status)
 
 
 class TeleportationState(NamedTuple):
-    """Steps taken, and the state of the optimiser inside."""
+    """The number of steps taken, and the state of the inner optimiser."""
 
     count: Int[Array, ""]
     inner: Any
 
 
 def with_teleportation(
-    optimizer: optax.GradientTransformation,
     spec: SymmetrySpec,
+    optimizer: optax.GradientTransformation,
     *,
     every: int,
     objective: Callable[[Params], Scalar] | None = None,
@@ -140,12 +167,12 @@ def with_teleportation(
 ) -> optax.GradientTransformationExtraArgs:
     """An optimiser that teleports the parameters before every k-th step.
 
-    At steps 0, k, 2k, ... the parameters are moved by `teleport`, at the same loss, and the optimiser inside takes its
-    step from there, with the gradient there. Its own state is left as it is.
+    At steps 0, k, 2k, ... the parameters are moved by `teleport`, at the same loss. The inner optimiser then takes its
+    step from the new place, with the gradient there. Its state is not changed by the move.
 
     Args:
-        optimizer: The optax transformation inside.
-        spec: The symmetry of the function that the loss is made of, from `infer`.
+        spec: The symmetry of the function inside the loss, from `infer`.
+        optimizer: The inner optimiser, an optax transformation.
         every: How many steps apart, k >= 1.
         objective: As for `teleport`.
         step_size: As for `teleport`.
@@ -156,6 +183,7 @@ def with_teleportation(
         parameters, as optax's line searches do.
 
     Raises:
+        TypeError: If ``optimizer`` is no optax transformation, or ``spec`` no SymmetrySpec.
         ValueError: If ``every`` is less than 1; at an update, if ``params`` or ``value_fn`` is missing, or the
             parameters do not fit the spec.
 
@@ -169,7 +197,7 @@ def with_teleportation(
         >>> params, x = [jnp.ones((2, 3)), jnp.ones((3, 1))], jnp.ones((5, 2))
         >>> spec = gj.symmetry.infer(relu, params, x)
         >>> loss = lambda p: jnp.mean((relu(p, x) - 1.0) ** 2)
-        >>> optimizer = gj.symmetry.with_teleportation(optax.sgd(1e-3), spec, every=10)
+        >>> optimizer = gj.symmetry.with_teleportation(spec, optax.sgd(1e-3), every=10)
         >>> state = optimizer.init(params)
         >>> updates, state = optimizer.update(jax.grad(loss)(params), state, params, value_fn=loss)
         >>> bool(loss(optax.apply_updates(params, updates)) < loss(params))
@@ -177,7 +205,14 @@ def with_teleportation(
 
     References: [Zhao2024].
     """
-    every = checks.count("with_teleportation", "every", every, minimum=1)
+    where = "with_teleportation"
+    check_spec("with_teleportation(spec, optimizer, every=k)", spec)
+    if not (hasattr(optimizer, "init") and hasattr(optimizer, "update")):
+        raise TypeError(
+            f"{where}: optimizer is {kind(optimizer)}; expected an optax transformation. "
+            "Pass one, for example optax.adam(1e-3)."
+        )
+    every = checks.count(where, "every", every, minimum=1)
     inside = optax.with_extra_args_support(optimizer)
 
     def init(params: Params) -> TeleportationState:
@@ -208,15 +243,17 @@ def with_teleportation(
     return optax.GradientTransformationExtraArgs(init, update)
 
 
-class _Flight(NamedTuple):
-    params: Params
+class _Position(NamedTuple):
+    """The moved leaves, the element that moved them, the objective there, and the length of the next step."""
+
+    leaves: Leaves
     element: Element
     value: Float[Array, ""]
     length: Float[Array, ""]
 
 
 def _exponential(spec: SymmetrySpec, algebra: Element) -> Element:
-    """The group element of an element of the Lie algebra: exact for scalings, to second order for matrices."""
+    """Maps the Lie algebra to the group: exactly for scalings, to second order for matrices."""
     element = {}
     for name, value in algebra.items():
         if spec.groups[name].kind == SCALING:
@@ -228,5 +265,5 @@ def _exponential(spec: SymmetrySpec, algebra: Element) -> Element:
 
 
 def _tangent(kind: str, slope: Array) -> Array:
-    """The slope within the Lie algebra, which for rotations holds skew matrices only."""
+    """The slope projected to the Lie algebra; that of rotations holds skew-symmetric matrices only."""
     return (slope - jnp.matrix_transpose(slope)) / 2 if kind == ORTHOGONAL else slope

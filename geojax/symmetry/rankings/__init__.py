@@ -1,4 +1,4 @@
-"""Rankings as permutations: distances on the symmetric group, medians, and how much of the data can move them.
+"""How far apart are two rankings, which ranking stands for many, and how much of the data must change to move it?
 
 A ranking holds the position of each item, rank[i]; equal positions are a tie. A distribution of rankings is known by
 its pairwise matrix P[i, j], the probability that i is ranked before j.

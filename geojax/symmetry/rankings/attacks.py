@@ -14,18 +14,18 @@ from geojax.symmetry.rankings.distances import kendall_tau
 from geojax.typing import Scalar
 
 MAX_ATTACKED = 6
-"""Most items of `breakdown`: it looks at every ranking."""
+"""Most items of `breakdown`, which tries every ranking."""
 
 BISECTIONS = 24
-"""Halvings of the interval in which the level of an attack lies."""
+"""Halvings of the interval that contains the level of an attack."""
 
 
 @struct
 class BreakdownResult:
     """The smallest contamination that moves a statistic of rankings.
 
-    `level` is the share of the data that has to be replaced, 1 if no attack succeeds; `attack` the ranking they are
-    replaced by.
+    `level` is the share of the data that has to be replaced, 1 if no attack succeeds; `attack` is the ranking that
+    replaces them.
     """
 
     level: Float[Array, ""]
@@ -47,9 +47,10 @@ def breakdown(
         delta: Distance that counts as broken, > 0.
 
     Returns:
-        BreakdownResult; level is exact to 2^-24 where a success stays one as e grows.
+        BreakdownResult; level is exact to 2^-24 if an attack that succeeds at e succeeds at every larger e.
 
     Raises:
+        TypeError: If ``statistic`` is no function.
         ValueError: If P is not square or has more than 6 items.
 
     Differentiation: none (stop_gradient).
@@ -58,14 +59,15 @@ def breakdown(
     Example:
         >>> import jax.numpy as jnp
         >>> from geojax.symmetry.rankings import breakdown, kemeny_median
-        >>> found = breakdown(jnp.array([[0.5, 0.75], [0.25, 0.5]]), kemeny_median, delta=1)
-        >>> round(float(found.level), 3), found.attack.tolist()
+        >>> result = breakdown(jnp.array([[0.5, 0.75], [0.25, 0.5]]), kemeny_median, delta=1)
+        >>> round(float(result.level), 3), result.attack.tolist()
         (0.333, [1, 0])
 
     References: [Goibert2023].
     """
     (pairwise,) = checks.floats("breakdown", pairwise=pairwise)
     n = checks.shapes("breakdown", pairwise=(pairwise, "n n"))["n"]
+    checks.function("breakdown", "statistic", statistic, "Pass one such as kemeny_median.")
     if n > MAX_ATTACKED:
         raise ValueError(
             f"breakdown: pairwise has {n} items; expected at most {MAX_ATTACKED}, as every ranking is tried. "

@@ -1,4 +1,4 @@
-"""Rankings that stand for many: the median, and the items that the data cannot tell apart."""
+"""Medians of rankings: the Kemeny median, and the one that ties items which the data do not separate."""
 
 import jax
 import jax.numpy as jnp
@@ -10,21 +10,21 @@ from geojax._core.loops import vary_with
 from geojax.typing import Scalar
 
 MAX_ITEMS = 12
-"""Most items of an exact median: it looks at every subset."""
+"""Most items of an exact median, which visits every subset."""
 
 
 def kemeny_median(pairwise: Float[Array, "n n"]) -> Int[Array, " n"]:
     """The ranking of least expected Kendall distance to a distribution of rankings.
 
     Minimises  sum over pairs that r puts in the order i, j of P[j, i],  exactly, by dynamic programming over the sets
-    of items ranked first. Where majorities are transitive it is their order.
+    of items ranked first. If majorities are transitive, it is their order.
 
     Args:
         pairwise: P[i, j], the probability that i is before j, [n, n] with n <= 12; the diagonal is not read.
 
     Returns:
-        The position of each item, [n], the one with smaller numbers first where several are best; all -1 if P is not
-        finite.
+        The position of each item, [n]; of several best rankings, the one that puts smaller numbers first. All -1 if P
+        is not finite.
 
     Raises:
         ValueError: If P is not square or has more than 12 items.
@@ -44,7 +44,7 @@ def kemeny_median(pairwise: Float[Array, "n n"]) -> Int[Array, " n"]:
     n = checks.shapes("kemeny_median", pairwise=(pairwise, "n n"))["n"]
     if n > MAX_ITEMS:
         raise ValueError(
-            f"kemeny_median: pairwise has {n} items; expected at most {MAX_ITEMS}, as every subset is looked at. "
+            f"kemeny_median: pairwise has {n} items; expected at most {MAX_ITEMS}, as every subset is visited. "
             "Rank fewer items."
         )
     members = jnp.asarray((np.arange(2**n)[:, None] >> np.arange(n)) & 1, bool)
@@ -52,10 +52,10 @@ def kemeny_median(pairwise: Float[Array, "n n"]) -> Int[Array, " n"]:
 
     def extend(mask, table):
         costs, last = table
-        # Item j comes last of the set: every item outside it that would rather be before j is a cost.
+        # If item j comes last in the set, each item outside pays the probability that it is before j.
         behind = jnp.where(members[mask][:, None], 0, pairwise).sum(axis=0)
         options = jnp.where(members[mask], costs[without[mask]] + behind, jnp.inf)
-        # The larger number goes last among equals.
+        # Of several best items, the one with the largest number goes last.
         best = n - 1 - jnp.argmin(options[::-1])
         return costs.at[mask].set(options[best]), last.at[mask].set(best.astype(jnp.int32))
 
@@ -74,13 +74,13 @@ def kemeny_median(pairwise: Float[Array, "n n"]) -> Int[Array, " n"]:
 
 
 def bucket_merge(pairwise: Float[Array, "n n"], *, threshold: Scalar) -> Int[Array, " n"]:
-    """A median that ties the items it cannot tell apart: harder to move by contaminated data.
+    """A median that ties items which the data do not separate; contaminated data move it less easily.
 
-    Neighbours i, j of the Kemeny median go into one bucket where  |P[i, j] - 1/2| <= threshold.
+    Neighbours i, j in the Kemeny median share a bucket if  |P[i, j] - 1/2| <= threshold.
 
     Args:
         pairwise: P[i, j], the probability that i is before j, [n, n] with n <= 12.
-        threshold: In [0, 1/2]; at 1/2 everything is tied.
+        threshold: In [0, 1/2]; at 1/2 all items are tied.
 
     Returns:
         The bucket of each item, [n], numbered from 0; all -1 if P is not finite.

@@ -7,17 +7,17 @@ from geojax._core import checks
 
 
 def kendall_tau(s: Int[Array, " n"], t: Int[Array, " n"]) -> Float[Array, ""]:
-    """Kendall's distance of two rankings: the pairs of items that they order differently.
+    """Kendall's distance of two rankings: the number of pairs of items that they order differently.
 
-    d(s, t) = sum over i < j of |sign(s_i - s_j) - sign(t_i - t_j)| / 2:  a pair tied in one alone counts 1/2.
+    d(s, t) = sum over i < j of |sign(s_i - s_j) - sign(t_i - t_j)| / 2:  a pair that only one of them ties counts 1/2.
 
     Args:
         s: Positions of the items, [n].
         t: Positions in the other ranking, [n].
 
     Returns:
-        The distance, 0 to n (n - 1) / 2. On permutations it is a metric that does not change when both rename their
-        items alike.
+        The distance, 0 to n (n - 1) / 2. On permutations it is a metric that does not change if the items of both are
+        renamed in the same way.
 
     Raises:
         ValueError: If the shapes disagree.
@@ -39,7 +39,7 @@ def kendall_tau(s: Int[Array, " n"], t: Int[Array, " n"]) -> Float[Array, ""]:
 
 
 def spearman_footrule(s: Int[Array, " n"], t: Int[Array, " n"]) -> Int[Array, ""]:
-    """Spearman's footrule of two rankings: how far the items move in all.
+    """Spearman's footrule of two rankings: the sum of the distances that the items move.
 
     d(s, t) = sum over i of |s_i - t_i|,  between Kendall's distance and twice it on permutations.
 

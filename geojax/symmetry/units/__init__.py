@@ -1,4 +1,11 @@
-"""Units of two networks, matched or merged one by one: correlations, bipartite and spectral matches."""
+"""Which units of two networks, or of one, do the same job?
+
+`unit_correlation` compares the activations of two networks; `bipartite_match` (one to one), `semi_match` and
+`sparse_unit_map` (one to many) and `spectral_unit_match` (many to many) read partners off it. `singular_alignment`
+compares two weight matrices. `merge_equivalent_units` merges the units of one network that compute the same feature,
+and `feature_complexity` counts the features that are left. To move whole models onto each other, use a matcher of
+`geojax.symmetry`.
+"""
 
 from typing import TYPE_CHECKING
 

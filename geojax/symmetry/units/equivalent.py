@@ -1,4 +1,4 @@
-"""Units that compute the same feature, up to a positive factor, made one: pruning without data."""
+"""Merging units that compute the same feature up to a positive factor: pruning without data."""
 
 import functools
 from collections.abc import Callable
@@ -11,19 +11,22 @@ from jaxtyping import Array, Float, Int
 from geojax._core import safe
 from geojax._core.loops import vary_with
 from geojax._core.struct import struct
-from geojax.symmetry.action.elements import multiply
+from geojax.symmetry.action.arrays import multiply
 from geojax.symmetry.action.groups import PERMUTATION, SCALING
 from geojax.symmetry.action.layout import blocks, join, split
-from geojax.symmetry.action.spec import SymmetrySpec, array_leaves
+from geojax.symmetry.action.spec import SymmetrySpec
+from geojax.symmetry.orbits.leaves import unit_weights, with_leaves
+from geojax.symmetry.orbits.reading import Leaves, read_params
 from geojax.typing import Params, Scalar
 
 
 @struct
 class FeatureMergingResult:
-    """What `merge_equivalent_units` did.
+    """Parameters after `merge_equivalent_units`, and which units were merged.
 
-    `params` have the shapes they had, with zeros where units are gone; `labels` hold for each unit the number of the
-    unit it went into, -1 for a unit that computed nothing, [parent sizes..., n] for each group.
+    `params` keep their shapes; the weights of a unit that was merged into another are 0. `labels` give for each unit
+    the number of the unit that it was merged into (its own number if it stays, -1 if all its incoming weights are 0),
+    [parent sizes..., n] for each group.
     """
 
     params: Params
@@ -35,24 +38,25 @@ def merge_equivalent_units(spec: SymmetrySpec, params: Params, *, threshold: Sca
 
     Iterative feature merging: incoming weights are scaled to norm one, u_i, and the scale r_i is moved to the
     outgoing weights v_i, which changes nothing. While the closest two units of a layer have |u_i - u_j| <= threshold,
-    they become one: u is the direction of the mean of all u it is made of, and v = sum_i r_i v_i. Where these u are
-    equal the function stays the same. Layers are taken in the order of the spec's groups, no data are needed, and
-    since shapes stay the whole thing runs under jit.
+    they become one: its u is the direction of the mean of the u_i of all units merged into it, and v = sum_i r_i v_i.
+    If these u_i are equal, the function stays the same. Layers are taken in the order of the spec's groups. No data
+    are needed, and since no shape changes, the function runs under jit.
 
     Args:
-        spec: The symmetry, from `infer`. Only groups with a positive scaling on their axis are merged, such as the
-            units of relu layers: weights that scale with a unit come in, those that scale against it go out.
+        spec: The symmetry, from `infer`. Only units of groups with a positive scaling on their axis are merged, such
+            as those of relu layers: weights with exponent 1 are incoming, weights with exponent -1 outgoing.
         params: Parameters that fit it.
-        threshold: Largest distance of unit vectors, in [0, 2]; 0 merges what is equal up to rounding.
+        threshold: Largest distance of unit vectors, in [0, 2]; 0 merges units that are equal up to rounding.
 
     Returns:
-        FeatureMergingResult. Groups without such a scaling are left as they are and have no labels.
+        FeatureMergingResult. Groups without such a scaling are not changed and have no labels.
 
     Raises:
-        ValueError: If ``params`` does not fit the spec.
+        TypeError: If ``spec`` is no SymmetrySpec, or ``params`` no tree of parameters.
+        ValueError: If ``params`` does not fit the spec; the message names the leaves.
 
     Differentiation: exact in params with the labels held.
-    Complexity: O(n^2 d) a layer of n units with d incoming weights, and O(n^2 + n d) a merge.
+    Complexity: O(n^2 d) for a layer of n units with d incoming weights, and O(n^2 + n d) for each merge.
 
     Example:
         >>> import jax, jax.numpy as jnp
@@ -60,23 +64,16 @@ def merge_equivalent_units(spec: SymmetrySpec, params: Params, *, threshold: Sca
         >>> relu = lambda p, x: jax.nn.relu(x @ p[0]) @ p[1]
         >>> params = [jnp.array([[3.0, 6.0, 0.0], [4.0, 8.0, 1.0]]), jnp.array([[1.0], [2.0], [5.0]])]
         >>> spec = gj.symmetry.infer(relu, params, jnp.ones((5, 2)))
-        >>> found = gj.symmetry.units.merge_equivalent_units(spec, params, threshold=0.0)
-        >>> found.labels["0"].tolist(), found.params[1].ravel().tolist()
+        >>> result = gj.symmetry.units.merge_equivalent_units(spec, params, threshold=0.0)
+        >>> result.labels["0"].tolist(), result.params[1].ravel().tolist()
         ([0, 0, 2], [25.0, 0.0, 5.0])
 
     References: [Chen2024].
     """
-    spec.check(params)
-    labels = {}
-    for name, scaling in _merged_groups(spec):
-        features = _incoming(spec, name, scaling, params)
-        grouped = _per_copy(functools.partial(_clusters, threshold=threshold))(
-            jax.lax.stop_gradient(features)
-        )
-        into, out = _per_copy(_maps)(features, grouped)
-        params = _fold(spec, scaling, params, into, out)
-        labels[name] = grouped
-    return FeatureMergingResult(params, labels)
+    leaves, labels = _merge(
+        "merge_equivalent_units(spec, params, threshold=threshold)", spec, params, threshold
+    )
+    return FeatureMergingResult(with_leaves(params, leaves), labels)
 
 
 def feature_complexity(
@@ -93,7 +90,8 @@ def feature_complexity(
         {group name: count [parent sizes...]} for the groups that are merged.
 
     Raises:
-        ValueError: If ``params`` does not fit the spec.
+        TypeError: If ``spec`` is no SymmetrySpec, or ``params`` no tree of parameters.
+        ValueError: If ``params`` does not fit the spec; the message names the leaves.
 
     Differentiation: none (integers).
     Complexity: that of `merge_equivalent_units`.
@@ -110,15 +108,30 @@ def feature_complexity(
 
     References: [Chen2024].
     """
-    found = merge_equivalent_units(spec, params, threshold=threshold)
+    _, labels_of = _merge("feature_complexity(spec, params, threshold=threshold)", spec, params, threshold)
     return {
         name: jnp.sum(labels == jnp.arange(labels.shape[-1]), axis=-1, dtype=jnp.int32)
-        for name, labels in found.labels.items()
+        for name, labels in labels_of.items()
     }
 
 
+def _merge(
+    call: str, spec: SymmetrySpec, params: Params, threshold: Scalar
+) -> tuple[Leaves, dict[str, Array]]:
+    """The leaves after all merges, and the labels of each group."""
+    (leaves,) = read_params(call, spec, params=params)
+    cluster = _per_copy(functools.partial(_cluster, threshold=threshold))
+    labels = {}
+    for name, scaling in _merged_groups(spec):
+        features = _incoming(spec, scaling, leaves)
+        labels[name] = cluster(jax.lax.stop_gradient(features))
+        incoming, outgoing = _per_copy(_merging_matrices)(features, labels[name])
+        leaves = _replace_weights(spec, scaling, leaves, incoming, outgoing)
+    return leaves, labels
+
+
 def _merged_groups(spec: SymmetrySpec) -> list[tuple[str, str]]:
-    """The permutation groups to merge, each with its scaling: one that multiplies and divides by powers of one."""
+    """The permutation groups to merge, each with its scaling, whose exponents must be 1 and -1."""
     groups = spec.groups
     pairs = []
     for scaling, group in spec.members:
@@ -136,30 +149,23 @@ def _merged_groups(spec: SymmetrySpec) -> list[tuple[str, str]]:
     return sorted(pairs, key=lambda pair: list(groups).index(pair[0]))
 
 
-def _incoming(spec: SymmetrySpec, name: str, scaling: str, params: Params) -> Float[Array, "*copies n d"]:
-    """All weights that come into each unit, side by side."""
-    group, leaves = spec.groups[name], dict(array_leaves(params))
-    rows = []
-    for leaf in spec.leaves:
-        for block, array in zip(blocks(leaf.layout), split(leaf.layout, leaves[leaf.path]), strict=True):
-            present = [part.name for part in block.parts]
-            for axis, part in enumerate(block.parts):
-                if dict(part.moves).get(scaling) == 1:
-                    first = [*(present.index(parent) for parent in group.parents), axis]
-                    rest = [k for k in range(len(present)) if k not in first]
-                    rows.append(jnp.reshape(jnp.transpose(array, (*first, *rest)), (*group.shape, -1)))
-    return jnp.concatenate(rows, axis=-1)
+def _incoming(spec: SymmetrySpec, scaling: str, leaves: Leaves) -> Float[Array, "*copies n d"]:
+    """All incoming weights of each unit, side by side."""
+    weights = [array for _, exponent, array in unit_weights(spec, scaling, leaves) if exponent == 1]
+    return jnp.concatenate(weights, axis=-1)
 
 
 class _Clusters(NamedTuple):
+    """The centre and the sum of each cluster, at the number of its first unit; the units' labels; all distances."""
+
     centres: Float[Array, "n d"]
     sums: Float[Array, "n d"]
     labels: Int[Array, " n"]
     distances: Float[Array, "n n"]
 
 
-def _clusters(features: Float[Array, "n d"], *, threshold: Scalar) -> Int[Array, " n"]:
-    """Labels of units after all merges; -1 for units without incoming weights."""
+def _cluster(features: Float[Array, "n d"], *, threshold: Scalar) -> Int[Array, " n"]:
+    """The labels of a layer's units after all merges; -1 for units without incoming weights."""
     n, d = features.shape
     units = _directions(features)
     alive = jnp.any(features != 0, axis=1)
@@ -172,8 +178,8 @@ def _clusters(features: Float[Array, "n d"], *, threshold: Scalar) -> Int[Array,
         total = state.sums[i] + state.sums[j]
         centre = total / safe.norm(total)
         labels = jnp.where(state.labels == j, i, state.labels).astype(jnp.int32)
-        there = labels == jnp.arange(n)
-        row = jnp.where(there & (jnp.arange(n) != i), _distances(centre[None], state.centres)[0], jnp.inf)
+        is_first = labels == jnp.arange(n)
+        row = jnp.where(is_first & (jnp.arange(n) != i), _distances(centre[None], state.centres)[0], jnp.inf)
         table = state.distances.at[j, :].set(jnp.inf).at[:, j].set(jnp.inf)
         table = table.at[i, :].set(jnp.where(jnp.arange(n) > i, row, jnp.inf))
         table = table.at[:, i].set(jnp.where(jnp.arange(n) < i, row, jnp.inf))
@@ -187,46 +193,45 @@ def _clusters(features: Float[Array, "n d"], *, threshold: Scalar) -> Int[Array,
 
 
 def _distances(x: Float[Array, "n d"], y: Float[Array, "m d"]) -> Float[Array, "n m"]:
+    """The Euclidean distance of each row of x to each row of y."""
     return jax.vmap(lambda one: jnp.linalg.norm(y - one, axis=1))(x)
 
 
 def _directions(features: Float[Array, "n d"]) -> Float[Array, "n d"]:
+    """The rows scaled to norm 1; rows of zeros stay zero."""
     norms = jax.vmap(safe.norm)(features)[:, None]
     return features / jnp.where(norms > 0, norms, 1)
 
 
-def _maps(features: Float[Array, "n d"], labels: Int[Array, " n"]) -> tuple[Array, Array]:
-    """The matrices that make the merged incoming and outgoing weights of the old ones."""
+def _merging_matrices(features: Float[Array, "n d"], labels: Int[Array, " n"]) -> tuple[Array, Array]:
+    """The matrices that turn the old incoming and the old outgoing weights into the merged ones."""
     n = labels.shape[0]
     norms = jax.vmap(safe.norm)(features)
     member = (labels == jnp.arange(n)[:, None]).astype(features.dtype)
     summed = member @ _directions(features)
     lengths = jax.vmap(safe.norm)(summed)
-    into = member / jnp.where(norms > 0, norms, 1) / jnp.where(lengths > 0, lengths, 1)[:, None]
-    return into, member * norms
+    incoming = member / jnp.where(norms > 0, norms, 1) / jnp.where(lengths > 0, lengths, 1)[:, None]
+    return incoming, member * norms
 
 
-def _fold(spec: SymmetrySpec, scaling: str, params: Params, into: Array, out: Array) -> Params:
-    """Parameters with the incoming and outgoing weights of a layer replaced."""
-    layouts = {leaf.path: leaf for leaf in spec.leaves}
+def _replace_weights(
+    spec: SymmetrySpec, scaling: str, leaves: Leaves, incoming: Array, outgoing: Array
+) -> Leaves:
+    """The leaves with the incoming and outgoing weights of a layer multiplied by matrices."""
     parents = spec.groups[scaling].parents
-
-    def moved(path, value):
-        leaf = layouts.get(jax.tree_util.keystr(path, simple=True, separator="/"))
-        if leaf is None:
-            return value
+    replaced = dict(leaves)
+    for leaf in spec.leaves:
         pieces = []
-        for block, x in zip(blocks(leaf.layout), split(leaf.layout, value), strict=True):
-            present = [part.name for part in block.parts]
+        for block, x in zip(blocks(leaf.layout), split(leaf.layout, leaves[leaf.path]), strict=True):
+            names = [part.name for part in block.parts]
             for axis, part in enumerate(block.parts):
-                power = dict(part.moves).get(scaling)
-                if power is not None:
-                    batch = [present.index(parent) for parent in parents]
-                    x = multiply(x, axis, batch, into if power > 0 else out)
+                exponent = dict(part.moves).get(scaling)
+                if exponent is not None:
+                    batch = [names.index(parent) for parent in parents]
+                    x = multiply(x, axis, batch, incoming if exponent > 0 else outgoing)
             pieces.append(x)
-        return join(leaf.layout, pieces, leaf.shape)
-
-    return jax.tree_util.tree_map_with_path(moved, params)
+        replaced[leaf.path] = join(leaf.layout, pieces, leaf.shape)
+    return replaced
 
 
 def _per_copy(function: Callable) -> Callable:

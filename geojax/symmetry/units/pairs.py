@@ -1,4 +1,4 @@
-"""Which units of two networks respond alike: one to one, one to many, many to many."""
+"""Partners between the units of two networks by their activations: one to one and one to many."""
 
 from typing import NamedTuple
 
@@ -54,7 +54,7 @@ def bipartite_match(correlation: Float[Array, "p q"]) -> Int[Array, " p"]:
         correlation: Similarities R, [p, q] with p <= q.
 
     Returns:
-        The partner of each unit, [p]; all -1 where R is not finite.
+        The partner of each unit, [p]; all -1 if R is not finite.
 
     Raises:
         ValueError: If R is not a matrix or has more rows than columns.
@@ -76,13 +76,13 @@ def bipartite_match(correlation: Float[Array, "p q"]) -> Int[Array, " p"]:
 def semi_match(correlation: Float[Array, "p q"]) -> Int[Array, " p"]:
     """The most correlated partner of each unit, with repeats: match[i] = argmax_j R[i, j].
 
-    Where it differs from `bipartite_match`, several units of one network stand for one of the other.
+    If it differs from `bipartite_match`, several units of the first network have one partner in the second.
 
     Args:
         correlation: Similarities R, [p, q].
 
     Returns:
-        The partner of each unit, [p]; the first where several are equal.
+        The partner of each unit, [p]; the first of several that are equal.
 
     Raises:
         ValueError: If R is not a matrix.
@@ -134,7 +134,7 @@ def sparse_unit_map(
     Args:
         x: Activations of the predicting network, [n, p].
         y: Activations of the predicted network, [n, q].
-        penalty: >= 0, in units of correlation: from 1 upwards every weight is 0.
+        penalty: >= 0, in units of correlation; from 1 upwards every weight is 0.
         tol: Largest violation of the optimality conditions to stop at.
         max_steps: Most steps.
 
@@ -152,20 +152,21 @@ def sparse_unit_map(
         >>> import jax, jax.numpy as jnp
         >>> from geojax.symmetry.units import sparse_unit_map
         >>> x = jax.random.normal(jax.random.key(0), (50, 3))
-        >>> found = sparse_unit_map(x, x[:, 1:2], penalty=0.4)
-        >>> bool(jnp.allclose(found.weights[:, 0], jnp.array([0.0, 0.6, 0.0]), atol=1e-3))
+        >>> result = sparse_unit_map(x, x[:, 1:2], penalty=0.4)
+        >>> bool(jnp.allclose(result.weights[:, 0], jnp.array([0.0, 0.6, 0.0]), atol=1e-3))
         True
 
     References: [Li2016], Sec. 4; [BeckTeboulle2009].
     """
     where = "sparse_unit_map"
+    max_steps = checks.count(where, "max_steps", max_steps)
     x, y = checks.floats(where, x=x, y=y)
     checks.shapes(where, x=(x, "n p"), y=(y, "n q"))
     penalty = jnp.asarray(penalty, x.dtype)
     x, y = standardize(x), standardize(y)
     gram = jnp.einsum("ni,nj->ij", x, x, precision="highest")
     cross = jnp.einsum("ni,nj->ij", x, y, precision="highest")
-    # The trace norm of a Gram matrix bounds its largest eigenvalue; absolute row sums do so more closely.
+    # The largest absolute row sum bounds the largest eigenvalue of the Gram matrix.
     bound = jnp.max(jnp.sum(jnp.abs(gram), axis=1), initial=0)
     length = 1 / jnp.where(bound > 0, bound, 1)
 
@@ -175,26 +176,28 @@ def sparse_unit_map(
     def shrink(weights: Array) -> Array:
         return jnp.sign(weights) * jnp.maximum(jnp.abs(weights) - length * penalty, 0)
 
-    def advance(state: _Momentum):
+    def advance(state: _Accelerated):
         weights = shrink(state.ahead - length * slope(state.ahead))
-        turned = jnp.vdot(state.ahead - weights, weights - state.weights) > 0
-        speed = jnp.where(turned, 1.0, (1 + jnp.sqrt(1 + 4 * state.speed**2)) / 2).astype(x.dtype)
-        push = jnp.where(turned, 0, (state.speed - 1) / speed)
+        restarts = jnp.vdot(state.ahead - weights, weights - state.weights) > 0
+        momentum = jnp.where(restarts, 1.0, (1 + jnp.sqrt(1 + 4 * state.momentum**2)) / 2).astype(x.dtype)
+        push = jnp.where(restarts, 0, (state.momentum - 1) / momentum)
         gradient = slope(weights)
-        at_zero = jnp.maximum(jnp.abs(gradient) - penalty, 0)
-        away = jnp.abs(gradient + penalty * jnp.sign(weights))
-        error = jnp.max(jnp.where(weights == 0, at_zero, away), initial=0)
-        return _Momentum(weights, weights + push * (weights - state.weights), speed), error
+        zero_error = jnp.maximum(jnp.abs(gradient) - penalty, 0)
+        nonzero_error = jnp.abs(gradient + penalty * jnp.sign(weights))
+        error = jnp.max(jnp.where(weights == 0, zero_error, nonzero_error), initial=0)
+        return _Accelerated(weights, weights + push * (weights - state.weights), momentum), error
 
     zero = jnp.zeros_like(cross)
-    end = iterate(advance, _Momentum(zero, zero, jnp.ones((), x.dtype)), tol=tol, max_steps=max_steps)
+    end = iterate(advance, _Accelerated(zero, zero, jnp.ones((), x.dtype)), tol=tol, max_steps=max_steps)
     weights = end.state.weights
     residual = y - jnp.matmul(x, weights, precision="highest")
     objective = jnp.sum(jnp.square(residual)) / 2 + penalty * jnp.sum(jnp.abs(weights))
     return SparseMapResult(weights, objective, end.error, end.num_steps, end.status)
 
 
-class _Momentum(NamedTuple):
+class _Accelerated(NamedTuple):
+    """The weights, the point ahead of them at which the next gradient is taken, and the momentum."""
+
     weights: Array
     ahead: Array
-    speed: Array
+    momentum: Array

@@ -10,21 +10,21 @@ def singular_alignment(weight_a: Float[Array, "n m"], weight_b: Float[Array, "n 
     """Agreement of the left and right singular vectors of two matrices, weighted by their singular values.
 
     R = max(0, sum_ij s_i t_j (u_i . x_j) (v_i . y_j)) / sum_i s_i t_i  for A = U diag(s) V^T and B = X diag(t) Y^T. The
-    sum is <A, B>, and it is at most the denominator (von Neumann): R is 1 where the singular vectors are the same, in
-    the same order, and near 0 for matrices that have nothing to do with each other. Permutations change the singular
-    vectors but not the singular values, so that all a matching of weights can do is raise R.
+    sum is <A, B>, and it is at most the denominator (von Neumann): R is 1 if the singular vectors are the same, in
+    the same order, and near 0 for unrelated matrices. Permutations change the singular vectors but not the singular
+    values: raising R is all that a matching of weights can do.
 
     Args:
         weight_a: A, [n, m].
         weight_b: B, [n, m].
 
     Returns:
-        R in [0, 1]; 0 where a matrix is zero.
+        R in [0, 1]; 0 if a matrix is zero.
 
     Raises:
         ValueError: If the shapes disagree.
 
-    Differentiation: exact where the singular values of each matrix are distinct and R > 0.
+    Differentiation: exact if the singular values of each matrix are distinct and R > 0.
     Complexity: two singular value decompositions, without vectors.
 
     Example:

@@ -51,6 +51,7 @@ def test_the_probe_is_zero_between_a_model_and_itself_and_not_between_a_model_an
     assert other["barrier"] > 1e-3
 
 
+@pytest.mark.full
 def test_a_known_architecture_is_probed(place, run):
     sizes = {"model_type": "gpt2", "vocab_size": 7, "n_positions": 8, "n_embd": 4, "n_layer": 1, "n_head": 2}
     (place / "config.json").write_text(json.dumps(sizes))

@@ -10,6 +10,7 @@ import pytest
 
 import geojax
 from geojax.cli import main
+from geojax.demo import session
 from geojax.demo.experiment import VARIANTS
 
 
@@ -79,6 +80,22 @@ def test_without_the_extra_the_message_says_what_to_install():
     assert "Traceback" not in done.stderr
 
 
+def test_a_small_demo_writes_its_picture_and_numbers(tmp_path, monkeypatch):
+    """The perceptrons alone, on few images for one epoch: every stage runs, what it reaches is not looked at."""
+    data, plan = session.digits().head(100, 50), session.Plan((8,), 8, 1, 1, 50, 50, 3)
+    monkeypatch.setattr(session, "digits", lambda: data)
+    monkeypatch.setattr(session, "_plan", lambda *_: plan)
+    jobs = session.jobs
+    monkeypatch.setattr(session, "jobs", lambda *given: jobs(*given)[:1])
+    out = tmp_path / "demo"
+    assert main(["demo", "--out", str(out)]) == 0
+    assert sorted(file.name for file in out.iterdir()) == ["mlp.png", "results.json"]
+    (model,) = json.loads((out / "results.json").read_text())["models"].values()
+    for variant in VARIANTS:
+        assert np.isfinite(list(model[variant].values())).all()
+
+
+@pytest.mark.full
 def test_the_quick_demo_does_the_whole_job(tmp_path, capsys):
     out = tmp_path / "demo"
     assert main(["demo", "--quick", "--width", "32", "--channels", "16", "--out", str(out)]) == 0

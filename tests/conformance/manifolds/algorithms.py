@@ -63,11 +63,6 @@ def timed(key, dtype):
     return points, jnp.arange(N, dtype=dtype), jnp.asarray(1.3, dtype)
 
 
-def timed_directions(key, item):
-    points, times, t = item
-    return along_the_sphere(key, points), jnp.sin(times), jnp.ones_like(t)
-
-
 def bending(x, scale=1.0):
     return scale * jnp.sin(2 * x[0]) * x[1] + x[2] ** 3
 
@@ -153,22 +148,12 @@ CASES = [
     ),
     Case(
         "bezier_curve",
-        manifolds.bezier_curve,
+        manifolds.curves.bezier_curve,
         lambda key, dtype: timed(key, dtype)[::2],
-        call=lambda points, t: manifolds.bezier_curve(SPHERE, points, t / 4),
+        call=lambda points, t: manifolds.curves.bezier_curve(SPHERE, points, t / 4),
         differentiable=(0, 1),
         directions=lambda key, item: (along_the_sphere(key, item[0]), jnp.ones_like(item[1])),
         edges={"all points equal": lambda dtype: (together(dtype)[0], jnp.zeros((), dtype))},
-        tolerance=1e-10,
-    ),
-    Case(
-        "interpolating_curve",
-        manifolds.interpolating_curve,
-        timed,
-        call=lambda points, times, t: manifolds.interpolating_curve(SPHERE, points, times, t),
-        differentiable=(0, 1, 2),
-        directions=timed_directions,
-        edges={"all points equal": lambda dtype: (together(dtype)[0], *timed(jax.random.key(0), dtype)[1:])},
         tolerance=1e-10,
     ),
     *(

@@ -73,16 +73,16 @@ CASES = [
     case(ShapeSpace(), (3, 2), operations=SHAPES, radius=0.3),
     Case(
         "hyperplane_distance",
-        manifolds.hyperplane_distance,
+        manifolds.hyperbolic.hyperplane_distance,
         plane,
         differentiable=(0, 1, 2),
         edges={"the origin on the hyperplane": at_the_origin},
     ),
     Case(
         "lorentz_svm_loss",
-        manifolds.lorentz_svm_loss,
+        manifolds.hyperbolic.lorentz_svm_loss,
         margin,
-        call=lambda points, labels, normal, offset, penalty: manifolds.lorentz_svm_loss(
+        call=lambda points, labels, normal, offset, penalty: manifolds.hyperbolic.lorentz_svm_loss(
             points, labels, normal, offset, penalty=penalty
         ),
         differentiable=(0, 2, 3, 4),

@@ -39,7 +39,7 @@ def shapes(key, dtype):
 CASES = [
     Case(
         "flag_from_covariance",
-        manifolds.flag_from_covariance,
+        manifolds.frames.flag_from_covariance,
         lambda key, dtype: (covariance(key, dtype),),
         output=lambda result: result.weights,
         differentiable=(0,),
@@ -47,21 +47,21 @@ CASES = [
     ),
     Case(
         "embed_subspace",
-        manifolds.embed_subspace,
+        manifolds.frames.embed_subspace,
         lambda key, dtype: (Grassmann().random_point(key, (3, 2), dtype=dtype),),
         differentiable=(0,),
         edges={"axes": lambda dtype: (jnp.eye(3, 2, dtype=dtype),)},
     ),
     Case(
         "stratified_metric",
-        manifolds.stratified_metric,
+        manifolds.frames.stratified_metric,
         changes,
         differentiable=(0, 1, 2),
         edges={"diagonal": lambda dtype: (jnp.diag(jnp.asarray([3, 2, 1], dtype)),) * 3},
     ),
     Case(
         "flag_geodesic",
-        manifolds.flag_geodesic,
+        manifolds.frames.flag_geodesic,
         subspaces,
         differentiable=(2,),
         edges={
@@ -74,9 +74,9 @@ CASES = [
     ),
     Case(
         "flagfold_kernel",
-        manifolds.flagfold_kernel,
+        manifolds.frames.flagfold_kernel,
         shapes,
-        call=lambda *arguments: manifolds.flagfold_kernel(*arguments[:-1], width=arguments[-1]),
+        call=lambda *arguments: manifolds.frames.flagfold_kernel(*arguments[:-1], width=arguments[-1]),
         differentiable=(0, 1, 2, 3, 4, 5, 6),
         edges={"equal": lambda dtype: (*shapes(jax.random.key(0), dtype)[:3] * 2, jnp.ones((), dtype))},
     ),

@@ -78,14 +78,14 @@ CASES = [
     case(SpecialLinear(), (2, 2), operations=("to_tangent", "inner", "log")),
     Case(
         "gl_polar",
-        manifolds.gl_polar,
+        manifolds.groups.gl_polar,
         lambda key, dtype: (matrix(key, dtype),),
         differentiable=(0,),
         edges={"the identity": identity},
     ),
     Case(
         "gl_log",
-        manifolds.gl_log,
+        manifolds.groups.gl_log,
         lambda key, dtype: (matrix(key, dtype),),
         differentiable=(0,),
         edges={"the identity": identity},
@@ -93,14 +93,14 @@ CASES = [
     ),
     Case(
         "gl_exp",
-        manifolds.gl_exp,
+        manifolds.groups.gl_exp,
         lambda key, dtype: tuple(jax.random.normal(key, (2, 2, 2), dtype)),
         differentiable=(0, 1),
         edges={"zero": lambda dtype: (jnp.zeros((2, 2), dtype),) * 2},
     ),
     Case(
         "affine_kernel_coords",
-        manifolds.spd.affine_kernel_coords,
+        manifolds.groups.affine_kernel_coords,
         lambda key, dtype: (affine(key, dtype),),
         differentiable=(0,),
         edges={"the identity": lambda dtype: (jnp.eye(3, dtype=dtype),)},
@@ -108,9 +108,9 @@ CASES = [
     ),
     Case(
         "haar_sample",
-        manifolds.haar_sample,
+        manifolds.groups.haar_sample,
         lambda key, dtype: (key, jnp.asarray(0.7, dtype)),
-        call=lambda key, scale: manifolds.haar_sample(
+        call=lambda key, scale: manifolds.groups.haar_sample(
             key, GeneralLinear(), 2, scale=scale, dtype=scale.dtype
         ),
         differentiable=(1,),
@@ -118,10 +118,10 @@ CASES = [
     ),
     Case(
         "invariant_average",
-        manifolds.invariant_average,
+        manifolds.groups.invariant_average,
         lambda key, dtype: (key, jnp.asarray(0.7, dtype)),
-        call=lambda key, a: manifolds.invariant_average(
-            lambda r: jnp.sum(a * r[0] ** 2), key, SpecialOrthogonal(), 2, num_samples=4, dtype=a.dtype
+        call=lambda key, a: manifolds.groups.invariant_average(
+            lambda r: jnp.sum(a * r[0] ** 2), SpecialOrthogonal(), 2, key=key, num_samples=4, dtype=a.dtype
         ),
         differentiable=(1,),
         edges={"zero": lambda dtype: (jax.random.key(0), jnp.zeros((), dtype))},

@@ -22,21 +22,21 @@ CASES = [
     case(Stiefel(0.8), (4, 2), operations=ONE_SOLVE),
     Case(
         "grassmann_logits",
-        manifolds.grassmann_logits,
+        manifolds.frames.grassmann_logits,
         lambda key, dtype: (normal(key, (4,), dtype), normal(key, (3, 4, 2), dtype)),
         differentiable=(0, 1),
         edges={"a feature of zeros": lambda dtype: (jnp.zeros(4, dtype), jnp.ones((3, 4, 2), dtype))},
     ),
     Case(
         "householder_orthogonal",
-        manifolds.householder_orthogonal,
+        manifolds.frames.householder_orthogonal,
         lambda key, dtype: (normal(key, (2, 4), dtype),),
         differentiable=(0,),
         edges={"parallel vectors": lambda dtype: (jnp.ones((2, 4), dtype),)},
     ),
     Case(
         "householder_low_rank",
-        manifolds.householder_low_rank,
+        manifolds.frames.householder_low_rank,
         lambda key, dtype: (
             normal(key, (2, 4), dtype),
             normal(jax.random.fold_in(key, 1), (2,), dtype),
@@ -53,7 +53,7 @@ CASES = [
     ),
     Case(
         "nearest_orthogonal",
-        manifolds.nearest_orthogonal,
+        manifolds.frames.nearest_orthogonal,
         lambda key, dtype: (normal(key, (4, 2), dtype),),
         differentiable=(0,),
         edges={"equal singular values": lambda dtype: (jnp.eye(4, 2, dtype=dtype),)},

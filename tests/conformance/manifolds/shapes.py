@@ -106,7 +106,7 @@ CASES = [
     ),
     Case(
         "bishop_frame",
-        manifolds.bishop_frame,
+        manifolds.curves.bishop_frame,
         strand,
         differentiable=(0, 1),
         edges={"a straight line": straight},
@@ -121,18 +121,20 @@ CASES = [
     ),
     Case(
         "quotient_frechet_mean",
-        manifolds.quotient_frechet_mean,
+        manifolds.statistics.quotient_frechet_mean,
         sample,
-        call=lambda points: manifolds.quotient_frechet_mean(points, flip, tol=1e-9),
+        call=lambda points: manifolds.statistics.quotient_frechet_mean(points, flip, tol=1e-9),
         differentiable=(0,),
         output=lambda result: result.point,
         edges={"points agree": lambda dtype: (jnp.ones((6, 2), dtype),)},
     ),
     Case(
         "consistency_bias",
-        manifolds.consistency_bias,
+        manifolds.statistics.consistency_bias,
         lambda key, dtype: (key, jnp.asarray([1.0, 0.5], dtype), jnp.asarray(0.3, dtype)),
-        call=lambda key, template, sigma: manifolds.consistency_bias(key, template, sigma, flip, num=16),
+        call=lambda key, template, sigma: manifolds.statistics.consistency_bias(
+            template, sigma, flip, key=key, num_samples=16
+        ),
         differentiable=(1, 2),
         edges={
             "some noise": lambda dtype: (

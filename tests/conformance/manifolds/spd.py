@@ -15,11 +15,9 @@ from geojax.manifolds import (
 )
 from geojax.manifolds.normalization import (
     BatchNormState,
-    bures_batch_norm,
-    bures_batch_norm_eval,
+    batch_norm,
+    batch_norm_eval,
     frechet_variance,
-    lie_batch_norm,
-    lie_batch_norm_eval,
 )
 from geojax.manifolds.spd import (
     KernelMetric,
@@ -69,7 +67,7 @@ def _symmetric(key, item):
     )
 
 
-def _normalisation(function, manifold, **policy):
+def _normalisation(function, manifold, variant="", **policy):
     return Case(
         function.__name__,
         function,
@@ -81,6 +79,7 @@ def _normalisation(function, manifold, **policy):
         edges={"equal points": _equal_points},
         nan_arguments=(0,),
         tolerance=1e-9,
+        variant=variant,
     )
 
 
@@ -133,16 +132,16 @@ CASES = [
         edges={"equal points": lambda dtype: (_equal_points(dtype)[0], _equal_points(dtype)[0][0])},
         tolerance=1e-9,
     ),
-    _normalisation(lie_batch_norm, SPDAffineInvariant(), tol=1e-10),
-    _normalisation(lie_batch_norm_eval, SPDAffineInvariant()),
-    _normalisation(bures_batch_norm, SPDBuresWasserstein(), tol=1e-10),
-    _normalisation(bures_batch_norm_eval, SPDBuresWasserstein()),
+    _normalisation(batch_norm, SPDAffineInvariant(), tol=1e-10),
+    _normalisation(batch_norm_eval, SPDAffineInvariant()),
+    _normalisation(batch_norm, SPDBuresWasserstein(), variant="bures", tol=1e-10),
+    _normalisation(batch_norm_eval, SPDBuresWasserstein(), variant="bures"),
 ]
 
 _KERNEL = "an elementwise kernel of KernelMetric, compared with its space in tests/manifolds/spd/test_kernel_metrics.py"
 DATA = {
-    "BatchNormResult": "what lie_batch_norm and bures_batch_norm return",
-    "BatchNormState": "the running statistics of lie_batch_norm and bures_batch_norm",
+    "BatchNormResult": "what batch_norm returns",
+    "BatchNormState": "the running statistics of batch_norm",
     "HamiltonianResult": "what hamiltonian_geodesic returns",
     "affine_invariant_kernel": _KERNEL,
     "bogoliubov_kubo_mori_kernel": _KERNEL,

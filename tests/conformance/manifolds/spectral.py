@@ -87,7 +87,7 @@ CASES = [
         "score_distillation_grad",
         manifolds.meshes.score_distillation_grad,
         lambda key, dtype: (jax.random.normal(key, (K, K), dtype), jnp.asarray(0.5, dtype), key),
-        call=lambda c, t, key: manifolds.meshes.score_distillation_grad(c, score, t, key),
+        call=lambda c, t, key: manifolds.meshes.score_distillation_grad(c, score, t, key=key),
         differentiable=(0, 1),
         edges={"zero": lambda dtype: (jnp.zeros((K, K), dtype), jnp.ones((), dtype), jax.random.key(0))},
     ),

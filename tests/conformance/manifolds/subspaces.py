@@ -39,9 +39,9 @@ def likely(key, dtype):
 CASES = [
     Case(
         "barycentric_subspace_project",
-        manifolds.barycentric_subspace_project,
+        manifolds.statistics.barycentric_subspace_project,
         one,
-        call=lambda x, y: manifolds.barycentric_subspace_project(FLAT, x, y, tol=1e-11),
+        call=lambda x, y: manifolds.statistics.barycentric_subspace_project(FLAT, x, y, tol=1e-11),
         differentiable=(0, 1),
         output=lambda result: (result.point, result.weights),
         edges={"a reference": on_a_reference},
@@ -49,18 +49,18 @@ CASES = [
     ),
     Case(
         "accumulated_unexplained_variance",
-        manifolds.accumulated_unexplained_variance,
+        manifolds.statistics.accumulated_unexplained_variance,
         references,
-        call=lambda x, y: manifolds.accumulated_unexplained_variance(FLAT, x, y, tol=1e-4),
+        call=lambda x, y: manifolds.statistics.accumulated_unexplained_variance(FLAT, x, y, tol=1e-4),
         differentiable=(0, 1),
         edges={"general position": lambda dtype: references(jax.random.key(2), dtype)},
         tolerance=1e-9,
     ),
     Case(
         "barycentric_subspace_analysis",
-        manifolds.barycentric_subspace_analysis,
+        manifolds.statistics.barycentric_subspace_analysis,
         lambda key, dtype: references(key, dtype)[1:],
-        call=lambda y: manifolds.barycentric_subspace_analysis(FLAT, y, 1, tol=1e-3),
+        call=lambda y: manifolds.statistics.barycentric_subspace_analysis(FLAT, y, 1, tol=1e-3),
         tolerance=1e-6,
         exemptions={
             "gradient_matches_differences": "references within a subspace are not determined",
@@ -70,7 +70,7 @@ CASES = [
     ),
     Case(
         "frechet_predict",
-        manifolds.frechet_predict,
+        manifolds.statistics.frechet_predict,
         likely,
         exemptions={
             "nan_is_honest": "the result is an integer; -1 says NaN, as its own test asserts",
@@ -79,8 +79,8 @@ CASES = [
             "gradient_finite_at_edges": "the result is an integer",
         },
     ),
-    Case("frechet_locus", manifolds.frechet_locus, likely, exemptions=HOST),
-    Case("next_class", manifolds.next_class, likely, exemptions=HOST),
+    Case("frechet_locus", manifolds.statistics.frechet_locus, likely, exemptions=HOST),
+    Case("next_class", manifolds.statistics.next_class, likely, exemptions=HOST),
 ]
 
 DATA = {

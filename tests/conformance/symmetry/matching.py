@@ -3,9 +3,10 @@
 import jax
 import jax.numpy as jnp
 
+from geojax.symmetry.action.facts import Leaf
 from geojax.symmetry.action.groups import PERMUTATION, Group
 from geojax.symmetry.action.layout import Block, Part
-from geojax.symmetry.action.spec import Leaf, SymmetrySpec
+from geojax.symmetry.action.spec import SymmetrySpec
 from geojax.symmetry.matching.across_widths import width_matching
 from geojax.symmetry.matching.by_activations import activation_matching
 from geojax.symmetry.matching.by_weights import weight_matching

@@ -10,7 +10,7 @@ SMOOTH = ("gradient_matches_differences", "forward_equals_reverse", "gradient_fi
 REASON = (
     "complex numbers, which the harness does not draw; tests/symmetry/layers/test_state_space.py checks them"
 )
-SKIPPED = (*SMOOTH, "nan_is_honest", "dtypes_kept", "shard_map_equals_vmap", "pmap_equals_vmap")
+SKIPPED = (*SMOOTH, "nan_is_honest", "shard_map_equals_vmap", "pmap_equals_vmap")
 COMPLEX = dict.fromkeys(SKIPPED, REASON)
 CONSTANT = exempt_all("a constant of its size: it takes no array")
 

@@ -46,6 +46,23 @@ def test_distance_of_close_matrices_keeps_its_digits():
     np.testing.assert_allclose(jnp.sqrt(squared), np.sqrt(N) * (t - s), rtol=1e-6)
 
 
+def test_one_dominant_direction_keeps_its_share():
+    """Condition numbers up to 1e8, in float32: the fidelity is the nuclear norm of the product of square roots."""
+    rng = np.random.default_rng(0)
+    frames = np.linalg.qr(rng.normal(size=(2, 5, 16, N, N)))[0]
+    tails = np.asarray([1e-4, 1e-5, 1e-6, 1e-7, 1e-8])[:, None, None]
+    roots = frames * np.sqrt(np.concatenate([np.ones_like(tails), tails, tails], axis=2))[..., None, :]
+    a, b = (np.asarray(root @ np.swapaxes(root, -1, -2), np.float32).reshape(-1, N, N) for root in roots)
+
+    def exact_root(matrix):
+        values, vectors = np.linalg.eigh(matrix.astype(float))
+        return (vectors * np.sqrt(np.maximum(values, 0))[..., None, :]) @ np.swapaxes(vectors, -1, -2)
+
+    want = np.linalg.svd(exact_root(a) @ exact_root(b), compute_uv=False).sum(-1)
+    got = jax.jit(jax.vmap(lambda a, b: bures.maps(a, b, True)[0]))(a, b)
+    np.testing.assert_allclose(got, want, rtol=1e-3, atol=2e-4)
+
+
 def test_derivatives_match_differences():
     """First and second derivatives of every output, along random symmetric directions, at ties too."""
     rng = np.random.default_rng(0)

@@ -60,7 +60,7 @@ def test_equinox_modules_go_to_orbax(tmp_path):
     model = eqx.nn.Linear(2, 3, key=jax.random.key(0))
     save_orbax(tmp_path / "f", model)
     same(load_orbax(tmp_path / "f", model), model)
-    with pytest.raises(TypeError, match="Name the arrays"):
+    with pytest.raises(TypeError, match="use save_safetensors"):
         save_flax(tmp_path / "g", {"a": model})
 
 
@@ -124,7 +124,7 @@ def test_a_broken_orbax_folder_is_refused(tmp_path):
     with pytest.raises(CheckpointError, match="no orbax checkpoint"):
         load_orbax(tmp_path / "empty")
     save_orbax(tmp_path / "f", {"w": jnp.arange(1000.0)})
-    with pytest.raises(CheckpointError, match="taken"):
+    with pytest.raises(CheckpointError, match="the path exists"):
         save_orbax(tmp_path / "f", {"w": jnp.ones(3)})
     for number, part in enumerate(("_METADATA", "manifest.ocdbt", "d")):
         folder = shutil.copytree(tmp_path / "f", tmp_path / f"broken{number}")

@@ -71,7 +71,7 @@ LIES = {
     "not UTF-8": (b'{"\xff":{}}', "not JSON"),
     "UTF-16": ('{"a":{}}'.encode("utf-16"), "not JSON"),
     "no JSON": (b"\x80\x04\x95pickle", "not JSON"),
-    "NaN": (b'{"a":NaN}', "NaN is no JSON number"),
+    "NaN": (b'{"a":NaN}', "NaN is not a JSON number"),
     "two objects": (b"{}{}", "not JSON"),
     "very deep": (b"[" * 200_000, "not JSON"),
     "empty": (b"", "not JSON"),

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from flax import nnx
 
+from geojax._program.arguments import array_leaves
 from geojax.io import flatten, open_safetensors, save_safetensors, unflatten
-from geojax.symmetry.action.spec import array_leaves
 
 
 class Linear(nnx.Module):

@@ -129,7 +129,7 @@ def test_init_is_where_it_starts(tmp_path):
         stream_align(
             spec, path_a, path_b, tmp_path / "no", key=jax.random.key(2), init={"nothing": planted["0"]}
         )
-    few = stream_align(spec, path_a, path_b, tmp_path / "out", key=jax.random.key(2), max_sweeps=0)
+    few = stream_align(spec, path_a, path_b, tmp_path / "out", key=jax.random.key(2), max_steps=0)
     assert int(few.status) == Status.MAX_STEPS
     assert digest(tmp_path / "out") == digest(path_b)
 

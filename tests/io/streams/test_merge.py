@@ -9,6 +9,7 @@ import pytest
 
 from geojax import merging
 from geojax.io import CheckpointError, load_safetensors, open_safetensors, save_safetensors, stream_merge
+from geojax.io.streams import merge as streaming
 from tests.io.files import digest
 
 WEIGHTS = jnp.array([1.0, 3.0], jnp.float32)
@@ -165,7 +166,7 @@ def test_each_tensor_and_piece_has_a_key_of_its_own(tmp_path, monkeypatch):
 
     def run(out):
         stream_merge(
-            lambda base, tuned, key: merging.dare(base, tuned[None], jnp.ones(1), drop=0.5, key=key),
+            lambda base, tuned, key: merging.dare(base, [tuned], density=0.5, key=key),
             paths,
             tmp_path / out,
             elementwise=True,
@@ -237,7 +238,7 @@ def test_a_result_that_is_not_finite_is_named(tmp_path):
 @pytest.mark.parametrize(
     "merge, error, words",
     [
-        (lambda *m: jnp.stack(m), ValueError, "stack"),
+        (lambda *m: jnp.stack(m), ValueError, "as one list"),
         (lambda *m: merging.karcher(jnp.stack(m), WEIGHTS), TypeError, "KarcherResult"),
         (lambda *m: m, TypeError, "tuple"),
         (lambda a, b: a + 1j * b, TypeError, "complex"),

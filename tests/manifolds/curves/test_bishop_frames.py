@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.spatial.transform
 
-from geojax.manifolds import bishop_frame
+from geojax.manifolds.curves import bishop_frame
 
 
 def helix(num, radius=1.0, pitch=0.5, turns=1.0):

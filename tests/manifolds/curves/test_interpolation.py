@@ -1,4 +1,4 @@
-"""Curves by repeated geodesics: polynomials in Euclidean space, and their ends and directions on the sphere."""
+"""Bézier curves: polynomials in Euclidean space, and their ends and directions on the sphere."""
 
 import jax
 import jax.numpy as jnp
@@ -6,40 +6,32 @@ import numpy as np
 import pytest
 import scipy.interpolate
 
-from geojax.manifolds import Euclidean, bezier_curve, interpolating_curve
+from geojax.manifolds import Euclidean
+from geojax.manifolds.curves import bezier_curve
 from tests.manifolds.statistics.test_mean import SPHERE, N, cloud
 
 FLAT = Euclidean()
 X = np.random.default_rng(0).normal(size=(N, 2))
-TIMES = np.asarray([0.0, 0.3, 1.0, 1.2, 2.0])
 
 
 def test_matches_scipy_polynomials():
     t = np.linspace(0, 1, 7)
-    curve = jax.jit(
-        jax.vmap(lambda t: (bezier_curve(FLAT, X, t), interpolating_curve(FLAT, X, TIMES, 2 * t)))
-    )
-    bezier, through = curve(t)
     bernstein = scipy.interpolate.BPoly(X[:, None], [0, 1])
-    np.testing.assert_allclose(bezier, bernstein(t), atol=1e-13)
-    np.testing.assert_allclose(
-        through, scipy.interpolate.BarycentricInterpolator(TIMES, X)(2 * t), atol=1e-12
-    )
+    curve = jax.jit(jax.vmap(lambda t: bezier_curve(FLAT, X, t)))
+    np.testing.assert_allclose(curve(t), bernstein(t), atol=1e-13)
 
 
-def test_law_ends_directions_and_nodes_on_the_sphere():
+def test_law_ends_and_directions_on_the_sphere():
     def terms(key):
         points, _ = cloud(key, 0.8)
         start, velocity = jax.jvp(lambda t: bezier_curve(SPHERE, points, t), (0.0,), (1.0,))
         end = bezier_curve(SPHERE, points, 1.0)
-        nodes = jax.vmap(lambda t: interpolating_curve(SPHERE, points, TIMES, t))(TIMES)
         half = bezier_curve(SPHERE, points, 0.5)
         reversed_half = bezier_curve(SPHERE, points[::-1], 0.5)
         return (
             start - points[0],
             velocity - (N - 1) * SPHERE.log(points[0], points[1]),
             end - points[-1],
-            nodes - points,
             half - reversed_half,
             jnp.linalg.norm(half) - 1,
         )
@@ -53,14 +45,9 @@ def test_one_and_two_points():
     np.testing.assert_allclose(bezier_curve(SPHERE, points[:1], 0.3), points[0])
     between = SPHERE.geodesic(points[0], points[1], 0.3)
     np.testing.assert_allclose(bezier_curve(SPHERE, points[:2], 0.3), between, atol=1e-14)
-    line = interpolating_curve(SPHERE, points[:2], np.asarray([1.0, 3.0]), 1.6)
-    np.testing.assert_allclose(line, between, atol=1e-14)
 
 
 def test_bad_input_says_what_is_wrong():
     points, _ = cloud(jax.random.key(0))
-    assert jnp.any(jnp.isnan(interpolating_curve(SPHERE, points, jnp.ones(N), 0.5)))
-    with pytest.raises(ValueError, match=r"times has shape \[4\]"):
-        interpolating_curve(SPHERE, points, TIMES[:4], 0.5)
     with pytest.raises(ValueError, match="bezier_curve: points holds no point"):
         bezier_curve(SPHERE, points[:0], 0.5)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.linalg
 
-from geojax.manifolds import (
+from geojax.manifolds.frames import (
     embed_subspace,
     flag_from_covariance,
     flag_geodesic,

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import scipy.linalg
 
-from geojax.manifolds import (
-    Grassmann,
+from geojax.manifolds import Grassmann
+from geojax.manifolds.frames import (
     grassmann_logits,
     householder_low_rank,
     householder_orthogonal,

@@ -15,16 +15,21 @@ EUCLIDEAN, CANONICAL = Stiefel(), Stiefel(beta=0.5)
 
 
 def test_law_manifold():
-    laws.check_laws(CANONICAL, SHAPE, radius=1.5, transports=False)
+    laws.check_laws(CANONICAL, SHAPE, radius=1.5, without=("distances",))
 
 
-def test_law_first_order():
-    laws.check_first_order(EUCLIDEAN, SHAPE)
-    laws.check_gradient(CANONICAL, SHAPE)
+@pytest.mark.full
+def test_law_distances():
+    laws.check_laws(Stiefel(0.8), SHAPE, radius=1.5)
+
+
+@pytest.mark.full
+def test_law_hessian_of_squared_dist():
     laws.check_hessian_of_squared_dist(EUCLIDEAN, SHAPE)
 
 
-def test_nothing_is_nan_at_awkward_points():
+@pytest.mark.parametrize("dtype", laws.PRECISIONS)
+def test_nothing_is_nan_at_awkward_points(dtype):
     def points(dtype):
         x = jnp.eye(*SHAPE, dtype=dtype)
         across = jnp.zeros(SHAPE, dtype).at[2, 0].set(1).at[3, 1].set(1)
@@ -38,7 +43,7 @@ def test_nothing_is_nan_at_awkward_points():
         grid["right angles"] = (x, EUCLIDEAN.exp(x, jnp.pi / 2 * across), across)
         return grid
 
-    laws.check_finite(EUCLIDEAN, points, operations=("exp", "squared_dist"))
+    laws.check_finite(EUCLIDEAN, points, dtype, operations=("exp", "squared_dist"))
 
 
 @pytest.mark.parametrize("beta", [1.0, 0.5, 0.8])
@@ -114,6 +119,16 @@ def test_law_info_tells_how_the_log_ended():
     assert not opposite.unique
 
 
+def test_frames_that_newton_does_not_reach_have_no_distance():
+    """Opposite frames are at least as far as in a straight line; frames of opposite determinant are not joined."""
+    x = EUCLIDEAN.random_point(jax.random.key(0), (3, 3))
+    mirrored = x.at[:, 0].multiply(-1)
+    assert EUCLIDEAN.log_with_info(x, mirrored).status != Status.CONVERGED
+    assert jnp.isnan(EUCLIDEAN.dist(x, mirrored)) and jnp.all(jnp.isnan(EUCLIDEAN.log(x, mirrored)))
+    x = EUCLIDEAN.random_point(jax.random.key(0), SHAPE)
+    assert not EUCLIDEAN.dist(x, -x) < jnp.linalg.norm(2 * x)
+
+
 def test_law_log_of_a_wide_frame():
     """Beyond eight columns the linear systems are solved by GMRES."""
     x = EUCLIDEAN.random_point(jax.random.key(0), (10, 9))
@@ -137,7 +152,5 @@ def test_bad_input_says_what_is_wrong():
         EUCLIDEAN.project(jnp.ones(3))
     with pytest.raises(ValueError, match=r"off the manifold.*project"):
         EUCLIDEAN.check_point(jnp.ones(SHAPE))
-    with pytest.raises(NotImplementedError, match="Stiefel has no parallel_transport"):
-        EUCLIDEAN.parallel_transport(jnp.eye(3, 2), jnp.eye(3, 2), jnp.zeros((3, 2)))
     assert jnp.all(jnp.isnan(EUCLIDEAN.project(jnp.ones(SHAPE))))
     assert jnp.all(jnp.isnan(EUCLIDEAN.project(jnp.full(SHAPE, jnp.nan))))

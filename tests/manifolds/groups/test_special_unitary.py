@@ -22,24 +22,30 @@ def test_law_manifold():
     laws.check_laws(UNITARY, SHAPE, radius=2.0)
 
 
-def test_law_first_order():
-    laws.check_first_order(UNITARY, SHAPE)
+@pytest.mark.full
+def test_law_hessian_of_squared_dist():
     laws.check_hessian_of_squared_dist(UNITARY, SHAPE)
 
 
 def test_law_su2_is_the_unit_sphere():
     sphere = Sphere()
-    for seed in range(4):
-        p, q = (sphere.random_point(k, (4,)) for k in jax.random.split(jax.random.key(seed)))
+
+    def gaps(key):
+        k1, k2, k3, k4 = jax.random.split(key, 4)
+        p, q = (sphere.random_point(k, (4,)) for k in (k1, k2))
         x, y = as_matrix(p), as_matrix(q)
-        np.testing.assert_allclose(UNITARY.dist(x, y), sphere.dist(p, q), rtol=1e-12)
-        np.testing.assert_allclose(UNITARY.log(x, y), as_matrix(sphere.log(p, q)), atol=1e-12)
-        u, v = (UNITARY.random_tangent(jax.random.key(seed + k), x) for k in (5, 6))
-        np.testing.assert_allclose(UNITARY.sectional_curvature(x, u, v), 1, rtol=1e-10)
+        u, v = (UNITARY.random_tangent(k, x) for k in (k3, k4))
+        log = UNITARY.log(x, y)
+        apart = jnp.max(jnp.abs(log - as_matrix(sphere.log(p, q))))
+        return apart, UNITARY.norm(x, log) - sphere.dist(p, q), UNITARY.sectional_curvature(x, u, v) - 1
+
+    for gap in jax.jit(jax.vmap(gaps))(jax.random.split(jax.random.key(0), 64)):
+        # Nearly opposite points lose digits of the direction, as nearly parallel tangents do of the curvature.
+        np.testing.assert_allclose(gap, 0, atol=1e-9)
 
 
 def test_matches_scipy_expm():
-    x = UNITARY.random_point(jax.random.key(0), (4, 4))
+    x = UNITARY.random_point(jax.random.key(0), SHAPE)
     u = 3 * UNITARY.random_tangent(jax.random.key(1), x)
     want = np.asarray(x) @ scipy.linalg.expm(np.asarray(x.conj().T @ u))
     np.testing.assert_allclose(UNITARY.exp(x, u), want, atol=1e-13)
@@ -62,20 +68,20 @@ def test_gradient_is_the_direction_of_steepest_ascent():
         return jnp.real(jnp.vdot(target, x @ x))
 
     gradient = UNITARY.riemannian_gradient(x, jax.grad(f)(x))
-    for seed in range(3):
-        v = UNITARY.random_tangent(jax.random.key(seed), x)
-        slope = jax.jvp(lambda t, v=v: f(UNITARY.exp(x, t * v)), (0.0,), (1.0,))[1]
-        np.testing.assert_allclose(UNITARY.inner(x, gradient, v), slope, rtol=1e-10)
+    v = UNITARY.random_tangent(jax.random.key(5), x)
+    slope = jax.jvp(f, (x,), (v,))[1]  # v is tangent
+    np.testing.assert_allclose(UNITARY.inner(x, gradient, v), slope, rtol=1e-10)
 
 
-def test_nothing_is_nan_at_awkward_points():
+@pytest.mark.parametrize("dtype", laws.PRECISIONS)
+def test_nothing_is_nan_at_awkward_points(dtype):
     def points(dtype):
         x = as_matrix(jnp.asarray([0.6, 0.8, 0, 0], dtype))
         a = as_matrix(jnp.asarray([0, 0.6, 0, 0.8], dtype))
         turns = (0.0, 1e-8, 1.0, np.pi - 1e-4, np.pi)
         return {f"angle {t}": (x, UNITARY.exp(x, t * (x @ a)), t * (x @ a)) for t in turns}
 
-    laws.check_finite(UNITARY, points, operations=("exp", "log", "squared_dist", "parallel_transport"))
+    laws.check_finite(UNITARY, points, dtype, operations=("exp", "log", "squared_dist", "parallel_transport"))
 
 
 def test_opposite_points_have_no_unique_log():

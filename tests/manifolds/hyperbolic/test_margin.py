@@ -6,7 +6,8 @@ import mpmath
 import numpy as np
 import pytest
 
-from geojax.manifolds import Hyperbolic, PoincareBall, hyperplane_distance, lorentz_svm_loss
+from geojax.manifolds import Hyperbolic, PoincareBall
+from geojax.manifolds.hyperbolic import hyperplane_distance, lorentz_svm_loss
 
 SPACE = Hyperbolic()
 

@@ -65,15 +65,15 @@ def test_law_manifold():
     laws.check_laws(SPACE, SHAPE, radius=2.0)
 
 
-def test_law_first_order():
-    laws.check_first_order(SPACE, SHAPE)
-    laws.check_gradient(SPACE, SHAPE)
+@pytest.mark.full
+def test_law_hessian_of_squared_dist():
     # Any curve through the point will do at the least of d^2, and that by addition compiles soonest.
     laws.check_hessian_of_squared_dist(SPACE, SHAPE)
 
 
 @pytest.mark.parametrize("operation", laws.OPERATIONS)
-def test_nothing_is_nan_up_to_radius_40(operation):
+@pytest.mark.parametrize("dtype", laws.PRECISIONS)
+def test_nothing_is_nan_up_to_radius_40(operation, dtype):
     def points(dtype):
         def vector(*entries):
             return jnp.asarray(entries, dtype)
@@ -94,7 +94,7 @@ def test_nothing_is_nan_up_to_radius_40(operation):
         return grid
 
     # One program each: they are large.
-    laws.check_finite(SPACE, points, operations=(operation,))
+    laws.check_finite(SPACE, points, dtype, operations=(operation,))
 
 
 @pytest.mark.parametrize("dtype, rtol", [(np.float32, 1e-5), (np.float64, 1e-13)])

@@ -77,7 +77,7 @@ def test_law_distillation_of_a_normal_prior_pulls_to_its_mean():
     def score(z, t):
         return -z / (s**2 + t**2)
 
-    drawn = jax.vmap(lambda key: score_distillation_grad(c, score, t, key))(keys)
+    drawn = jax.vmap(lambda key: score_distillation_grad(c, score, t, key=key))(keys)
     error = np.asarray(drawn).std(0) / np.sqrt(len(keys))
     assert np.all(np.abs(np.asarray(drawn).mean(0) - c * t**2 / (s**2 + t**2)) < 4.5 * error)
 
@@ -99,4 +99,4 @@ def test_bad_input_says_what_is_wrong():
     with pytest.raises(ValueError, match="coef_b has shape"):
         functional_map(SCALED, SCALED, a, b[:3], alpha=1.0)
     with pytest.raises(TypeError, match="typed random key"):
-        score_distillation_grad(np.eye(2), lambda z, t: z, 1.0, 3)
+        score_distillation_grad(np.eye(2), lambda z, t: z, 1.0, key=3)

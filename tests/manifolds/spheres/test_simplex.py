@@ -13,12 +13,11 @@ SPACE, SHAPE = Simplex(), (3,)
 
 
 def test_law_manifold():
-    # Close enough that no geodesic from these points meets the boundary.
-    laws.check_laws(SPACE, SHAPE, radius=0.02)
+    # So short that no geodesic from these points meets the boundary, where it would be reflected.
+    laws.check_laws(SPACE, SHAPE, radius=1e-3)
 
 
-def test_law_first_order():
-    laws.check_gradient(SPACE, SHAPE)
+def test_law_hessian_of_squared_dist():
     laws.check_hessian_of_squared_dist(SPACE, SHAPE)
     x = jnp.asarray([0.2, 0.3, 0.5])
     u = SPACE.random_tangent(jax.random.key(0), x)
@@ -32,7 +31,8 @@ def test_law_first_order():
     assert float(SPACE.tangent_error(y, SPACE.vector_transport(x, u, u))) < 1e-13
 
 
-def test_nothing_is_nan_at_the_boundary():
+@pytest.mark.parametrize("dtype", laws.PRECISIONS)
+def test_nothing_is_nan_at_the_boundary(dtype):
     def points(dtype):
         inside, u = jnp.asarray([0.2, 0.3, 0.5], dtype), jnp.asarray([0.1, 0.1, -0.2], dtype)
         corner, other = jnp.asarray([1.0, 0.0, 0.0], dtype), jnp.asarray([0.0, 1.0, 0.0], dtype)
@@ -48,7 +48,7 @@ def test_nothing_is_nan_at_the_boundary():
             "corner to edge": (corner, edge, 0 * u),
         }
 
-    laws.check_finite(SPACE, points)
+    laws.check_finite(SPACE, points, dtype)
 
 
 def test_metric_is_fisher_information():

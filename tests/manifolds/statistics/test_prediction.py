@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import scipy.sparse.csgraph
 
-from geojax.manifolds import frechet_locus, frechet_predict, next_class
+from geojax.manifolds.statistics import frechet_locus, frechet_predict, next_class
 
 RNG = np.random.default_rng(0)
 

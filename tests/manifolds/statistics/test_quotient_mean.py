@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from geojax.manifolds import consistency_bias, quotient_frechet_mean
+from geojax.manifolds.statistics import consistency_bias, quotient_frechet_mean
 from geojax.results import Status
 
 NUM = 4000
@@ -37,7 +37,9 @@ def test_matches_the_mean_of_the_folded_normal():
 def test_law_no_bias_without_folding_and_linear_growth_with_noise(align, template):
     keys, template = jax.random.split(jax.random.key(0), 4), jnp.asarray(template)
     sigmas = jnp.asarray([0.05, 1.0, 20.0, 40.0])
-    bias = jax.jit(jax.vmap(lambda k, s: consistency_bias(k, template, s, align, num=NUM)))(keys, sigmas)
+    bias = jax.jit(jax.vmap(lambda k, s: consistency_bias(template, s, align, key=k, num_samples=NUM)))(
+        keys, sigmas
+    )
     assert float(bias[0]) < 3 * 0.05 * np.sqrt(3 / NUM) + 1e-3
     assert float(bias[1]) > 0.1
     np.testing.assert_allclose(bias[3] / bias[2], 2, rtol=0.1)
@@ -61,4 +63,4 @@ def test_bad_input_says_what_is_wrong():
     with pytest.raises(ValueError, match="holds no point"):
         quotient_frechet_mean(jnp.zeros((0, 2)), flip)
     with pytest.raises(ValueError, match="template has shape"):
-        consistency_bias(jax.random.key(0), jnp.zeros((2, 2)), 1.0, flip)
+        consistency_bias(jnp.zeros((2, 2)), 1.0, flip, key=jax.random.key(0))

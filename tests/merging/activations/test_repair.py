@@ -100,17 +100,22 @@ X = jax.random.normal(jax.random.key(9), (40, 5), jnp.float64)
 PICTURES = jax.random.normal(jax.random.key(8), (10, 6, 5, 2), jnp.float64)
 
 
-@pytest.mark.parametrize("norm", ["", "batch", "layer"])
+def in_full(*values):
+    """Further values of a parameter, for the whole run only."""
+    return [pytest.param(value, marks=pytest.mark.full) for value in values]
+
+
+@pytest.mark.parametrize("norm", ["", *in_full("batch", "layer")])
 def test_law_statistics_of_dense_networks_lie_between_the_endpoints(norm):
     check_sown(Dense(norm), X)
 
 
-@pytest.mark.parametrize("norm", ["", "batch", "group"])
+@pytest.mark.parametrize("norm", ["batch", *in_full("", "group")])
 def test_law_statistics_of_convolutional_networks_lie_between_the_endpoints(norm):
     check_sown(Images(norm), PICTURES)
 
 
-@pytest.mark.parametrize("norm", ["", "batch"])
+@pytest.mark.parametrize("norm", ["batch", *in_full("")])
 def test_law_holds_in_single_precision(norm):
     check_sown(Dense(norm), X.astype(jnp.float32), rtol=1e-4, dtype=jnp.float32)
 

@@ -72,9 +72,9 @@ def test_the_gradient_in_the_weights_has_its_closed_form():
 
 
 def test_a_stack_of_another_size_than_the_weights_is_refused():
-    with pytest.raises(ValueError, match="'w' of stack has shape"):
+    with pytest.raises(ValueError, match=r"weights has shape \[2\]; expected \[3\]"):
         average({"w": jnp.zeros((3, 2))}, jnp.ones(2))
     with pytest.raises(ValueError, match="weights has shape"):
         average({"w": jnp.zeros((3, 2))}, jnp.ones((3, 1)))
-    with pytest.raises(ValueError, match="'w' of stack has shape"):
+    with pytest.raises(ValueError, match=r"no common leading axis of length >= 1 \('w' \[\]\)"):
         average({"w": jnp.zeros(())}, jnp.ones(3))

@@ -37,7 +37,7 @@ def test_a_louder_model_does_not_tilt_a_balanced_average():
     ends = (balanced_average(linear, a, loud, t, x, head=lambda name: True) for t in (0.0, 1.0))
     for end, model in zip(ends, (a, b)):
         np.testing.assert_array_equal(labels(end), labels(model))
-    with pytest.raises(ValueError, match="none of the leaves head"):
+    with pytest.raises(ValueError, match=r"head returned False for all leaves \(head\)"):
         balanced_average(linear, a, b, 0.5, x, head=lambda name: False)
 
 

@@ -63,11 +63,11 @@ def test_greedy_choice_matches_a_loop():
             jnp.mean(stack[jnp.array(chosen)], axis=0)
         ):
             chosen.append(i)
-    found = diverse_select(stack, score)
+    found = diverse_select(score, stack)
     assert sorted(chosen) == list(np.flatnonzero(found.chosen))
     np.testing.assert_allclose(found.params, average(stack, found.chosen.astype(float)))
     np.testing.assert_allclose(found.score, score(found.params))
-    poisoned = diverse_select(stack.at[order[0]].set(jnp.nan), score)
+    poisoned = diverse_select(score, stack.at[order[0]].set(jnp.nan))
     assert not poisoned.chosen[order[0]]
 
 

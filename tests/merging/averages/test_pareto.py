@@ -18,7 +18,7 @@ def test_training_two_quadratics_gives_the_segment_of_solutions():
 
     def step(carry, key):
         stack, state = carry
-        gradient = jax.grad(lambda s: pareto_loss(s, LOSSES, key=key))(stack)
+        gradient = jax.grad(lambda s: pareto_loss(LOSSES, s, key=key))(stack)
         updates, state = optimiser.update(gradient, state)
         return (optax.apply_updates(stack, updates), state), None
 
@@ -27,7 +27,7 @@ def test_training_two_quadratics_gives_the_segment_of_solutions():
     (stack, _), _ = jax.lax.scan(step, (start, optimiser.init(start)), keys)
     np.testing.assert_allclose(stack, CENTRES, atol=0.05)
     weights = jnp.stack([jnp.linspace(0, 1, 9), 1 - jnp.linspace(0, 1, 9)], axis=1)
-    points = pareto_front(CENTRES, LOSSES, weights)
+    points = pareto_front(LOSSES, CENTRES, weights)
     squared = jnp.sum((CENTRES[0] - CENTRES[1]) ** 2)
     np.testing.assert_allclose(points, squared * (1 - weights) ** 2, atol=1e-12)
     assert jnp.all(non_dominated(points))
@@ -60,6 +60,6 @@ def test_hypervolume_matches_a_sweep_and_ignores_the_dominated():
 
 def test_bad_input_says_what_is_wrong():
     with pytest.raises(ValueError, match="losses has 1 entries"):
-        pareto_loss(CENTRES, LOSSES[:1], key=jax.random.key(0))
+        pareto_loss(LOSSES[:1], CENTRES, key=jax.random.key(0))
     with pytest.raises(ValueError, match="weights"):
-        pareto_front(CENTRES, LOSSES, jnp.ones((2, 3)))
+        pareto_front(LOSSES, CENTRES, jnp.ones((2, 3)))

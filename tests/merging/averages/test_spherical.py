@@ -9,6 +9,10 @@ import scipy.spatial
 from geojax import Status
 from geojax.merging import interpolate, karcher, slerp
 
+mean_on_spheres = jax.jit(
+    karcher, static_argnames="max_steps"
+)  # eagerly each call would compile its loop anew
+
 
 def unit(key, n=5):
     x = jax.random.normal(key, (n,))
@@ -41,17 +45,17 @@ def test_leaves_without_a_circle_are_mixed_along_the_chord():
 
 def test_karcher_of_two_is_slerp_and_of_equal_ones_the_model():
     a, b = (2 * unit(k) for k in jax.random.split(jax.random.key(1)))
-    found = karcher(jnp.stack([a, b]), jnp.array([3.0, 1.0]), tol=1e-12)
+    found = mean_on_spheres(jnp.stack([a, b]), jnp.array([3.0, 1.0]), tol=1e-12)
     assert found.status == Status.CONVERGED
     np.testing.assert_allclose(found.params, slerp(a, b, 0.25), atol=1e-10)
-    np.testing.assert_allclose(karcher(jnp.stack([a, a, a]), jnp.ones(3)).params, a, atol=1e-12)
+    np.testing.assert_allclose(mean_on_spheres(jnp.stack([a, a, a]), jnp.ones(3)).params, a, atol=1e-12)
 
 
 def test_karcher_of_zero_leaves_is_their_average():
     stack = {"b": jnp.zeros((2, 3)), "w": jnp.eye(2)}
-    found = karcher(stack, jnp.ones(2))
+    found = mean_on_spheres(stack, jnp.ones(2))
     np.testing.assert_array_equal(found.params["b"], 0)
     np.testing.assert_allclose(jnp.linalg.norm(found.params["w"]), 1, rtol=1e-6)
-    assert karcher(jnp.array([[1.0, jnp.nan], [0.0, 1.0]]), jnp.ones(2)).status == Status.NONFINITE
+    assert mean_on_spheres(jnp.array([[1.0, jnp.nan], [0.0, 1.0]]), jnp.ones(2)).status == Status.NONFINITE
     with pytest.raises(ValueError, match=r"weights has shape \[3\]"):
-        karcher(stack, jnp.ones(3))
+        mean_on_spheres(stack, jnp.ones(3))

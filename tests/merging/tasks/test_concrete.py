@@ -13,7 +13,7 @@ from geojax.merging import concrete_fit, concrete_mask, concrete_merge, task_ari
 def test_mask_is_above_a_half_as_often_as_the_logits_say(temperature):
     logits = jnp.array([-2.0, 0.0, 1.0])
     keys = jax.random.split(jax.random.key(0), 20000)
-    masks = jax.vmap(lambda key: concrete_mask(logits, key, temperature=temperature))(keys)
+    masks = jax.vmap(lambda key: concrete_mask(logits, key=key, temperature=temperature))(keys)
     assert jnp.all((masks >= 0) & (masks <= 1))
     share = jnp.mean(masks > 0.5, axis=0)
     np.testing.assert_allclose(share, jax.nn.sigmoid(logits), atol=5 * 0.5 / np.sqrt(len(keys)))
@@ -40,7 +40,7 @@ def test_a_planted_conflict_is_masked_out():
         return jnp.sum((params[:3] - 1) ** 2) + jnp.sum(params[3:] ** 2)
 
     fit = concrete_fit(
-        base, stack, jnp.array([0.5, 0.5]), loss, loss, key=jax.random.key(0), num_steps=300, inner_rate=0.01
+        loss, loss, base, stack, jnp.array([0.5, 0.5]), key=jax.random.key(0), num_steps=300, inner_rate=0.01
     )
     assert fit.status == Status.MAX_STEPS
     assert jnp.all(fit.logits[:3] > 1)
@@ -50,11 +50,10 @@ def test_a_planted_conflict_is_masked_out():
 
 def test_a_loss_that_is_not_a_number_is_said():
     fit = concrete_fit(
-        jnp.zeros(1),
-        jnp.ones((1, 1)),
-        jnp.ones(1),
         lambda p: jnp.sum(p),
         lambda p: jnp.sum(p) * jnp.nan,
+        jnp.zeros(1),
+        jnp.ones((1, 1)),
         key=jax.random.key(0),
         num_steps=2,
     )

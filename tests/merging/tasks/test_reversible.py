@@ -27,7 +27,7 @@ def reverted(merged, count):
 def test_error_is_the_tail_of_the_spectrum(num):
     for seed in range(3):
         stack = vectors(jax.random.key(seed))
-        merged = reversible_merge(stack, num)
+        merged = reversible_merge(stack, num=num)
         tail = np.linalg.svd(flat(stack), compute_uv=False)[num:]
         np.testing.assert_allclose(merged.squared_error, np.sum(tail**2), atol=1e-10)
         error = np.sum((flat(reverted(merged, 5)) - flat(stack)) ** 2)
@@ -38,7 +38,7 @@ def test_error_is_the_tail_of_the_spectrum(num):
 
 def test_no_random_basis_does_better():
     stack = vectors(jax.random.key(0))
-    best, rows = float(reversible_merge(stack, 2).squared_error), flat(stack)
+    best, rows = float(reversible_merge(stack, num=2).squared_error), flat(stack)
     for seed in range(50):
         q = np.linalg.qr(np.random.default_rng(seed).normal(size=(rows.shape[1], 2)))[0]
         assert np.sum((rows - rows @ q @ q.T) ** 2) >= best
@@ -46,16 +46,16 @@ def test_no_random_basis_does_better():
 
 def test_order_of_tasks_and_identical_adapters():
     stack = vectors(jax.random.key(1))
-    turned = reversible_merge(jax.tree.map(lambda x: x[::-1], stack), 2)
+    turned = reversible_merge(jax.tree.map(lambda x: x[::-1], stack), num=2)
     np.testing.assert_allclose(
-        flat(reverted(turned, 5))[::-1], flat(reverted(reversible_merge(stack, 2), 5)), atol=1e-10
+        flat(reverted(turned, 5))[::-1], flat(reverted(reversible_merge(stack, num=2), 5)), atol=1e-10
     )
     same = jnp.ones((4, 6))
-    np.testing.assert_allclose(revert(reversible_merge(same, 1), 2), 1, rtol=1e-12)
-    beyond = reversible_merge(same, 3)
+    np.testing.assert_allclose(revert(reversible_merge(same, num=1), 2), 1, rtol=1e-12)
+    beyond = reversible_merge(same, num=3)
     np.testing.assert_allclose(revert(beyond, 3), 1, rtol=1e-12)
     with pytest.raises(ValueError, match="at most 4"):
-        reversible_merge(same, 5)
+        reversible_merge(same, num=5)
 
 
 def test_gram_of_factors_is_that_of_products():

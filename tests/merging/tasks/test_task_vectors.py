@@ -78,14 +78,14 @@ def test_ties_of_equal_models_is_the_model():
 def test_dare_is_task_arithmetic_on_average_and_drops_what_it_says():
     base, stack = models()
     keys = jax.random.split(jax.random.key(1), 4000)
-    drawn = jax.vmap(lambda key: dare(base, stack, WEIGHTS, drop=0.7, key=key))(keys)
+    drawn = jax.vmap(lambda key: dare(base, stack, WEIGHTS, density=0.3, key=key))(keys)
     want = task_arithmetic(base, stack, WEIGHTS)
     for name in ("b", "w"):
         error = jnp.std(drawn[name], axis=0) / jnp.sqrt(len(keys))
         assert float(jnp.max(jnp.abs(jnp.mean(drawn[name], axis=0) - want[name]) / error)) < 5
-    assert gap(dare(base, stack, WEIGHTS, drop=0.0, key=jax.random.key(2)), want) < 1e-13
+    assert gap(dare(base, stack, WEIGHTS, density=1.0, key=jax.random.key(2)), want) < 1e-13
     one = jax.tree.map(lambda leaf: leaf[:1], stack)
-    alone = jax.vmap(lambda key: dare(base, one, jnp.ones(1), drop=0.7, key=key)["w"] == base["w"])(keys)
+    alone = jax.vmap(lambda key: dare(base, one, jnp.ones(1), density=0.3, key=key)["w"] == base["w"])(keys)
     np.testing.assert_allclose(jnp.mean(alone), 0.7, atol=0.01)
 
 

@@ -1,4 +1,4 @@
-"""Whole solves: eigenvectors and closed forms as oracles, every method, derivatives of the solution, honest ends."""
+"""Minimisation against eigenvectors and closed forms, for every method; derivatives of the solution; statuses."""
 
 import jax
 import jax.numpy as jnp
@@ -36,6 +36,7 @@ def test_matches_eigh_for_the_least_eigenvalue(method):
     np.testing.assert_allclose(jnp.linalg.norm(result.point, axis=1), 1, atol=1e-12)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
 def test_matches_the_closed_form_on_a_curved_euclidean_valley(method):
     """Rosenbrock's function, least at (1, 1), and a quadratic of condition 1e4."""
@@ -154,6 +155,7 @@ def test_matches_the_singular_value_decomposition_on_a_product(method):
     np.testing.assert_allclose(result.value, np.sum(values[1:] ** 2), rtol=1e-9)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
 def test_matches_the_truncated_singular_values_on_matrices_of_fixed_rank(method):
     """A manifold without exp: the best matrix of rank 2, by Eckart and Young."""

@@ -137,6 +137,7 @@ def test_squares_are_not_carried_along():
         assert float(jnp.min(leaf)) >= 0
 
 
+@pytest.mark.full
 def test_trains_a_flax_model_with_unit_columns_under_jit_and_vmap():
     model = nn.Dense(3, use_bias=True)
     x = jax.random.normal(jax.random.key(0), (16, 4))
@@ -187,9 +188,11 @@ def test_bad_input_says_what_is_wrong():
     optimiser = riemannian_sgd(0.1, {"a": SPHERE})
     with pytest.raises(ValueError, match="params is None"):
         optimiser.update({"a": x}, optimiser.init({"a": x}))
-    with pytest.raises(ValueError, match="no prefix of the parameters"):
+    with pytest.raises(
+        ValueError, match="manifolds has a dict with 'a', where the parameters have a dict with 'b'"
+    ):
         optimiser.init({"b": x})
-    with pytest.raises(TypeError, match=r"Make an instance: Sphere\(\)"):
+    with pytest.raises(TypeError, match=r"Write Sphere\(\) for an instance"):
         riemannian({"a": Sphere}, optax.sgd(0.1)).init({"a": x})
     with pytest.raises(ValueError, match="Sphere"):
         run(optimiser, {"a": jnp.ones((2, 2))}, lambda p: p, 1)

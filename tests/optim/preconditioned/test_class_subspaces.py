@@ -6,7 +6,8 @@ import numpy as np
 import optax
 import scipy.linalg
 
-from geojax.manifolds import Grassmann, Power, grassmann_logits
+from geojax.manifolds import Grassmann, Power
+from geojax.manifolds.frames import grassmann_logits
 from geojax.optim import riemannian_sgd
 
 CLASSES, DIM, RANK = 3, 8, 2

@@ -1,4 +1,4 @@
-"""Soft permutations: permutations are their vertices, and entropic plans lie between."""
+"""Soft elements: they agree with elements at the vertices, and the mean element gives the mean over all elements."""
 
 import itertools
 
@@ -7,38 +7,44 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from geojax.symmetry.action.elements import act
-from geojax.symmetry.matching.sinkhorn import doubly_stochastic
-from tests.symmetry.inference.handmade import SPECS, plant
+from geojax.symmetry.ascent.problem import Pair, Problem, objective
+from geojax.symmetry.ascent.soft import harden, mean_element, soft_objective, soften
 
-
-@pytest.mark.parametrize(
-    "spec", [SPECS["mlp"], SPECS["cnn"], SPECS["scanned attention"]], ids=["mlp", "cnn", "heads"]
+# Units (u) in two heads (h), signed units (s) on a second axis.
+PROBLEM = Problem(
+    (Pair(("", "h", "u"), ("", "h", "u")), Pair(("s", ""), ("s", ""), (0,))),
+    (("h", ()), ("u", ("h",)), ("s", ())),
+    (("s", "signed permutation"),),
 )
-def test_a_permutation_as_a_matrix_acts_as_itself(spec):
-    params, _, element = plant(spec, jax.random.key(0))
-    soft = {name: jax.nn.one_hot(perm, perm.shape[-1]) for name, perm in element.items()}
-    for got, expected in zip(
-        jax.tree.leaves(act(spec, soft, params)),
-        jax.tree.leaves(act(spec, element, params)),
-    ):
-        np.testing.assert_allclose(got, expected, atol=1e-12)
+SHAPES = [(4, 2, 3), (3, 5)]
+ELEMENT = {
+    "h": jnp.array([1, 0]),
+    "u": jnp.array([[1, 2, 0], [0, 2, 1]]),
+    "s": jnp.array([1, 5, 3]),
+}
 
 
-def test_entropic_plans_are_doubly_stochastic_and_tend_to_the_assignment():
-    scores = jax.random.normal(jax.random.key(1), (2, 5, 5))
-    soft = doubly_stochastic(scores, 0.3)
-    np.testing.assert_allclose(soft.sum(axis=1), 1, atol=1e-3)
-    np.testing.assert_allclose(soft.sum(axis=2), 1, atol=1e-3)
-    perms = np.array(list(itertools.permutations(range(5))))
-    best = perms[np.argmax(np.asarray(scores)[:, np.arange(5), perms].sum(axis=2), axis=1)]
-    np.testing.assert_allclose(doubly_stochastic(scores, 0.01), np.eye(5)[best], atol=1e-2)
+def arrays(seed):
+    keys = jax.random.split(jax.random.key(seed), len(SHAPES))
+    return [jax.random.normal(key, shape) for key, shape in zip(keys, SHAPES)]
 
 
-def test_the_derivative_of_a_plan_is_that_of_the_limit():
-    """Against central differences of a plan iterated to the end."""
-    scores, direction, weight = jax.random.normal(jax.random.key(2), (3, 4, 4))
-    value = lambda x: jnp.sum(weight * doubly_stochastic(x, 0.5))
-    slope = jnp.vdot(jax.grad(value)(scores), direction)
-    difference = (value(scores + 1e-2 * direction) - value(scores - 1e-2 * direction)) / 2e-2
-    np.testing.assert_allclose(slope, difference, rtol=2e-2)
+def test_the_soft_objective_agrees_at_the_vertices():
+    a, b = arrays(0), arrays(1)
+    soft = soften(PROBLEM, ELEMENT, jnp.float64)
+    expected = objective(PROBLEM, a, b, ELEMENT)
+    np.testing.assert_allclose(soft_objective(PROBLEM, a, b, soft), expected, rtol=1e-12)
+    for name, value in harden(PROBLEM, soft).items():
+        np.testing.assert_array_equal(value, ELEMENT[name])
+
+
+@pytest.mark.parametrize("signed", [False, True], ids=["permutations", "signed permutations"])
+def test_one_group_at_its_mean_element_has_the_mean_objective_of_all_elements(signed):
+    kinds = (("s", "signed permutation"),) if signed else ()
+    problem = Problem((Pair(("s", ""), ("s", ""), (0,) if signed else ()),), (("s", ()),), kinds)
+    flips = itertools.product((0, 3), repeat=3) if signed else [(0, 0, 0)]
+    codes = [np.add(p, f) for f in flips for p in itertools.permutations(range(3))]
+    a, b = arrays(2)[1:], arrays(3)[1:]
+    of_all = jax.vmap(lambda s: objective(problem, a, b, {"s": s}))(jnp.asarray(np.array(codes)))
+    mean = mean_element(problem, {"s": jnp.arange(3)}, jnp.float64)
+    np.testing.assert_allclose(soft_objective(problem, a, b, mean), of_all.mean(), atol=1e-12)

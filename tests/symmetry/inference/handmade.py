@@ -6,10 +6,12 @@ import itertools
 import jax
 import jax.numpy as jnp
 
-from geojax.symmetry.action.elements import act, random_element
+from geojax.symmetry.action.acting import act
+from geojax.symmetry.action.elements import random_element
+from geojax.symmetry.action.facts import Leaf
 from geojax.symmetry.action.groups import Group
 from geojax.symmetry.action.layout import Block, Cut, Part
-from geojax.symmetry.action.spec import Leaf, SymmetrySpec
+from geojax.symmetry.action.spec import SymmetrySpec
 
 PERM = "permutation"
 

@@ -5,16 +5,20 @@ import itertools
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from geojax._program import jaxprs
-from geojax.symmetry.action.layout import Part, blocks, join, split
-from geojax.symmetry.inference.build import divide
+from geojax.symmetry.action.layout import Block, Layout, Part, blocks
 from geojax.symmetry.inference.dependence import Log, node_of, parents
+from geojax.symmetry.inference.divide import divide
 from geojax.symmetry.inference.labels.axes import Factor, Node, Uniform, resolve
 from geojax.symmetry.inference.labels.interpreter import Interpreter
 from geojax.symmetry.inference.labels.values import Value
+from geojax.symmetry.inference.rules import load
 from tests.symmetry.inference.rules.rule_programs import Program
+
+load()
 
 
 def flat(function):
@@ -100,8 +104,24 @@ def value_nodes(value: Value) -> list[Node]:
 def reblock(value: Value, array: Any, change) -> Any:
     """The array with ``change(block array, factors)`` done to each of its blocks."""
     layout, factors = pieces(value.axes)
-    before = split(layout, array)
-    return join(layout, [change(b, f) for b, f in zip(before, factors, strict=True)], np.shape(array))
+    waiting = iter(factors)
+
+    def visit(node: Layout, part: Any) -> Any:
+        part = part.reshape(node.shape)
+        if isinstance(node, Block):
+            return change(part, next(waiting))
+        starts = [sum(node.sizes[:i]) for i in range(len(node.sizes))]
+        cuts = [
+            part[(slice(None),) * node.dim + (slice(start, start + size),)]
+            for start, size in zip(starts, node.sizes, strict=True)
+        ]
+        moved = [visit(piece, cut).reshape(cut.shape) for piece, cut in zip(node.pieces, cuts, strict=True)]
+        module = np if isinstance(part, np.ndarray) else jnp
+        return module.concatenate(moved, axis=node.dim)
+
+    is_key = jax.dtypes.issubdtype(array.dtype, jax.dtypes.prng_key)
+    array = array if is_key else np.asarray(array)  # numpy compiles nothing
+    return visit(layout, array).reshape(array.shape)
 
 
 Moves = dict[Node, np.ndarray]

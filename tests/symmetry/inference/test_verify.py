@@ -119,7 +119,7 @@ def test_outputs_where_nothing_moves_are_computed_once_for_each_draw(key):
     """A large model's evaluations are what verification costs, and half of them were the same."""
     params, x = draw(key), jax.random.normal(key, (6, 3))
     spec = gj.symmetry.infer(apply, params, x, verify=False)
-    probe, generator = Probe(spec, apply, params, (x,)), np.random.default_rng(0)
+    probe, generator = Probe(spec, apply, params, (x,), double=True), np.random.default_rng(0)
     draws, element = [probe.draw(generator) for _ in range(2)], probe.element(generator)
     calls, compiled = [], probe.compiled
     probe.compiled = lambda *arguments: calls.append(arguments) or compiled(*arguments)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from geojax.results import Status
-from geojax.symmetry.action.elements import act
+from geojax.symmetry.action.acting import act
 from geojax.symmetry.matching.across_widths import width_matching
 from geojax.symmetry.matching.by_weights import weight_matching
 from tests.symmetry.inference.handmade import attention, draw, flattened_cnn, mlp, plant
@@ -34,6 +34,7 @@ def apply(params, x):
     return x @ params["2"]["w"] + params["2"]["b"]
 
 
+@pytest.mark.full
 def test_law_a_narrow_network_inside_a_wide_one_is_found():
     """With small strangers beside it, and its units in any order."""
 
@@ -47,9 +48,9 @@ def test_law_a_narrow_network_inside_a_wide_one_is_found():
         wide = jax.tree.map(lambda x, n: jnp.where(x == 0, 0.05 * n, x), inside, noise)
         perms = {name: jax.random.permutation(key, g.size) for name, g in WIDE.members}
         b = act(WIDE, perms, wide)
-        found = width_matching(NARROW, WIDE, a, b, key=key)
-        cut = act(WIDE, found.element, b)
-        return found.status, jax.tree.map(lambda x, y: jnp.max(jnp.abs(x - y)), cut, a)
+        result = width_matching(NARROW, WIDE, a, b, key=key)
+        cut = act(WIDE, result.element, b)
+        return result.status, jax.tree.map(lambda x, y: jnp.max(jnp.abs(x - y)), cut, a)
 
     status, apart = law(jax.random.split(jax.random.key(0), 16))
     np.testing.assert_array_equal(status, Status.CONVERGED)
@@ -59,8 +60,8 @@ def test_law_a_narrow_network_inside_a_wide_one_is_found():
 
 def test_a_wider_target_keeps_the_function():
     a, b = draw(WIDE, jax.random.key(1)), draw(NARROW, jax.random.key(2))
-    found = width_matching(WIDE, NARROW, a, b, key=jax.random.key(3))
-    grown = act(NARROW, found.element, b)
+    result = width_matching(WIDE, NARROW, a, b, key=jax.random.key(3))
+    grown = act(NARROW, result.element, b)
     assert jax.tree.map(jnp.shape, grown) == jax.tree.map(jnp.shape, a)
     x = jax.random.normal(jax.random.key(4), (7, 40))
     np.testing.assert_allclose(apply(grown, x), apply(b, x), atol=1e-12)
@@ -71,18 +72,20 @@ def test_one_group_equals_brute_force_over_injections():
     a, b = draw(narrow, jax.random.key(5)), draw(wide, jax.random.key(6))
     gains = a["0"]["w"].T @ b["0"]["w"] + np.outer(a["0"]["b"], b["0"]["b"]) + a["1"]["w"] @ b["1"]["w"].T
     best = max(sum(gains[i, j] for i, j in enumerate(js)) for js in itertools.permutations(range(5), 3))
-    found = width_matching(narrow, wide, a, b, key=jax.random.key(7))
-    np.testing.assert_allclose(found.objective, best + a["1"]["b"] @ b["1"]["b"], rtol=1e-12)
+    result = width_matching(narrow, wide, a, b, key=jax.random.key(7))
+    np.testing.assert_allclose(result.objective, best + a["1"]["b"] @ b["1"]["b"], rtol=1e-12)
 
 
+@pytest.mark.full
 def test_equal_widths_are_weight_matching():
     a, b, _ = plant(WIDE, jax.random.key(8))
-    found = width_matching(WIDE, WIDE, a, b, key=jax.random.key(9))
+    result = width_matching(WIDE, WIDE, a, b, key=jax.random.key(9))
     same = weight_matching(WIDE, a, b, key=jax.random.key(9))
     for name, perm in same.element.items():
-        np.testing.assert_array_equal(found.element[name], jax.nn.one_hot(perm, perm.shape[-1]))
+        np.testing.assert_array_equal(result.element[name], jax.nn.one_hot(perm, perm.shape[-1]))
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     "narrow, wide",
     [(flattened_cnn(channels=3), flattened_cnn(channels=5)), (attention(heads=2, width=2), attention())],
@@ -91,8 +94,8 @@ def test_equal_widths_are_weight_matching():
 def test_the_result_has_the_shapes_of_the_model_to_match(narrow, wide):
     for first, second in ((narrow, wide), (wide, narrow)):
         a, b = draw(first, jax.random.key(10)), draw(second, jax.random.key(11))
-        found = width_matching(first, second, a, b, key=jax.random.key(12))
-        moved = act(second, found.element, b)
+        result = width_matching(first, second, a, b, key=jax.random.key(12))
+        moved = act(second, result.element, b)
         assert jax.tree.map(jnp.shape, moved) == jax.tree.map(jnp.shape, a)
 
 

@@ -1,5 +1,6 @@
 """Activation matching against numpy and scipy, planted elements, and the units that have no activations."""
 
+import functools
 import itertools
 
 import jax
@@ -9,7 +10,8 @@ import pytest
 from scipy.optimize import linear_sum_assignment
 
 from geojax.results import Status
-from geojax.symmetry.action.elements import act, identity, random_element
+from geojax.symmetry.action.acting import act
+from geojax.symmetry.action.elements import identity, random_element
 from geojax.symmetry.inference.infer import infer
 from geojax.symmetry.matching.by_activations import activation_matching, standardize
 
@@ -58,29 +60,71 @@ def permutations(element, spec):
     return {name: array for name, array in element.items() if spec.groups[name].kind == "permutation"}
 
 
-@pytest.mark.parametrize(
-    "apply, make, x", [(mlp, mlp_params, X), (attention, attention_params, TOKENS)], ids=["mlp", "attention"]
-)
-def test_law_a_planted_element_is_recovered(apply, make, x):
-    spec = infer(apply, make(jax.random.key(0)), x)
-    for key in jax.random.split(jax.random.key(1), 3):
-        b = make(key)
+@functools.cache
+def mlp_spec():
+    return infer(mlp, mlp_params(jax.random.key(0)), X, verify=False)
+
+
+@functools.cache
+def mlp_matcher():
+    """One compiled program: it matches a batch of four pairs."""
+    return jax.jit(jax.vmap(lambda a, b, x: activation_matching(mlp_spec(), mlp, a, b, x), (0, 0, None)))
+
+
+def mlp_cases():
+    """Four pairs: 2 planted, 1 of equal models, 1 of strangers; and the elements planted."""
+    b = jax.vmap(mlp_params)(jax.random.split(jax.random.key(1), 4))
+    element = jax.vmap(functools.partial(random_element, mlp_spec()))(jax.random.split(jax.random.key(2), 4))
+    planted = permutations(element, mlp_spec())
+    moved = jax.vmap(functools.partial(act, mlp_spec()))(planted, b)
+    a = jax.tree.map(lambda x, y: jnp.concatenate([x[:2], y[2:3], y[:1]]), moved, b)
+    return a, b, planted
+
+
+def test_law_a_planted_element_is_recovered_and_equal_models_stay():
+    a, b, planted = jax.jit(mlp_cases)()
+    result = mlp_matcher()(a, b, X)
+    np.testing.assert_array_equal(result.status, Status.CONVERGED)
+    for name, still in permutations(identity(mlp_spec()), mlp_spec()).items():
+        np.testing.assert_array_equal(result.element[name][:2], planted[name][:2])
+        np.testing.assert_array_equal(result.element[name][2], still)
+
+
+def test_nan_inputs_are_not_a_match():
+    a, b, _ = jax.jit(mlp_cases)()
+    np.testing.assert_array_equal(mlp_matcher()(a, b, X.at[0, 0].set(jnp.nan)).status, Status.NONFINITE)
+
+
+@pytest.mark.full
+def test_law_units_inside_heads_are_recovered():
+    spec = infer(attention, attention_params(jax.random.key(0)), TOKENS)
+
+    @jax.jit
+    @jax.vmap
+    def law(key):
+        b = attention_params(key)
         planted = permutations(random_element(spec, key), spec)
-        a = act(spec, planted, b)
-        found = activation_matching(spec, apply, a, b, x)
-        assert found.status == Status.CONVERGED
-        for name in planted:
-            np.testing.assert_array_equal(found.element[name], planted[name])
+        result = activation_matching(spec, attention, act(spec, planted, b), b, TOKENS)
+        return planted, {name: result.element[name] for name in planted}, result.status
+
+    planted, element, status = law(jax.random.split(jax.random.key(1), 3))
+    np.testing.assert_array_equal(status, Status.CONVERGED)
+    for name in planted:
+        np.testing.assert_array_equal(element[name], planted[name])
 
 
-@pytest.mark.parametrize("signs", [False, True], ids=["permutations", "permutations and signs"])
+@pytest.mark.parametrize(
+    "signs",
+    [pytest.param(False, marks=pytest.mark.full), True],
+    ids=["permutations", "permutations and signs"],
+)
 def test_each_layer_of_an_mlp_equals_scipy_on_numpys_correlations(signs):
     """With signs the correlation of a unit with the other's negative counts as much."""
     a, b = mlp_params(jax.random.key(2)), mlp_params(jax.random.key(3))
-    spec = infer(mlp, a, X)
+    spec = mlp_spec()
     if not signs:
         spec = spec.without(*(name for name, group in spec.members if group.kind == "sign"))
-    found = activation_matching(spec, mlp, a, b, X)
+    result = activation_matching(spec, mlp, a, b, X)
     total, xs = 0.0, [np.asarray(X), np.asarray(X)]
     for layer, (size, name) in enumerate(zip((9, 7), sorted(permutations(identity(spec), spec)))):
         xs = [np.tanh(x @ p[layer][0] + p[layer][1]) for x, p in zip(xs, (a, b))]
@@ -88,9 +132,9 @@ def test_each_layer_of_an_mlp_equals_scipy_on_numpys_correlations(signs):
         corr = np.abs(corr) if signs else corr
         rows, columns = linear_sum_assignment(corr, maximize=True)
         assert spec.groups[name].size == size
-        np.testing.assert_array_equal(found.element[name], columns)
+        np.testing.assert_array_equal(result.element[name], columns)
         total += corr[rows, columns].sum()
-    np.testing.assert_allclose(found.objective, total, rtol=1e-9)
+    np.testing.assert_allclose(result.objective, total, rtol=1e-9)
 
 
 def test_correlations_ignore_each_units_scale_and_shift():
@@ -106,39 +150,16 @@ def test_dead_units_count_nothing_and_give_no_nan():
     relu = lambda p, x: jax.nn.relu(x @ p[0][0] + p[0][1]) @ p[1][0]
     a[0] = (a[0][0], a[0][1].at[:3].set(-100.0))
     spec = infer(relu, a[:2], X)
-    found = activation_matching(spec, relu, a[:2], a[:2], X)
-    assert found.status == Status.CONVERGED
-    np.testing.assert_allclose(found.objective, 6.0, rtol=1e-9)
+    result = activation_matching(spec, relu, a[:2], a[:2], X)
+    assert result.status == Status.CONVERGED
+    np.testing.assert_allclose(result.objective, 6.0, rtol=1e-9)
 
 
-def test_identical_models_stay_where_they_are():
-    a = mlp_params(jax.random.key(6))
-    spec = infer(mlp, a, X)
-    found = activation_matching(spec, mlp, a, a, X)
-    for name, array in permutations(identity(spec), spec).items():
-        np.testing.assert_array_equal(found.element[name], array)
-
-
-def test_nan_inputs_are_not_a_match():
-    a, b = mlp_params(jax.random.key(7)), mlp_params(jax.random.key(8))
-    spec = infer(mlp, a, X)
-    assert activation_matching(spec, mlp, a, b, X.at[0, 0].set(jnp.nan)).status == Status.NONFINITE
-
-
-def test_jit_and_vmap_are_the_loop():
-    spec = infer(mlp, mlp_params(jax.random.key(0)), X)
-    a, b = (jax.vmap(mlp_params)(jax.random.split(jax.random.key(seed), 3)) for seed in (9, 10))
-    match = lambda a, b: activation_matching(spec, mlp, a, b, X)
-    batched = jax.jit(jax.vmap(match))(a, b)
-    for i in range(3):
-        single = match(*jax.tree.map(lambda leaf, i=i: leaf[i], (a, b)))
-        for name in permutations(single.element, spec):
-            np.testing.assert_array_equal(batched.element[name][i], single.element[name])
-        np.testing.assert_allclose(batched.objective[i], single.objective, rtol=1e-12)
-
-
-def test_errors_name_the_argument():
-    a = mlp_params(jax.random.key(11))
-    spec = infer(mlp, a, X)
-    with pytest.raises(ValueError, match="activation_matching: params_b"):
-        activation_matching(spec, mlp, a, mlp_params(jax.random.key(11), (4, 8, 7, 3)), X)
+@pytest.mark.full
+def test_a_single_pair_is_the_item_of_a_batch():
+    a, b, _ = jax.jit(mlp_cases)()
+    batched = mlp_matcher()(a, b, X)
+    single = activation_matching(mlp_spec(), mlp, *jax.tree.map(lambda x: x[3], (a, b)), X)
+    for name in permutations(single.element, mlp_spec()):
+        np.testing.assert_array_equal(batched.element[name][3], single.element[name])
+    np.testing.assert_allclose(batched.objective[3], single.objective, rtol=1e-12)

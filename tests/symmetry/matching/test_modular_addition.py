@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.full  # claims of a paper about networks, not about functions of geojax
 KEYS = jax.random.split(jax.random.key(0), 32)
 
 

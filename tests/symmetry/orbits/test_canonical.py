@@ -86,7 +86,7 @@ def test_law_one_representative_for_an_orbit(key):
             )
 
 
-def test_families_are_sorted_inside_their_parents(key):
+def test_units_are_sorted_inside_their_heads(key):
     def heads(params, x):
         q, k, v = (jnp.einsum("btd,dhc->bthc", x, params[name]) for name in "qkv")
         weights = jax.nn.softmax(jnp.einsum("bthc,bshc->bhts", q, k))

@@ -9,10 +9,11 @@ import optax
 import pytest
 
 from geojax.results import Status
-from geojax.symmetry.action.elements import act
+from geojax.symmetry.action.acting import act
+from geojax.symmetry.action.facts import Leaf
 from geojax.symmetry.action.groups import ORTHOGONAL, Group
 from geojax.symmetry.action.layout import Block, Part
-from geojax.symmetry.action.spec import Leaf, SymmetrySpec
+from geojax.symmetry.action.spec import SymmetrySpec
 from geojax.symmetry.inference.infer import infer
 from geojax.symmetry.orbits.teleport import teleport, with_teleportation
 
@@ -129,7 +130,7 @@ def test_an_optimiser_gains_by_teleporting(inner):
         return jax.jit(lambda p: jax.lax.scan(step, (p, optimizer.init(p)), length=20)[0][0])(params)
 
     plain = run(inner)
-    jumping = run(with_teleportation(inner, spec, every=10), value_fn=loss)
+    jumping = run(with_teleportation(spec, inner, every=10), value_fn=loss)
     assert loss(jumping) < loss(plain) < loss(params)
 
 
@@ -137,7 +138,7 @@ def test_between_teleports_it_is_the_optimiser_inside():
     spec, loss = spec_of("relu: scalings"), loss_of("relu: scalings")
     params = draw(RELU, jax.random.key(4))
     inner = optax.sgd(1e-2)
-    optimizer = with_teleportation(inner, spec, every=5)
+    optimizer = with_teleportation(spec, inner, every=5)
     slope = jax.grad(loss)(params)
     state = optimizer.init(params)._replace(count=jnp.int32(3))
     updates, state = optimizer.update(slope, state, params, value_fn=loss)
@@ -154,7 +155,7 @@ def test_nan_is_reported_and_errors_name_the_argument():
     with pytest.raises(ValueError, match="params does not fit the spec"):
         teleport(spec, loss, {"w": params["w"]})
     with pytest.raises(ValueError, match="with_teleportation: every"):
-        with_teleportation(optax.sgd(0.1), spec, every=0)
-    optimizer = with_teleportation(optax.sgd(0.1), spec, every=1)
+        with_teleportation(spec, optax.sgd(0.1), every=0)
+    optimizer = with_teleportation(spec, optax.sgd(0.1), every=1)
     with pytest.raises(ValueError, match="params is None"):
         optimizer.update(params, optimizer.init(params), value_fn=loss)

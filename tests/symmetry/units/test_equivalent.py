@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from geojax.symmetry.action.elements import act, random_element
+from geojax.symmetry.action.acting import act
+from geojax.symmetry.action.elements import random_element
 from geojax.symmetry.inference.infer import infer
 from geojax.symmetry.units.equivalent import feature_complexity, merge_equivalent_units
 
@@ -109,5 +110,7 @@ def test_layers_without_scalings_are_left_alone():
 
 
 def test_parameters_that_do_not_fit_are_named():
-    with pytest.raises(ValueError, match="params does not fit the spec"):
+    with pytest.raises(ValueError, match="merge_equivalent_units: params: params does not fit the spec"):
         merge_equivalent_units(spec(), draw(jax.random.key(0)), threshold=0.1)
+    with pytest.raises(TypeError, match="feature_complexity: spec is a dict; expected a SymmetrySpec"):
+        feature_complexity({}, draw(jax.random.key(0)), threshold=0.1)

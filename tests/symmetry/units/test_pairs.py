@@ -1,5 +1,6 @@
 """Unit matching against numpy, scipy, scikit-learn, brute force and planted structure."""
 
+import functools
 import itertools
 
 import jax
@@ -32,9 +33,9 @@ def test_law_correlation_ignores_positive_affine_maps():
 
 
 def test_bipartite_matches_scipy_and_brute_force():
-    for key in jax.random.split(keys[3], 16):
-        r = np.asarray(jax.random.normal(key, (5, 7)))
-        total = r[np.arange(5), bipartite_match(r)].sum()
+    many = np.asarray(jax.random.normal(keys[3], (16, 5, 7)))
+    for r, match in zip(many, np.asarray(jax.jit(jax.vmap(bipartite_match))(many))):
+        total = r[np.arange(5), match].sum()
         np.testing.assert_allclose(total, r[linear_sum_assignment(r, maximize=True)].sum())
         best = max(r[np.arange(5), list(p)].sum() for p in itertools.permutations(range(7), 5))
         np.testing.assert_allclose(total, best)
@@ -57,11 +58,14 @@ def test_a_planted_permutation_with_noise_is_recovered():
     np.testing.assert_array_equal(semi_match(r), perm)
 
 
+sparse = jax.jit(functools.partial(sparse_unit_map, tol=1e-9))
+
+
 @pytest.mark.parametrize("penalty", [0.02, 0.1, 0.5])
 def test_sparse_map_matches_scikit_learn_column_by_column(penalty):
     x, mix = jax.random.normal(keys[0], (80, 7)), jax.random.normal(keys[1], (7, 4))
     y = x @ mix + jax.random.normal(keys[2], (80, 4))
-    found = sparse_unit_map(x, y, penalty=penalty, tol=1e-9)
+    found = sparse(x, y, penalty=penalty)
     assert found.status == Status.CONVERGED
     unit = lambda z: np.asarray((z - z.mean(axis=0)) / (z.std(axis=0) * np.sqrt(80)))
     for j in range(4):
@@ -73,31 +77,37 @@ def test_sparse_map_matches_scikit_learn_column_by_column(penalty):
 def test_sparse_map_without_penalty_is_least_squares_and_with_1_is_zero():
     x, y = jax.random.normal(keys[3], (40, 5)), jax.random.normal(keys[4], (40, 2))
     unit = lambda z: (z - z.mean(axis=0)) / (z.std(axis=0) * np.sqrt(40))
-    found = sparse_unit_map(x, y, penalty=0.0, tol=1e-10)
-    np.testing.assert_allclose(found.weights, np.linalg.lstsq(unit(x), unit(y))[0], atol=1e-7)
-    assert not np.any(sparse_unit_map(x, y, penalty=1.0).weights)
+    found = sparse(x, y, penalty=0.0)
+    np.testing.assert_allclose(found.weights, np.linalg.lstsq(unit(x), unit(y))[0], atol=1e-6)
+    assert not np.any(sparse(x, y, penalty=1.0).weights)
 
 
-def test_planted_blocks_are_recovered_up_to_relabelling():
-    for key in jax.random.split(keys[5], 8):
-        k1, k2, k3, k4 = jax.random.split(key, 4)
-        rows, columns = (jax.random.permutation(k, jnp.arange(n) % 3) for k, n in ((k1, 12), (k2, 9)))
-        noise = 0.2 * jax.random.uniform(k3, (12, 9))
-        r = jnp.where(rows[:, None] == columns, 0.8, 0.0) * jnp.sign(jax.random.normal(k4, (12, 9))) + noise
-        found = spectral_unit_match(r, num_groups=3, key=key)
-        assert found.status == Status.CONVERGED
-        agree = any(
-            np.array_equal(np.array(p)[rows], found.groups_a)
-            and np.array_equal(np.array(p)[columns], found.groups_b)
+@jax.jit
+@jax.vmap
+def planted_groups(key):
+    """Groups of 12 and of 9 units, and those read off their correlations, which have random signs and noise."""
+    k1, k2, k3, k4 = jax.random.split(key, 4)
+    rows, columns = (jax.random.permutation(k, jnp.arange(n) % 3) for k, n in ((k1, 12), (k2, 9)))
+    noise = 0.2 * jax.random.uniform(k3, (12, 9))
+    r = jnp.where(rows[:, None] == columns, 0.8, 0.0) * jnp.sign(jax.random.normal(k4, (12, 9))) + noise
+    return rows, columns, spectral_unit_match(r, num_groups=3, key=key)
+
+
+def test_planted_groups_are_recovered_up_to_relabelling():
+    rows, columns, result = planted_groups(jax.random.split(keys[5], 8))
+    np.testing.assert_array_equal(result.status, Status.CONVERGED)
+    for i in range(8):
+        assert any(
+            np.array_equal(np.array(p)[rows[i]], result.groups_a[i])
+            and np.array_equal(np.array(p)[columns[i]], result.groups_b[i])
             for p in itertools.permutations(range(3))
         )
-        assert agree
 
 
 def test_nan_is_reported():
-    x = jax.random.normal(keys[6], (10, 3)).at[0, 0].set(jnp.nan)
-    y = jax.random.normal(keys[7], (10, 2))
-    assert sparse_unit_map(x, y, penalty=0.1).status == Status.NONFINITE
+    x = jax.random.normal(keys[6], (40, 5)).at[0, 0].set(jnp.nan)
+    y = jax.random.normal(keys[7], (40, 2))
+    assert sparse(x, y, penalty=0.1).status == Status.NONFINITE
     r = jnp.full((3, 3), 0.5).at[0, 0].set(jnp.nan)
     assert spectral_unit_match(r, num_groups=2, key=keys[0]).status == Status.NONFINITE
 

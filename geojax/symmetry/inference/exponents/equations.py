@@ -91,3 +91,19 @@ def plus(first: Form, second: Form, factor: Fraction = ONE) -> Form:
         else:
             total.pop(symbol, None)
     return total
+
+
+class Span:
+    """A growing space of integer vectors, over the rationals (modulus 0) or GF(2) (modulus 2)."""
+
+    def __init__(self, modulus: int):
+        self.equations = BinaryEquations() if modulus else Equations()
+
+    def add(self, vector: dict[int, int]) -> bool:
+        """Adds a vector, and says whether it was outside the space."""
+        before = len(self.equations.pivots)
+        if isinstance(self.equations, BinaryEquations):
+            self.equations.add(sum(1 << key for key, value in vector.items() if value % 2))
+        else:
+            self.equations.add({key: Fraction(value) for key, value in vector.items()})
+        return len(self.equations.pivots) > before

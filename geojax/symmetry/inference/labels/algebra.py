@@ -4,10 +4,12 @@ import dataclasses
 import itertools
 from collections.abc import Iterable
 
+from geojax.symmetry.inference.labels.arithmetic import Join
 from geojax.symmetry.inference.labels.axes import (
     STACK_LIMIT,
     Factor,
     Label,
+    Marked,
     Node,
     Reason,
     Stack,
@@ -19,35 +21,42 @@ from geojax.symmetry.inference.labels.axes import (
     terminals,
     uniform,
 )
+from geojax.symmetry.inference.labels.domain import Domain
+from geojax.symmetry.inference.labels.label_domain import LabelDomain
 
 
 class Algebra:
     """Solves equations between labels.
 
     Attributes:
-        enumerate_keys: Keys of nodes whose indices are read one by one; nodes made beside such a node get a label
-            of their own for each of its indices.
-        stacks: Whether any `Stack` has been made (so that the check for them can be skipped where none is).
+        domain: How two factors meet, and what becomes of marked factors.
+        enumerate_keys: Keys of nodes whose indices the program reads one by one; nodes made beside such a node get
+            one label for each of its indices.
+        stacks: Whether there may be a `Stack`; if not, the work for stacks is skipped.
+        picks: The slices taken of listed nodes in the equation at hand: (node, start, stop, label of the slice).
     """
 
-    def __init__(self, enumerate_keys: frozenset = frozenset()):
+    def __init__(
+        self, domain: Domain | None = None, *, enumerate_keys: frozenset = frozenset(), stacks: bool = False
+    ):
+        self.domain: Domain = LabelDomain() if domain is None else domain
         self.enumerate_keys = enumerate_keys
-        self.stacks = False
+        self.stacks = stacks
         self.picks: list[tuple[Node, int, int, Label]] = []
 
     # -- making labels ------------------------------------------------------------------------------------------
 
     def fixed(self, size: int, why: Reason) -> Label:
-        """A fresh axis that is held."""
+        """The label of a fresh axis that is held fixed."""
         return (Node(size, pin=why),) if size != 1 else ()
 
     def listed(self, size: int, why: Reason) -> Node:
-        """A fresh held axis whose entries are told apart, for stacks to be over."""
+        """A fresh held node whose entries are read one by one, so that a stack may be over it."""
         self.stacks = True
         return Node(size, pin=why, listed=True)
 
     def family(self, sizes: Iterable[int], keys: Iterable[tuple]) -> list[Label]:
-        """Fresh free labels made together; those beside an enumerated one depend on its index."""
+        """Fresh free labels for the axes of one array; if one of them is enumerated, the others depend on its index."""
         sized = list(zip(sizes, keys, strict=True))
         over = [
             i for i, (size, key) in enumerate(sized) if key in self.enumerate_keys and 1 < size <= STACK_LIMIT
@@ -70,7 +79,7 @@ class Algebra:
         return labels
 
     def materialise(self, label: Label) -> Label:
-        """The label with uniform factors replaced by fresh free nodes, for binding to a node."""
+        """The label with uniform factors replaced by fresh free nodes, so that a node can be bound to it."""
         factors: list[Factor] = []
         for factor in resolve(label):
             if isinstance(factor, Uniform):
@@ -89,20 +98,21 @@ class Algebra:
 
     def pin(self, label: Label, why: Reason) -> None:
         """Holds every node of the label; a node that is held already keeps its first reason."""
+        self.domain.stop(label)
         for factor in list(terminals(label)):
             if isinstance(factor, Node) and factor.pin is None:
                 factor.pin = why
 
-    def unify(self, first: Label, second: Label, why: Reason) -> Label:
-        """The common label of two axes that are matched index by index."""
+    def unify(self, first: Label, second: Label, why: Reason, join: Join = Join.EQUAL) -> Label:
+        """The common label of two axes that are matched index by index, whose entries are combined as ``join`` says."""
         left, right = list(resolve(first)), list(resolve(second))
         merged: list[Factor] = []
         while left and right:
-            # What was merged before may have bound a node that stands here again.
+            # The factors before these may have contained the same nodes, which are bound now.
             left[:1], right[:1] = resolve(left[:1]), resolve(right[:1])
             f, g = left.pop(0), right.pop(0)
             if f.size == g.size:
-                merged += self._meet(f, g, why)
+                merged += self.domain.meet(self, f, g, why, join)
                 continue
             big, small, rest = (f, g, left) if f.size > g.size else (g, f, right)
             halves = self.cut(big, small.size, why) if big.size % small.size == 0 else None
@@ -122,29 +132,17 @@ class Algebra:
         self.pin(second, why)
         return self.fixed(length(first), why)
 
-    def _meet(self, f: Factor, g: Factor, why: Reason) -> Label:
-        """Merges two factors of equal length."""
-        if f is g or isinstance(g, Uniform):
+    def merge(self, f: Node, g: Node) -> Label:
+        """Makes two nodes one; a listed node stays, then a held one, then the older one."""
+        if f is g:
             return (f,)
-        if isinstance(f, Uniform):
-            return (g,)
-        if isinstance(f, Node) and isinstance(g, Node):
-            if (not f.listed, f.pin is None, f.serial) > (not g.listed, g.pin is None, g.serial):
-                f, g = g, f
-            g.link = (f,)
-            return (f,)
-        if isinstance(f, Stack) or isinstance(g, Stack):
-            return self._meet_stacks(f, g, why)
-        if isinstance(f, Node):
-            return self._bind(f, g, why)
-        if isinstance(g, Node):
-            return self._bind(g, f, why)
-        assert isinstance(f, Sum), "marked factors are met by the run that marks them"
-        assert isinstance(g, Sum), "marked factors are met by the run that marks them"
-        return self._meet_sums(f, g, why)
+        if (not f.listed, f.pin is None, f.serial) > (not g.listed, g.pin is None, g.serial):
+            f, g = g, f
+        g.link = (f,)
+        return (f,)
 
-    def _bind(self, node: Node, other: Factor, why: Reason) -> Label:
-        """Lets a node stand for a sum; one whose entries are told apart stays, and the sum is pinned."""
+    def bind(self, node: Node, other: Factor, why: Reason) -> Label:
+        """Lets a node stand for a sum; a listed node stays as it is, and the sum is pinned."""
         if node.listed:
             self.pin((other,), why)
             return (node,)
@@ -153,7 +151,8 @@ class Algebra:
             self.pin(node.link, node.pin)
         return (node,)
 
-    def _meet_sums(self, f: Sum, g: Sum, why: Reason) -> Label:
+    def meet_sums(self, f: Sum, g: Sum, why: Reason, join: Join) -> Label:
+        """Merges two sums piece by piece, after cutting both at all edges."""
         cuts = sorted({*edges(f), *edges(g)})
         pieces = []
         for start, stop in itertools.pairwise(cuts):
@@ -161,17 +160,18 @@ class Algebra:
             if parts[0] is None or parts[1] is None:
                 self.pin((f, g), dataclasses.replace(why, text=f"{why.text} (its pieces do not nest)"))
                 return self.fixed(f.size, why)
-            pieces.append(self.unify(parts[0], parts[1], why))
+            pieces.append(self.unify(parts[0], parts[1], why, join))
         return (Sum(tuple(pieces)),)
 
-    def _meet_stacks(self, f: Factor, g: Factor, why: Reason) -> Label:
+    def meet_stacks(self, f: Factor, g: Factor, why: Reason, join: Join) -> Label:
+        """Merges two stacks choice by choice if they are over one index; otherwise all choices become one."""
         if isinstance(f, Stack) and isinstance(g, Stack) and resolve((f.over,)) == resolve((g.over,)):
             pairs = zip(f.choices, g.choices, strict=True)
-            return (Stack(f.over, tuple(self.unify(a, b, why) for a, b in pairs)),)
-        return self.unify(self.collapse((f,), why), self.collapse((g,), why), why)
+            return (Stack(f.over, tuple(self.unify(a, b, why, join) for a, b in pairs)),)
+        return self.unify(self.collapse((f,), why), self.collapse((g,), why), why, join)
 
     def collapse(self, label: Label, why: Reason, keep: frozenset[Label] = frozenset()) -> Label:
-        """The label with every stack, but those over a label in ``keep``, replaced by the merger of its choices."""
+        """The label in which every stack, except those over a label in ``keep``, has its choices merged into one."""
         factors: list[Factor] = []
         for factor in resolve(label):
             if isinstance(factor, Sum):
@@ -188,7 +188,7 @@ class Algebra:
     # -- taking labels apart ------------------------------------------------------------------------------------
 
     def cut(self, factor: Factor, lead: int, why: Reason) -> tuple[Label, Label] | None:
-        """Divides a factor into a leading part of length ``lead`` and the rest, or None where it does not divide."""
+        """Divides a factor into a leading part of length ``lead`` and the rest; None if it cannot be divided."""
         trail = factor.size // lead
         if isinstance(factor, Uniform):
             return uniform(lead), uniform(trail)
@@ -208,7 +208,8 @@ class Algebra:
             if any(part is None for part in parts):
                 return None
             return tuple((Stack(factor.over, tuple(part[i] for part in parts)),) for i in range(2))  # type: ignore
-        assert isinstance(factor, Sum), "marked factors are cut by the run that marks them"
+        if isinstance(factor, Marked):
+            return self.domain.cut(self, factor, lead, why)
         return self._cut_sum(factor, lead, trail, why)
 
     def _cut_sum(self, factor: Sum, lead: int, trail: int, why: Reason) -> tuple[Label, Label] | None:
@@ -226,7 +227,7 @@ class Algebra:
         return (Sum(tuple(part[0] for part in parts)),), tail  # type: ignore
 
     def regroup(self, label: Label, sizes: Iterable[int], why: Reason) -> list[Label] | None:
-        """The labels of axes of the given sizes that the axis is reshaped to, or None where factors straddle."""
+        """The labels of the axes of given sizes that an axis is reshaped to; None if a factor would be cut across."""
         factors = list(resolve(label))
         groups: list[Label] = []
         for wanted in sizes:
@@ -250,7 +251,7 @@ class Algebra:
         return groups if not factors else None
 
     def part(self, label: Label, start: int, stop: int) -> Label | None:
-        """The label of the slice [start, stop) of an axis, or None where the cut goes across factors."""
+        """The label of the slice [start, stop) of an axis; None if the slice cuts across factors."""
         if start == 0 and stop == length(label):
             return label
         factors = resolve(label)
@@ -287,7 +288,8 @@ class Algebra:
         if isinstance(factor, Stack):
             parts = [self.part(choice, start, stop) for choice in factor.choices]
             return None if any(part is None for part in parts) else (Stack(factor.over, tuple(parts)),)  # type: ignore
-        assert isinstance(factor, Sum), "marked factors are parted by the run that marks them"
+        if isinstance(factor, Marked):
+            return self.domain.part(self, factor, start, stop)
         return self._part_sum(factor, start, stop)
 
     def _part_sum(self, factor: Sum, start: int, stop: int) -> Label | None:

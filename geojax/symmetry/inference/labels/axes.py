@@ -1,9 +1,9 @@
 """The labels of axes: which group element moves an index, and how an axis is made of such indices.
 
-A label is a row-major product of factors. A factor is a `Node` (an index that a group may move, or one that is
-held), `Uniform` (the array is constant along it), a `Sum` (pieces one after another) or a `Stack` (what moves it
-depends on the index along another axis). Equations between labels are solved as they come: nodes are merged, or
-bound to products and sums, everywhere at once. What cannot be solved is pinned, with the reason kept.
+A label is a row-major product of factors. A factor is a `Node` (an index that a group may move, or one that is held
+fixed), `Uniform` (the array is constant along it), a `Sum` (pieces one after another) or a `Stack` (the label depends
+on the index along another axis). Equations between labels are solved as they come: nodes are merged, or bound to
+products and sums, everywhere at once. If an equation cannot be solved, its nodes are pinned and the reason is kept.
 """
 
 import dataclasses
@@ -25,7 +25,7 @@ class Reason:
 
 
 class Node:
-    """An index of given length: free while ``pin`` is None, or standing for the label in ``link``.
+    """An index of given length: free if ``pin`` is None, and replaced by the label in ``link`` if there is one.
 
     The entries of a ``listed`` node are read one by one; a `Stack` may be over it.
     """
@@ -42,12 +42,12 @@ class Node:
         self.serial = next(Node._serials)
 
     def __repr__(self) -> str:
-        return f"{'fixed' if self.pin else 'atom'}{self.serial}({self.size})"
+        return f"{'held' if self.pin else 'free'}{self.serial}({self.size})"
 
 
 @dataclasses.dataclass(frozen=True)
 class Uniform:
-    """A factor along which the array is constant: any permutation leaves it alone."""
+    """A factor along which the array is constant, so that no permutation changes the array."""
 
     size: int
 
@@ -66,7 +66,7 @@ class Sum:
 
 @dataclasses.dataclass(frozen=True)
 class Stack:
-    """A factor whose label is ``choices[i]`` where the index along the node ``over`` is i."""
+    """A factor whose label depends on the index i along the node ``over``: it is ``choices[i]``."""
 
     over: Node
     choices: tuple["Label", ...]
@@ -79,7 +79,7 @@ class Stack:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Marked:
-    """A node with what another run over the program notes beside it (`gauges.Gauged`)."""
+    """A node with what a domain notes beside it, such as its exponents (`exponents.carriers.Carrier`)."""
 
     node: Node
 
@@ -153,7 +153,7 @@ def stack_roots(label: Label) -> Iterator[Node]:
 
 
 def node_counts(label: Label) -> Counter[Node]:
-    """How often each node stands in a label, at most, in one block of it."""
+    """For each node in a label, the largest number of times that it occurs in one block."""
     total: Counter[Node] = Counter()
     for factor in resolve(label):
         if isinstance(factor, Sum | Stack):
@@ -173,7 +173,7 @@ def is_uniform(label: Label) -> bool:
 
 
 def expand(labels: Iterable[Label]) -> Iterator[tuple[tuple[int, Factor], ...]]:
-    """For each block that sums and stacks divide an array into, its (axis, factor) pairs that are not uniform."""
+    """The blocks into which sums and stacks divide an array: for each its (axis, factor) pairs that are not uniform."""
 
     def choices(axis: int, label: Label, taken: dict[int, int]) -> Iterator[tuple[tuple, dict]]:
         factors = resolve(label)
@@ -189,9 +189,9 @@ def expand(labels: Iterable[Label]) -> Iterator[tuple[tuple[int, Factor], ...]]:
             picks = range(len(head.choices)) if index is None else [index]
             options = [(head.choices[i], {**taken, id(root): i}) for i in picks]
         else:
-            found = () if isinstance(head, Uniform) else ((axis, head),)
+            own = () if isinstance(head, Uniform) else ((axis, head),)
             for nodes, after in choices(axis, rest, taken):
-                yield found + nodes, after
+                yield own + nodes, after
             return
         for option, state in options:
             yield from choices(axis, option + rest, state)

@@ -1,17 +1,19 @@
-"""Running a jaxpr on labels instead of arrays.
+"""Running a program on labels, or on exponents, instead of arrays.
 
-`Interpreter` walks the equations, calls the rule of each primitive, and keeps a log of which nodes meet in which
-array and under which contraction; the log decides what may depend on what.
+`Interpreter` calls the rule of each primitive, offers the verbs that rules are written in, and keeps a log of which
+nodes meet in which array and under which contraction; from the log follows what may depend on what.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from geojax._program import jaxprs
+from geojax._program.walk import Cursor, Rules, walk
 from geojax.symmetry.inference.labels.algebra import Algebra
+from geojax.symmetry.inference.labels.arithmetic import Arithmetic, Join
 from geojax.symmetry.inference.labels.axes import (
     Label,
     Node,
@@ -23,6 +25,7 @@ from geojax.symmetry.inference.labels.axes import (
     stack_roots,
     uniform,
 )
+from geojax.symmetry.inference.labels.domain import Domain
 from geojax.symmetry.inference.labels.values import (
     Contraction,
     Elimination,
@@ -34,84 +37,53 @@ from geojax.symmetry.inference.labels.values import (
 
 PRODUCTS = ("dot_general", "conv_general_dilated")
 
-Rule = Callable[..., Any]
-RULES: dict[str, Rule] = {}
-
-
-def rule(*names: str) -> Callable[[Rule], Rule]:
-    """Registers the rule of one or more primitives: ``rule(interpreter, eqn, *values) -> Value | list[Value]``."""
-
-    def register(function: Rule) -> Rule:
-        for name in names:
-            RULES[name] = function
-        return function
-
-    return register
+RULES = Rules()
+rule = RULES.register
+"""Registers the rule of one or more primitives: ``rule(interpreter, eqn, *values) -> Value | list[Value]``."""
 
 
 class Interpreter(Algebra):
-    """Runs programs on labels.
+    """Runs programs on the values of a domain.
 
     Attributes:
         occurrences: Every array the program makes.
         contractions: Every sum of products.
-        eliminations: Every array that loses axes while others stay.
+        eliminations: Every operation that removes axes of an array and keeps others.
         products: Every matrix product and convolution outside of while loops and branches.
         unknown: Primitives without a rule, with their source lines.
         seen: The labels of every array that an equation read.
-        wanted: Which outputs of the equation at hand the program uses.
+        ambient: The indices of the loops that the run is inside of.
+        loops: The labels of the carries of all loops, in the order in which the program runs them.
+        cursor: Where the walk over the program is.
     """
 
-    def __init__(self, enumerate_keys: frozenset = frozenset()):
-        super().__init__(enumerate_keys)
+    def __init__(
+        self, domain: Domain | None = None, *, enumerate_keys: frozenset = frozenset(), stacks: bool = False
+    ):
+        super().__init__(domain, enumerate_keys=enumerate_keys, stacks=stacks)
         self.occurrences: list[Occurrence] = []
         self.contractions: list[Contraction] = []
         self.eliminations: list[Elimination] = []
         self.products: list[Product] = []
         self.seen: list[tuple[Label, ...]] = []
-        self.place: tuple[int, ...] = ()
-        self.wanted: Sequence[bool] = ()
         self.unknown: dict[str, None] = {}
         self.ambient: Label = ()
         self.loops: list[list[tuple[Label, ...]]] = []
-
-    # -- walking ------------------------------------------------------------------------------------------------
+        self.cursor = Cursor()
 
     def run(
         self, program: jaxprs.Body, values: Sequence[Value], needed: Sequence[bool] | None = None
     ) -> list[Value]:
-        """The values of a program's outputs, from those of its inputs; what no needed output uses is skipped."""
-        env: dict[Any, Value] = {}
-        for var, const in zip(program.jaxpr.constvars, program.consts, strict=True):
-            env[var] = self.constant(const)
-        env.update(zip(program.jaxpr.invars, values, strict=True))
-        for eqn, wanted in jaxprs.live(program, needed).equations:
-            inputs = [
-                self.constant(jaxprs.number(v)) if isinstance(v, jaxprs.Literal) else env[v]
-                for v in eqn.invars
-            ]
-            body = jaxprs.call(eqn)
-            if body is None:
-                self.wanted = wanted
-                outputs = self.step(eqn, inputs)
-            else:
-                outputs = self.inside(
-                    eqn, lambda body=body, given=inputs, use=wanted: self.run(body, given, use)
-                )
-            env.update(zip(eqn.outvars, outputs, strict=True))
-        unused = Value(())
-        return [
-            self.constant(jaxprs.number(v)) if isinstance(v, jaxprs.Literal) else env.get(v, unused)
-            for v in program.jaxpr.outvars
-        ]
-
-    def inside(self, eqn: Any, action: Callable[[], list[Value]]) -> list[Value]:
-        """Runs an action with the equation noted as the place where the program is."""
-        before, self.place = self.place, (*self.place, id(eqn))
-        try:
-            return action()
-        finally:
-            self.place = before
+        """The values of a program's outputs, from those of its inputs."""
+        return walk(
+            program,
+            values,
+            self.step,
+            constant=self.constant,
+            unused=Value(()),
+            cursor=self.cursor,
+            needed=needed,
+        )
 
     def step(self, eqn: Any, inputs: list[Value]) -> list[Value]:
         """The outputs of one equation."""
@@ -126,7 +98,7 @@ class Interpreter(Algebra):
         else:
             self.picks = []
             if eqn.primitive.name in PRODUCTS:
-                self.products.append(Product((*self.place, id(eqn)), eqn, tuple(inputs), self.ambient))
+                self.products.append(Product((*self.cursor.place, id(eqn)), eqn, tuple(inputs), self.ambient))
             result = handler(self, eqn, *inputs)
             outputs = result if isinstance(result, list) else [result]
         self.seen += (value.axes for value in inputs)
@@ -142,7 +114,7 @@ class Interpreter(Algebra):
         return outputs
 
     def give_up(self, eqn: Any, inputs: Sequence[Value], *, known: bool = False) -> list[Value]:
-        """Holds every axis of every input: what a primitive without a rule gets."""
+        """Holds every axis of every input of a primitive that has no rule, or whose rule does not cover the case."""
         why = self.why(eqn, "acts on an empty array" if known else "has no rule, so all its axes are held")
         if not known:
             self.unknown.setdefault(
@@ -169,14 +141,14 @@ class Interpreter(Algebra):
             self.eliminations.append(Elimination(tuple(gone), tuple(kept)))
 
     def hold(self, axes: Sequence[Label], dims: Iterable[int], why: Reason) -> None:
-        """Pins some axes of an array whose entries an operation mixes or moves while the other axes stay."""
+        """Pins the axes ``dims`` of an array, whose entries an operation mixes or moves; the other axes stay."""
         dims = set(dims)
         self.eliminate([axes[k] for k in dims], [label for k, label in enumerate(axes) if k not in dims])
         for k in dims:
             self.pin(axes[k], why)
 
     def settle(self, axes: tuple[Label, ...], why: Reason) -> tuple[Label, ...]:
-        """Merges the choices of stacks whose index is no longer, or more than once, an axis of the array."""
+        """Merges the choices of each stack whose index is not exactly one axis of the array."""
         if not any(is_stacked(label) for label in axes):
             return axes
         count: dict[Node, int] = {}
@@ -188,10 +160,10 @@ class Interpreter(Algebra):
         return tuple(self.collapse(label, why, keep) for label in axes)
 
     def disentangle(self, leaves: Sequence[Value]) -> None:
-        """Merges the choices of every stack whose index stands on two axes of some array.
+        """Merges the choices of every stack whose index is on two axes of some array.
 
-        Which of the two axes the stack means is lost there. To be called when the program has run: an axis may have
-        been refined into a stack and its index long after arrays with that axis were made.
+        For such an array it is not known which of the two axes chooses. Call this when the program has run: an axis
+        may be refined into a stack and its index long after an array with that axis was made.
         """
         why = Reason("slice", "has its entries read one by one along an axis that an array carries twice")
         merged: set[Node] = set()
@@ -218,7 +190,7 @@ class Interpreter(Algebra):
     # -- making values ------------------------------------------------------------------------------------------
 
     def constant(self, array: Any) -> Value:
-        """The value of an array of known numbers: uniform where they do not change along an axis, else held."""
+        """The value of an array of known numbers: an axis is uniform if they do not change along it, otherwise held."""
         numbers = numbers_of(array)
         if numbers is None:
             why = Reason("constant", "is a constant of the program that cannot be read")
@@ -239,20 +211,21 @@ class Interpreter(Algebra):
         return Value(tuple(self.fixed(n, why) for n in jaxprs.shape(var)))
 
     def break_value(self, value: Value, why: Reason) -> None:
-        """Holds every axis of a value."""
+        """Holds a value: it moves along no axis, nor as a whole."""
         for label in value.axes:
             self.pin(label, why)
+        self.domain.stop_whole(value)
 
     def output(self, value: Value) -> None:
-        """Holds every axis of an output of the program."""
+        """Holds an output of the program."""
         self.break_value(value, Reason("output", "is an axis of an output"))
 
     # -- the verbs rules are written in -------------------------------------------------------------------------
 
     def align(
-        self, eqn: Any, values: Sequence[Value], shape: Sequence[int], why: Reason
+        self, values: Sequence[Value], shape: Sequence[int], why: Reason, join: Join = Join.EQUAL
     ) -> tuple[Label, ...]:
-        """Labels of arrays that are matched index by index, axes without stacks first."""
+        """Labels of arrays that are matched index by index; axes without stacks are matched first."""
         axes: dict[int, Label] = {}
         stacked = [
             k
@@ -262,79 +235,67 @@ class Interpreter(Algebra):
         for k in sorted(range(len(shape)), key=lambda k: k in stacked):
             label = values[0].axis(k, shape[k])
             for value in values[1:]:
-                label = self.unify(label, value.axis(k, shape[k]), why)
+                label = self.unify(label, value.axis(k, shape[k]), why, join)
             axes[k] = label
         return tuple(axes[k] for k in range(len(shape)))
 
-    def combine(self, eqn: Any, values: Sequence[Value], arithmetic: Any) -> Value:
+    def combine(self, eqn: Any, values: Sequence[Value], arithmetic: Arithmetic) -> Value:
         """The value of an elementwise operation on values of one shape (or without axes)."""
-        shape = jaxprs.shape(eqn.outvars[0])
-        why = self.why(eqn, "matches axes index by index")
-        return Value(self.align(eqn, values, shape, why))
+        return self.domain.combine(self, eqn, values, arithmetic)
 
-    def transform(self, eqn: Any, value: Value, arithmetic: Any) -> Value:
+    def transform(self, eqn: Any, value: Value, arithmetic: Arithmetic) -> Value:
         """The value of an elementwise function of one array."""
-        return Value(value.axes)
+        return self.domain.transform(eqn, value, arithmetic)
 
     def contract(self, eqn: Any, lhs: Sequence[Label], rhs: Sequence[Label], batch: Sequence[Label]) -> None:
         """Sums products over pairs of axes; ``batch`` are the labels of the axes that both keep in step."""
         why = self.why(eqn, "sums over the axis")
+        left, right = list(lhs), list(rhs)
         if self.stacks:
             kept = frozenset(
                 (f,) for label in (*lhs, *rhs, *batch) for f in resolve(label) if isinstance(f, Node)
             )
-            lhs = [self.collapse(label, why, kept) for label in lhs]
-            rhs = [self.collapse(label, why, kept) for label in rhs]
-        order = sorted(range(len(lhs)), key=lambda i: is_stacked(lhs[i]) or is_stacked(rhs[i]))
-        summed = {i: self.unify(lhs[i], rhs[i], why) for i in order}
-        self.contractions.append(Contraction(tuple(summed.values()), tuple(batch), self.ambient))
+            left = [self.collapse(label, why, kept) for label in lhs]
+            right = [self.collapse(label, why, kept) for label in rhs]
+        order = sorted(range(len(left)), key=lambda i: is_stacked(left[i]) or is_stacked(right[i]))
+        merged = [self.unify(left[i], right[i], why, Join.CONTRACT) for i in order]
+        self.contractions.append(Contraction(self.domain.summed(lhs, merged), tuple(batch), self.ambient))
 
     def paired(self, first: Label, second: Label, why: Reason) -> Label:
         """The label of two axes that a product keeps in step."""
-        return self.unify(first, second, why)
+        return self.unify(first, second, why, Join.PRODUCT)
 
-    def product_gauge(self, lhs: Value, rhs: Value) -> Any:
+    def whole_of_product(self, lhs: Value, rhs: Value) -> Any:
         """How a product of two arrays scales as a whole."""
-        return None
+        return self.domain.whole_of_product(lhs, rhs)
 
-    def total(self, eqn: Any, label: Label, arithmetic: Any) -> None:
+    def total(self, label: Label, arithmetic: Arithmetic) -> None:
         """Reduces over a whole axis."""
+        self.domain.total(label, arithmetic)
 
-    def common_gauge(self, values: Sequence[Value]) -> Any:
+    def common_whole(self, values: Sequence[Value]) -> Any:
         """How an array put together from several scales as a whole."""
-        return None
+        return self.domain.common_whole(values)
 
     def loop(self, inits: Sequence[Value], why: Reason) -> list[Value]:
         """Values for the carry of a loop, to be closed with `close`."""
-        carry = [
-            Value(tuple(self.materialise(label) for label in value.axes), data=value.data) for value in inits
-        ]
-        self.loops.append([value.axes for value in carry])
-        for value, init in zip(carry, inits, strict=True):
-            value.axes = tuple(self.unify(a, b, why) for a, b in zip(value.axes, init.axes, strict=True))
-        return carry
+        return self.domain.carry(self, inits, why)
 
     def close(self, carry: Sequence[Value], outs: Sequence[Value], why: Reason) -> list[Value]:
-        """Closes a loop: what comes out is what went in."""
-        return [
-            Value(
-                tuple(self.unify(a, b, why) for a, b in zip(c.axes, o.axes, strict=True)),
-                data=c.data or o.data,
-            )
-            for c, o in zip(carry, outs, strict=True)
-        ]
+        """Closes a loop: what one step returns is what the next one starts with."""
+        return [self.match(c, o, why) for c, o in zip(carry, outs, strict=True)]
 
-    def alternatives(self, eqn: Any, values: Sequence[Value], why: Reason, *, pieces: bool = False) -> Value:
-        """The value of an array each of whose entries comes from one of several arrays, or from their sum.
-
-        With ``pieces`` the arrays after the first are numbers without axes, or already matched piece by piece.
-        """
-        full = [value for value in values if value.axes or not values[0].axes]
-        shape = values[0].shape
-        return Value(self.align(eqn, full, shape, why))
+    def alternatives(self, values: Sequence[Value], why: Reason) -> Value:
+        """The value of an array each of whose entries comes from one of several arrays, or from their sum."""
+        return self.domain.alternatives(self, values, why)
 
     def match(self, first: Value, second: Value, why: Reason) -> Value:
         """The value of an array that is one of two."""
         axes = tuple(self.unify(a, b, why) for a, b in zip(first.axes, second.axes, strict=True))
         same = first.scalar is not None and first.scalar == second.scalar
-        return Value(axes, scalar=first.scalar if same else None, data=first.data or second.data)
+        return Value(
+            axes,
+            scalar=first.scalar if same else None,
+            data=first.data or second.data,
+            whole=self.common_whole([first, second]),
+        )

@@ -1,4 +1,4 @@
-"""What is known of the arrays of a program while it runs on labels, and what a run notes of them."""
+"""What a run knows of each array of a program, and what it notes in its log."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -18,17 +18,17 @@ class Value:
 
     Attributes:
         axes: A label for each axis.
-        scalar: The number that every entry equals, where that is known; else None.
+        scalar: The number that every entry equals, if it is known; else None.
         data: Whether the array depends on the inputs (and not on parameters and constants alone).
-        gauge: How the array as a whole scales; None while only permutations are looked for.
+        whole: The exponents with which the array is scaled as a whole; None in the run on labels.
         steady: Whether the array is computed from constants alone.
-        finite: Whether no constant that it is computed from holds an infinity or NaN.
+        finite: Whether all constants that it is computed from are finite.
     """
 
     axes: tuple[Label, ...]
     scalar: Any = None
     data: bool = False
-    gauge: Any = None
+    whole: Any = None
     steady: bool = False
     finite: bool = True
 
@@ -38,7 +38,7 @@ class Value:
         return tuple(int(np.prod([factor.size for factor in label], dtype=int)) for label in self.axes)
 
     def axis(self, number: int, size: int) -> Label:
-        """Label of an axis of the array once broadcast: uniform where it has no such axis, or one of length one."""
+        """Label of an axis of the broadcast array: uniform if the array has no such axis, or one of length one."""
         return self.axes[number] if self.axes and self.axes[number] else uniform(size)
 
     @property
@@ -58,7 +58,7 @@ class Contraction:
 
 @dataclasses.dataclass(frozen=True)
 class Elimination:
-    """Axes of an array that a result does not have any more, and those that it keeps."""
+    """The labels of the axes that an operation removes from an array, and of those that it keeps."""
 
     gone: tuple[Label, ...]
     kept: tuple[Label, ...]
@@ -66,7 +66,7 @@ class Elimination:
 
 @dataclasses.dataclass(frozen=True)
 class Product:
-    """A matrix product or convolution of the program: where it is, its equation, its factors' values."""
+    """A matrix product or convolution: its place in the program, its equation, and the values of its factors."""
 
     place: tuple[int, ...]
     eqn: Any
@@ -83,7 +83,7 @@ class Occurrence:
 
 
 def numbers_of(array: Any) -> np.ndarray | None:
-    """The array as numpy numbers, or None where it holds something else or is not known."""
+    """The array as numpy numbers, or None if it holds something else or its numbers are not known."""
     if isinstance(array, Tracer) or not jax.dtypes.issubdtype(jax.dtypes.result_type(array), np.generic):
         return None
     numbers = np.asarray(array)
@@ -93,7 +93,7 @@ def numbers_of(array: Any) -> np.ndarray | None:
 
 
 def vanishes(values: Sequence[Value]) -> bool:
-    """Whether a product is zero: some factor is, and the others are finite numbers that are not known."""
+    """Whether a product is zero: one factor is zero, and the others are finite and not constants."""
     others = [value for value in values if value.scalar is None or value.scalar != 0]
     return len(others) < len(values) and all(value.finite and not value.steady for value in others)
 

@@ -1,9 +1,9 @@
-"""One rule a primitive: how labels and exponents pass through it.
+"""One rule for each primitive: how labels and exponents pass through it.
 
-A rule is sound when moving the inputs as their labels say moves the outputs as theirs say. An output axis keeps an
-input's label only where entry i comes from entry i alone along it; an operation that mixes entries holds the axis
-and returns a fresh held one. The rules register themselves with `geojax.symmetry.interpret.rule` when their modules are
-imported, which `load` does.
+A rule is sound if inputs that are moved as their labels say give outputs that are moved as their labels say. An output
+axis keeps the label of an input axis only if entry i along it comes from entry i alone; an operation that mixes entries
+holds the axis and returns a fresh held one. The rules register themselves with `labels.interpreter.rule` when their
+modules are imported; `load` imports them.
 """
 
 import importlib

@@ -3,7 +3,7 @@
 from typing import Any
 
 from geojax._program import jaxprs
-from geojax.symmetry.inference.exponents import arithmetic
+from geojax.symmetry.inference.labels import arithmetic
 from geojax.symmetry.inference.labels.axes import Label
 from geojax.symmetry.inference.labels.interpreter import Interpreter, rule
 from geojax.symmetry.inference.labels.values import Value
@@ -11,7 +11,7 @@ from geojax.symmetry.inference.labels.values import Value
 
 @rule("scan")
 def scan(interpreter: Interpreter, eqn: Any, *values: Value) -> list[Value]:
-    """The body runs once: carries are unified with themselves, scanned arrays depend on the loop's index."""
+    """The body runs once: a carry has the same label before and after it; scanned arrays depend on the loop's index."""
     parts = jaxprs.scan(eqn)
     split = parts.num_consts + parts.num_carry
     consts, inits, scanned = values[: parts.num_consts], values[parts.num_consts : split], values[split:]
@@ -21,15 +21,16 @@ def scan(interpreter: Interpreter, eqn: Any, *values: Value) -> list[Value]:
     for value in carry:
         interpreter.record(value.axes)
     rows = [
-        Value(interpreter.settle(value.axes[1:], why), data=value.data, gauge=value.gauge)
+        Value(interpreter.settle(value.axes[1:], why), data=value.data, whole=value.whole)
         for value in scanned
     ]
     outer = interpreter.ambient
     interpreter.ambient = (*outer, *index)
-    outs = interpreter.inside(eqn, lambda: interpreter.run(parts.body, [*consts, *carry, *rows]))
+    with interpreter.cursor.inside(eqn):
+        outs = interpreter.run(parts.body, [*consts, *carry, *rows])
     interpreter.ambient = outer
     final = interpreter.close(carry, outs[: parts.num_carry], why)
-    stacked = [Value((index, *out.axes), data=out.data, gauge=out.gauge) for out in outs[parts.num_carry :]]
+    stacked = [Value((index, *out.axes), data=out.data, whole=out.whole) for out in outs[parts.num_carry :]]
     return [*final, *stacked]
 
 
@@ -44,7 +45,7 @@ def _loop_index(interpreter: Interpreter, eqn: Any, scanned: tuple[Value, ...], 
 
 @rule("while")
 def while_loop(interpreter: Interpreter, eqn: Any, *values: Value) -> list[Value]:
-    """Body and condition run once; carries are unified with themselves."""
+    """Body and condition run once; a carry has the same label before and after the body."""
     parts = jaxprs.while_loop(eqn)
     split = parts.cond_consts + parts.body_consts
     tests, consts, inits = values[: parts.cond_consts], values[parts.cond_consts : split], values[split:]
@@ -64,12 +65,12 @@ def cond(interpreter: Interpreter, eqn: Any, which: Value, *values: Value) -> li
     merged = branches[0]
     for outs in branches[1:]:
         merged = [interpreter.match(a, b, why) for a, b in zip(merged, outs, strict=True)]
-    return [Value(v.axes, v.scalar, v.data, gauge=v.gauge) for v in merged]
+    return [Value(v.axes, v.scalar, v.data, whole=v.whole) for v in merged]
 
 
 @rule("shard_map")
 def shard_map(interpreter: Interpreter, eqn: Any, *values: Value) -> list[Value]:
-    """Axes divided among devices are held; replicated ones pass."""
+    """Axes that are divided among devices are held; the others pass."""
     parts = jaxprs.shard_map(eqn)
     why = interpreter.why(eqn, "is divided among devices")
     inside = []
@@ -78,7 +79,7 @@ def shard_map(interpreter: Interpreter, eqn: Any, *values: Value) -> list[Value]
         interpreter.hold(axes, shards, why)
         for axis, count in shards.items():
             axes[axis] = interpreter.fixed(value.shape[axis] // count, why)
-        inside.append(Value(tuple(axes), value.scalar, value.data, gauge=value.gauge))
+        inside.append(Value(tuple(axes), value.scalar, value.data, whole=value.whole))
     outs = interpreter.run(parts.body, inside)
     results = []
     for value, shards, var in zip(outs, parts.out_shards, eqn.outvars, strict=True):
@@ -86,7 +87,7 @@ def shard_map(interpreter: Interpreter, eqn: Any, *values: Value) -> list[Value]
         interpreter.hold(axes, shards, why)
         for axis in shards:
             axes[axis] = interpreter.fixed(jaxprs.shape(var)[axis], why)
-        results.append(Value(tuple(axes), gauge=value.gauge))
+        results.append(Value(tuple(axes), whole=value.whole))
     return results
 
 

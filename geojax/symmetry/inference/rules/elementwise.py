@@ -1,4 +1,4 @@
-"""Rules of elementwise functions, and of numbers that programs make: positions and random bits."""
+"""Rules of elementwise functions, and of numbers that a program generates: positions and random bits."""
 
 import operator
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from geojax._program import jaxprs
-from geojax.symmetry.inference.exponents import arithmetic
+from geojax.symmetry.inference.labels import arithmetic
 from geojax.symmetry.inference.labels.axes import uniform
 from geojax.symmetry.inference.labels.interpreter import Interpreter, rule
 from geojax.symmetry.inference.labels.values import Value, vanishes, zeros
@@ -54,7 +54,7 @@ def unary(interpreter: Interpreter, eqn: Any, *values: Value) -> list[Value] | V
 
 @rule("convert_element_type")
 def convert(interpreter: Interpreter, eqn: Any, value: Value) -> Value:
-    """A conversion keeps real numbers as they are; any other is not linear."""
+    """A conversion between floating types changes no number but by rounding; any other is not linear."""
     smooth = jaxprs.is_float(eqn.invars[0]) and jaxprs.is_float(eqn.outvars[0])
     result = interpreter.transform(eqn, value, arithmetic.LINEAR if smooth else arithmetic.NONLINEAR)
     if value.scalar is not None:
@@ -65,10 +65,10 @@ def convert(interpreter: Interpreter, eqn: Any, value: Value) -> Value:
 
 @rule("bitcast_convert_type")
 def bitcast(interpreter: Interpreter, eqn: Any, value: Value) -> Value:
-    """Bits read as another type; a change of width adds an axis of parts or takes it away."""
+    """The bits are read as another type; if the width changes, an axis of bytes is added or removed."""
     shape = jaxprs.shape(eqn.outvars[0])
     result = interpreter.transform(eqn, value, arithmetic.NONLINEAR)
-    why = interpreter.why(eqn, "is an axis of parts of a number")
+    why = interpreter.why(eqn, "is an axis of bytes of a number")
     if len(shape) < len(value.axes):
         interpreter.pin(value.axes[-1], why)
         result.axes = result.axes[:-1]

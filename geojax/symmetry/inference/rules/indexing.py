@@ -3,7 +3,7 @@
 from typing import Any
 
 from geojax._program import jaxprs
-from geojax.symmetry.inference.exponents import arithmetic
+from geojax.symmetry.inference.labels import arithmetic
 from geojax.symmetry.inference.labels.axes import Label, Sum, length
 from geojax.symmetry.inference.labels.interpreter import Interpreter, rule
 from geojax.symmetry.inference.labels.values import Value
@@ -12,7 +12,7 @@ from geojax.symmetry.inference.rules.shapes import take
 
 @rule("dynamic_slice")
 def dynamic_slice(interpreter: Interpreter, eqn: Any, value: Value, *starts: Value) -> Value:
-    """Axes taken whole pass; a known position is a plain slice; an unknown one holds the axis."""
+    """Axes that are taken whole pass; a known position gives a plain slice; an unknown one holds the axis."""
     sizes = eqn.params["slice_sizes"]
     why = interpreter.why(eqn, "is read at a position that is computed")
     held: dict[int, Label] = {}
@@ -36,7 +36,7 @@ def dynamic_slice(interpreter: Interpreter, eqn: Any, value: Value, *starts: Val
 def dynamic_update_slice(
     interpreter: Interpreter, eqn: Any, value: Value, update: Value, *starts: Value
 ) -> Value:
-    """Axes written whole pass; one axis written in part at a known position is a sum of pieces."""
+    """Axes that are written whole pass; an axis that is written in part at a known position is a sum of pieces."""
     why = interpreter.why(eqn, "is overwritten at a position that is computed")
     partial = [k for k, (old, new) in enumerate(zip(value.shape, update.shape, strict=True)) if old != new]
     along = {k: interpreter.fixed(value.shape[k], why) for k in partial}
@@ -50,14 +50,14 @@ def dynamic_update_slice(
     pair = []
     for array in (value, update):
         axes = tuple(along.get(k, label) for k, label in enumerate(array.axes))
-        pair.append(Value(axes, array.scalar, gauge=array.gauge))
-    return interpreter.alternatives(eqn, pair, why)
+        pair.append(Value(axes, array.scalar, whole=array.whole))
+    return interpreter.alternatives(pair, why)
 
 
 def _overwritten(
     interpreter: Interpreter, value: Value, update: Value, partial: list[int], starts: tuple[Value, ...]
 ) -> tuple[Label, ...] | None:
-    """The pieces before, in and after the overwritten stretch of an axis; None where its place is unknown."""
+    """The pieces before, in and after the overwritten slice of an axis; None if its position is not known."""
     axis = partial[0]
     start, size, total = starts[axis].scalar, update.shape[axis], value.shape[axis]
     if start is None:
@@ -73,7 +73,7 @@ def _overwritten(
 
 @rule("gather")
 def gather(interpreter: Interpreter, eqn: Any, value: Value, indices: Value) -> Value:
-    """Axes taken whole pass, batching axes go along with the indices', the others are held."""
+    """Axes that are taken whole pass, batching axes are paired with those of the indices, the others are held."""
     numbers, sizes = eqn.params["dimension_numbers"], eqn.params["slice_sizes"]
     why = interpreter.why(eqn, "is read at positions that are computed")
     rows = list(indices.axes[:-1])
@@ -95,13 +95,13 @@ def gather(interpreter: Interpreter, eqn: Any, value: Value, indices: Value) -> 
         [label for label, full in zip(value.axes, whole, strict=True) if not full],
         [label for label, full in zip(value.axes, whole, strict=True) if full],
     )
-    # Rows come from the indices: a stack over an axis that was read at positions must not meet its namesake there.
+    # The indices may have an axis with the same node as one that is read at positions: no stack may be over it then.
     ours = tuple(label for label, full in zip(value.axes, whole, strict=True) if full)
     interpreter.settle(ours, why)
     shape = jaxprs.shape(eqn.outvars[0])
     waiting, offsets = iter(rows), iter(window)
     axes = tuple(next(offsets) if i in numbers.offset_dims else next(waiting) for i in range(len(shape)))
-    return Value(axes, gauge=value.gauge)
+    return Value(axes, whole=value.whole)
 
 
 SCATTERS = {
@@ -121,7 +121,7 @@ SCATTERS = {
 
 @rule(*SCATTERS)
 def scatter(interpreter: Interpreter, eqn: Any, value: Value, indices: Value, updates: Value) -> Value:
-    """Window axes written whole pass, batching axes go along with the indices', the others are held."""
+    """Axes that are written whole pass, batching axes are paired with those of the indices, the others are held."""
     numbers = eqn.params["dimension_numbers"]
     why = interpreter.why(eqn, "is written at positions that are computed")
     interpreter.pin(indices.axes[-1], why)
@@ -149,10 +149,10 @@ def scatter(interpreter: Interpreter, eqn: Any, value: Value, indices: Value, up
         interpreter.pin(new, why)
         ours[axis] = theirs[axis] = interpreter.fixed(length(label), why)
     pair = [
-        Value(tuple(ours), value.scalar, gauge=value.gauge),
-        Value(tuple(theirs), updates.scalar, gauge=updates.gauge),
+        Value(tuple(ours), value.scalar, whole=value.whole),
+        Value(tuple(theirs), updates.scalar, whole=updates.whole),
     ]
-    merged = interpreter.alternatives(eqn, pair, why)
+    merged = interpreter.alternatives(pair, why)
     return interpreter.transform(eqn, merged, SCATTERS[eqn.primitive.name])
 
 
@@ -167,12 +167,12 @@ WINDOWS = {
 
 @rule(*WINDOWS)
 def window(interpreter: Interpreter, eqn: Any, *values: Value) -> list[Value]:
-    """Axes that the window moves over are held."""
+    """Axes along which the window moves are held."""
     params = eqn.params
     why = interpreter.why(eqn, "is an axis that the window moves over")
     shape = jaxprs.shape(eqn.outvars[0])
     arrays = [value for value in values if len(value.axes) == len(shape)]
-    axes = list(interpreter.align(eqn, arrays, jaxprs.shape(eqn.invars[0]), why))
+    axes = list(interpreter.align(arrays, jaxprs.shape(eqn.invars[0]), why))
     rank = len(shape)
     base = params.get("base_dilation") or (1,) * rank
     for k in range(rank):
@@ -181,4 +181,4 @@ def window(interpreter: Interpreter, eqn: Any, *values: Value) -> list[Value]:
             interpreter.hold(axes, [k], why)
             axes[k] = interpreter.fixed(shape[k], why)
     how = WINDOWS[eqn.primitive.name]
-    return [interpreter.transform(eqn, Value(tuple(axes), gauge=arrays[0].gauge), how) for _ in eqn.outvars]
+    return [interpreter.transform(eqn, Value(tuple(axes), whole=arrays[0].whole), how) for _ in eqn.outvars]

@@ -3,7 +3,7 @@
 from typing import Any
 
 from geojax._program import jaxprs
-from geojax.symmetry.inference.exponents import arithmetic
+from geojax.symmetry.inference.labels import arithmetic
 from geojax.symmetry.inference.labels.axes import Label, length
 from geojax.symmetry.inference.labels.interpreter import Interpreter, rule
 from geojax.symmetry.inference.labels.values import Value, vanishes, zeros
@@ -27,12 +27,12 @@ def dot_general(interpreter: Interpreter, eqn: Any, lhs: Value, rhs: Value, *_: 
     interpreter.eliminate([rhs.axes[j] for j in right], [*theirs, *batch])
     for kept in ([lhs.axes[i] for i in left_batch], [rhs.axes[j] for j in right_batch]):
         interpreter.record((*kept, *ours, *theirs))
-    return Value((*batch, *ours, *theirs), gauge=interpreter.product_gauge(lhs, rhs))
+    return Value((*batch, *ours, *theirs), whole=interpreter.whole_of_product(lhs, rhs))
 
 
 @rule("conv_general_dilated")
 def convolution(interpreter: Interpreter, eqn: Any, lhs: Value, rhs: Value) -> Value:
-    """Channels contract in groups; an axis the window moves over is held, before and after."""
+    """Channels are contracted group by group; an axis along which the window moves is held, before and after."""
     if vanishes([lhs, rhs]):
         return zeros(eqn)
     params = eqn.params
@@ -55,7 +55,7 @@ def convolution(interpreter: Interpreter, eqn: Any, lhs: Value, rhs: Value) -> V
     axes: list[Label] = [()] * len(lhs_axes)
     for position, label in zip(numbers.out_spec, [lhs_axes[0], out, *spatial], strict=True):
         axes[position] = label
-    return Value(tuple(axes), gauge=interpreter.product_gauge(lhs, rhs))
+    return Value(tuple(axes), whole=interpreter.whole_of_product(lhs, rhs))
 
 
 def _channels(
@@ -78,6 +78,7 @@ def _channels(
 
 
 def _spatial(interpreter: Interpreter, eqn: Any, windows: list[Label], kernels: list[Label]) -> list[Label]:
+    """The labels of the spatial axes of the output; an axis passes if the kernel has length 1 and stride 1 along it."""
     params = eqn.params
     why = interpreter.why(eqn, "is an axis that the window moves over")
     out_shape = jaxprs.shape(eqn.outvars[0])

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from geojax._program import jaxprs
-from geojax.symmetry.inference.exponents import arithmetic
+from geojax.symmetry.inference.labels import arithmetic
 from geojax.symmetry.inference.labels.interpreter import Interpreter, rule
 from geojax.symmetry.inference.labels.values import Value
 
@@ -19,12 +19,12 @@ REDUCTIONS = {
 
 @rule(*REDUCTIONS)
 def reduction(interpreter: Interpreter, eqn: Any, value: Value) -> Value:
-    """An axis is summed, or reduced otherwise, and goes."""
+    """An axis is summed, or reduced in another way, and the result does not have it."""
     how, _ = REDUCTIONS[eqn.primitive.name]
     gone = eqn.params["axes"]
     for axis in gone:
-        interpreter.total(eqn, value.axes[axis], how)
-    kept = Value(tuple(label for i, label in enumerate(value.axes) if i not in gone), gauge=value.gauge)
+        interpreter.total(value.axes[axis], how)
+    kept = Value(tuple(label for i, label in enumerate(value.axes) if i not in gone), whole=value.whole)
     interpreter.eliminate([value.axes[i] for i in gone], kept.axes)
     return interpreter.transform(eqn, kept, how)
 
@@ -35,7 +35,7 @@ def arg_extreme(interpreter: Interpreter, eqn: Any, value: Value) -> Value:
     why = interpreter.why(eqn, "is turned into a position")
     interpreter.hold(value.axes, eqn.params["axes"], why)
     kept = Value(
-        tuple(label for i, label in enumerate(value.axes) if i not in eqn.params["axes"]), gauge=value.gauge
+        tuple(label for i, label in enumerate(value.axes) if i not in eqn.params["axes"]), whole=value.whole
     )
     return interpreter.transform(eqn, kept, arithmetic.NONLINEAR)
 
@@ -80,12 +80,12 @@ def mixed(interpreter: Interpreter, eqn: Any, value: Value, dims: Sequence[int],
     interpreter.hold(axes, dims, why)
     for dim in dims:
         axes[dim] = interpreter.fixed(shape[dim], why)
-    return interpreter.transform(eqn, Value(tuple(axes), gauge=value.gauge), SCANS[eqn.primitive.name])
+    return interpreter.transform(eqn, Value(tuple(axes), whole=value.whole), SCANS[eqn.primitive.name])
 
 
 @rule("sort")
 def sort(interpreter: Interpreter, eqn: Any, *values: Value) -> list[Value]:
-    """Rows in order. Sorted by all their entries they come out the same; a payload does not, where keys tie."""
+    """Rows in order. If all arrays are keys the order of the rows does not matter; a payload is ambiguous at ties."""
     dim = eqn.params["dimension"]
     why = interpreter.why(eqn, "is sorted")
     shape = jaxprs.shape(eqn.invars[0])
@@ -94,34 +94,34 @@ def sort(interpreter: Interpreter, eqn: Any, *values: Value) -> list[Value]:
         return ranked(interpreter, eqn, values, dim, shape[dim], how)
     for value in values:
         interpreter.hold(value.axes, [dim], why)
-    axes = list(interpreter.align(eqn, values, shape, why))
+    axes = list(interpreter.align(values, shape, why))
     axes[dim] = interpreter.fixed(shape[dim], why)
-    return [interpreter.transform(eqn, Value(tuple(axes), gauge=v.gauge), how) for v in values]
+    return [interpreter.transform(eqn, Value(tuple(axes), whole=v.whole), how) for v in values]
 
 
 @rule("top_k", "approx_top_k")
 def top_k(interpreter: Interpreter, eqn: Any, value: Value, *_: Value) -> list[Value]:
-    """The largest entries; where their positions are used too, the axis is held."""
+    """The largest entries; if their positions are used too, the axis is held."""
     why = interpreter.why(eqn, "is ranked")
     dim = eqn.params.get("axis", eqn.params.get("reduction_dimension", -1)) % len(value.axes)
     size = jaxprs.shape(eqn.outvars[0])[dim]
-    if eqn.primitive.name == "top_k" and not interpreter.wanted[1]:
+    if eqn.primitive.name == "top_k" and not interpreter.cursor.wanted[1]:
         return [*ranked(interpreter, eqn, [value], dim, size, arithmetic.HOMOGENEOUS), Value(())]
     interpreter.hold(value.axes, [dim], why)
     axes = (*value.axes[:dim], interpreter.fixed(size, why), *value.axes[dim + 1 :])
-    ranks = Value(axes, gauge=value.gauge)
+    ranks = Value(axes, whole=value.whole)
     kept = interpreter.transform(eqn, ranks, arithmetic.HOMOGENEOUS)
-    return [kept, interpreter.transform(eqn, Value(kept.axes, gauge=value.gauge), arithmetic.NONLINEAR)]
+    return [kept, interpreter.transform(eqn, Value(kept.axes, whole=value.whole), arithmetic.NONLINEAR)]
 
 
 def ranked(
     interpreter: Interpreter, eqn: Any, values: Sequence[Value], dim: int, size: int, how: Any
 ) -> list[Value]:
-    """Rows of arrays in order of size along an axis: a symmetric function of it, with a fixed axis in its place."""
+    """Arrays sorted along an axis: a symmetric function of its entries, whose result has a held axis instead."""
     why = interpreter.why(eqn, "is sorted")
-    axes = interpreter.align(eqn, values, jaxprs.shape(eqn.invars[0]), why)
-    interpreter.total(eqn, axes[dim], how)
+    axes = interpreter.align(values, jaxprs.shape(eqn.invars[0]), why)
+    interpreter.total(axes[dim], how)
     kept = (*axes[:dim], *axes[dim + 1 :])
     interpreter.eliminate([axes[dim]], kept)
     ordered = (*axes[:dim], interpreter.fixed(size, why), *axes[dim + 1 :])
-    return [interpreter.transform(eqn, Value(ordered, gauge=value.gauge), how) for value in values]
+    return [interpreter.transform(eqn, Value(ordered, whole=value.whole), how) for value in values]

@@ -1,4 +1,4 @@
-"""Rules of operations that move, join and take apart axes without computing anything."""
+"""Rules of operations that move, join and divide axes without computing anything."""
 
 import itertools
 import math
@@ -27,34 +27,34 @@ def broadcast(interpreter: Interpreter, eqn: Any, value: Value, *_: Value) -> Va
     for axis, dim in enumerate(dims):
         if length(value.axes[axis]) == shape[dim]:
             axes[dim] = value.axes[axis]
-    return Value(tuple(axes), scalar=value.scalar, gauge=value.gauge)
+    return Value(tuple(axes), scalar=value.scalar, whole=value.whole)
 
 
 @rule("tile")
 def tile(interpreter: Interpreter, eqn: Any, value: Value) -> Value:
     """An axis repeated k times is the product of a uniform axis of length k and itself."""
     axes = tuple((*uniform(k), *label) for k, label in zip(eqn.params["reps"], value.axes, strict=True))
-    return Value(axes, scalar=value.scalar, gauge=value.gauge)
+    return Value(axes, scalar=value.scalar, whole=value.whole)
 
 
 @rule("transpose")
 def transpose(interpreter: Interpreter, eqn: Any, value: Value) -> Value:
     """Axes change places."""
     axes = tuple(value.axes[i] for i in eqn.params["permutation"])
-    return Value(axes, scalar=value.scalar, gauge=value.gauge)
+    return Value(axes, scalar=value.scalar, whole=value.whole)
 
 
 @rule("squeeze")
 def squeeze(interpreter: Interpreter, eqn: Any, value: Value) -> Value:
-    """Axes of length one go."""
+    """Axes of length one are removed."""
     gone = eqn.params["dimensions"]
     axes = tuple(label for i, label in enumerate(value.axes) if i not in gone)
-    return Value(axes, scalar=value.scalar, gauge=value.gauge)
+    return Value(axes, scalar=value.scalar, whole=value.whole)
 
 
 @rule("reshape")
 def reshape(interpreter: Interpreter, eqn: Any, value: Value, *_: Value) -> Value:
-    """Row-major factors are regrouped, in the smallest runs of axes whose sizes agree before and after."""
+    """Factors are regrouped, separately for each smallest run of axes with the same total size before and after."""
     old, new = list(value.shape), list(jaxprs.shape(eqn.outvars[0]))
     why = interpreter.why(eqn, "is regrouped across its factors")
     axes: list[Label] = []
@@ -76,7 +76,7 @@ def reshape(interpreter: Interpreter, eqn: Any, value: Value, *_: Value) -> Valu
             interpreter.hold(value.axes, range(start, i), why)
             groups = [interpreter.fixed(n, why) for n in new[first:j]]
         axes += groups
-    return Value(tuple(axes), scalar=value.scalar, gauge=value.gauge)
+    return Value(tuple(axes), scalar=value.scalar, whole=value.whole)
 
 
 @rule("concatenate")
@@ -102,17 +102,15 @@ def join_along(interpreter: Interpreter, eqn: Any, values: list[Value], dim: int
     else:
         along = (Sum(pieces),)
     rest = [
-        Value(value.axes[:dim] + value.axes[dim + 1 :], value.scalar, gauge=value.gauge) for value in values
+        Value(value.axes[:dim] + value.axes[dim + 1 :], value.scalar, whole=value.whole) for value in values
     ]
-    merged = interpreter.alternatives(
-        eqn, rest, interpreter.why(eqn, "is matched across concatenated arrays")
-    )
+    merged = interpreter.alternatives(rest, interpreter.why(eqn, "is matched across concatenated arrays"))
     axes = (*merged.axes[:dim], along, *merged.axes[dim:])
-    return Value(axes, scalar=values[0].scalar if same else None, gauge=merged.gauge)
+    return Value(axes, scalar=values[0].scalar if same else None, whole=merged.whole)
 
 
 def _side_by_side(interpreter: Interpreter, eqn: Any, values: list[Value], dim: int) -> Value:
-    """Arrays of length one along an axis: what moves the other axes depends on the index along it."""
+    """Joins arrays of length one along an axis: the labels of the other axes depend on the index along it."""
     index = interpreter.listed(len(values), interpreter.why(eqn, "has its entries put side by side"))
     axes: list[Label] = []
     for k, size in enumerate(jaxprs.shape(eqn.outvars[0])):
@@ -123,12 +121,12 @@ def _side_by_side(interpreter: Interpreter, eqn: Any, values: list[Value], dim: 
             axes.append(choices[0])
         else:
             axes.append((Stack(index, choices),))
-    return Value(tuple(axes), gauge=interpreter.common_gauge(values))
+    return Value(tuple(axes), whole=interpreter.common_whole(values))
 
 
 @rule("pad")
 def pad(interpreter: Interpreter, eqn: Any, value: Value, filler: Value) -> Value:
-    """Numbers laid before and after; between entries, or cropped, the axis is held."""
+    """Padding before and after the entries gives a sum of pieces; between entries, or if cropped, the axis is held."""
     axes = []
     for k, (label, (low, high, interior)) in enumerate(
         zip(value.axes, eqn.params["padding_config"], strict=True)
@@ -145,8 +143,8 @@ def pad(interpreter: Interpreter, eqn: Any, value: Value, filler: Value) -> Valu
             interpreter.hold(value.axes, [k], why)
             axes.append(interpreter.fixed(total, why))
     why = interpreter.why(eqn, "is padded with a number")
-    whole = interpreter.alternatives(eqn, [Value(tuple(axes), gauge=value.gauge), filler], why, pieces=True)
-    return Value(tuple(axes), gauge=whole.gauge)
+    whole = interpreter.alternatives([Value(tuple(axes), whole=value.whole), filler], why)
+    return Value(tuple(axes), whole=whole.whole)
 
 
 @rule("slice")
@@ -169,13 +167,13 @@ def take(interpreter: Interpreter, eqn: Any, value: Value, ranges: list[tuple[in
             sliced = interpreter.fixed(len(range(start, stop, stride)), why)
         axes.append(sliced)
     axes = [interpreter.pick_up(label) for label in axes]
-    return Value(tuple(axes), scalar=value.scalar, gauge=value.gauge)
+    return Value(tuple(axes), scalar=value.scalar, whole=value.whole)
 
 
 def stretch(
     interpreter: Interpreter, label: Label, start: int, stop: int, stride: int, why: Reason
 ) -> Label | None:
-    """The label of entries start, start + stride, ... of an axis, or None where that goes across factors."""
+    """The label of the entries start, start + stride, ... of an axis; None if they cut across factors."""
     size = length(label)
     if stride == 1 or stop - start <= stride:
         return interpreter.part(label, start, stop if stride == 1 else start + 1)
@@ -214,5 +212,5 @@ def unstack(interpreter: Interpreter, eqn: Any, value: Value) -> list[Value]:
 def stack(interpreter: Interpreter, eqn: Any, *values: Value) -> Value:
     """Arrays side by side along a new axis."""
     axis = eqn.params["axis"]
-    lifted = [Value((*v.axes[:axis], (), *v.axes[axis:]), v.scalar, gauge=v.gauge) for v in values]
+    lifted = [Value((*v.axes[:axis], (), *v.axes[axis:]), v.scalar, whole=v.whole) for v in values]
     return join_along(interpreter, eqn, lifted, axis)

@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from geojax._core.tree import is_numeric, path_name
 from geojax.symmetry.action.spec import SymmetrySpec
 from geojax.typing import Key, Params
 
@@ -87,15 +88,15 @@ def generator(key: Key) -> np.random.Generator:
 def draw(key: Key, shapes: Params, scale: float = 0.6) -> Params:
     """A tree like ``shapes`` with normal entries in every array leaf, positive if the path names a variance.
 
-    Leaves without shape and dtype (functions of equinox modules) stay as they are.
+    Leaves that are no arrays (functions of equinox modules, random keys) stay as they are.
     """
     random = generator(key)
 
     def one(path, leaf):
-        if not (hasattr(leaf, "shape") and hasattr(leaf, "dtype")):
+        if not is_numeric(leaf):
             return leaf
         values = scale * random.normal(size=leaf.shape)
-        if "var" in jax.tree_util.keystr(path, simple=True, separator="/").split("/"):
+        if "var" in path_name(path).split("/"):
             values = 0.5 + np.abs(values)
         return jax.numpy.asarray(values)
 

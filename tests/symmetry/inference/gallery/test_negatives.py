@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import geojax as gj
-from geojax.symmetry.action.spec import array_leaves
+from geojax._program.arguments import array_leaves
 from tests.symmetry.inference import oracle
 from tests.symmetry.inference.gallery.example import found
 from tests.symmetry.inference.gallery.made_up.near_misses import SYMMETRIC, TOLERATED

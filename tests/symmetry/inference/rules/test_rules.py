@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from geojax.symmetry.inference.exponents import arithmetic
+from geojax.symmetry.inference.labels import arithmetic
 from geojax.symmetry.inference.labels.axes import Node, terminals
 from geojax.symmetry.inference.labels.interpreter import RULES
 from tests.symmetry.inference.labelling import (
@@ -67,6 +67,17 @@ def body_of(number):
     return traced(PROGRAMS[number])
 
 
+@functools.cache
+def labelled_of(number):
+    return label(PROGRAMS[number], body_of(number))
+
+
+@functools.cache
+def compiled(number):
+    """The program compiled once, for the tests of labels and of exponents."""
+    return jax.jit(flat(PROGRAMS[number].function))
+
+
 numbered = pytest.mark.parametrize(
     "number", range(len(PROGRAMS)), ids=[p.name.replace(" ", "-") for p in PROGRAMS]
 )
@@ -88,14 +99,12 @@ def same(first, second):
 
 @numbered
 def test_moved_inputs_give_moved_outputs(number):
-    check(number)
+    check(number, labelled_of(number))
 
 
-def check(number):
-    program, body = PROGRAMS[number], body_of(number)
-    labelled = label(program, body)
-    function = jax.jit(flat(program.function))
-    for seed in range(4):
+def check(number, labelled):
+    program, function = PROGRAMS[number], compiled(number)
+    for seed in range(3):
         generator = np.random.default_rng(1000 + seed)
         inputs = program_inputs(program, seed)
         moves = random_moves(labelled, generator)
@@ -113,8 +122,7 @@ def check(number):
     ids=[p.name.replace(" ", "-") for p in PROGRAMS if p.free],
 )
 def test_ordinary_axes_stay_free(number):
-    program = PROGRAMS[number]
-    labelled = label(program, body_of(number))
+    program, labelled = PROGRAMS[number], labelled_of(number)
     for k, axis in program.free:
         nodes = [node for node in terminals(labelled.inputs[k].axes[axis]) if isinstance(node, Node)]
         assert nodes, f"input {k}, axis {axis} is read entry by entry"
@@ -129,7 +137,7 @@ def test_every_rule_has_a_program():
 
 
 def test_programs_without_a_rule_hold_everything():
-    unknown = {p.name for i, p in enumerate(PROGRAMS) if label(p, body_of(i)).interpreter.unknown}
+    unknown = {p.name for i, p in enumerate(PROGRAMS) if labelled_of(i).interpreter.unknown}
     assert unknown <= {
         "pool gradient",
         "device gather",
@@ -145,4 +153,4 @@ def test_a_wrong_rule_is_seen(monkeypatch):
     monkeypatch.setitem(arithmetic.UNARY, "rev", arithmetic.LINEAR)
     number = next(i for i, p in enumerate(PROGRAMS) if p.name == "reverse")
     with pytest.raises(AssertionError):
-        check(number)
+        check(number, label(PROGRAMS[number], body_of(number)))

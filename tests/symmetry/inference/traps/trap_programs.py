@@ -1,7 +1,7 @@
 """Programs made to mislead an inference of symmetry.
 
-``groups`` lists the (kind, size) pairs of all groups where they are known by hand; elsewhere the function must at
-least stay as it is.
+``groups`` lists the (kind, size) pairs of all groups if they were derived by hand. In every case the groups that are
+found must leave the function as it is.
 """
 
 import dataclasses
@@ -18,7 +18,7 @@ P, S, F, O, G = "permutation", "scaling", "sign", "orthogonal", "general_linear"
 RAMP = np.arange(1.0, 5.0)
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Trap:
     """A function of parameters and inputs, with shapes (or arrays) of both."""
 
