@@ -125,12 +125,12 @@ def test_points_may_be_trees():
 
 def test_says_how_the_worst_of_its_three_problems_ended():
     x, y, a, b = clouds(jax.random.key(8))
-    run = jax.jit(lambda x, a, tol: sinkhorn_divergence(x, y, a, b, epsilon=0.5, tol=tol, max_steps=100))
+    run = jax.jit(lambda x, a, tol: sinkhorn_divergence(x, y, a, b, epsilon=0.5, tol=tol, max_steps=2000))
     good = unwrap(run(x, a, 1e-6))
     assert good.error <= 1e-6
     few = run(x, a, 0.0)
     assert few.status == Status.MAX_STEPS
-    assert 0 < few.num_steps <= 100
+    assert 0 < few.num_steps <= 2000
     assert jnp.isfinite(few.value)
     for bad, status in (
         (run(x, -a, 1e-6), Status.INFEASIBLE),

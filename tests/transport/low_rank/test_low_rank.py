@@ -68,10 +68,14 @@ def test_gradient_is_that_of_the_cost_of_a_fixed_coupling(solved):
     np.testing.assert_allclose(slope, jax.grad(held)(x), atol=1e-3)
 
 
-def test_bad_values_have_a_status(solved):
-    x, y, _ = solved
-    assert solve(x.at[0, 0].set(jnp.nan), y, EVEN).status == Status.NONFINITE
-    assert solve(x, y, -EVEN).status == solve(x, y, 2 * EVEN).status == Status.INFEASIBLE
+def test_bad_values_have_a_status():
+    x, y = jax.random.normal(jax.random.key(0), (2, 6, 2))
+    few = {"rank": 2, "key": KEY, "max_steps": 10, "max_inner_steps": 10}
+    status = jax.jit(lambda x, a: low_rank_sinkhorn(x, y, a, **few).status)
+    even = jnp.full(6, 1 / 6)
+    assert status(x.at[0, 0].set(jnp.nan), even) == Status.NONFINITE
+    assert status(x, -even) == status(x, 2 * even) == Status.INFEASIBLE
+    assert status(x, even) == Status.MAX_STEPS
 
 
 def three_groups(key, spread=0.05):
