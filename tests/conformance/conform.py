@@ -37,7 +37,7 @@ def failures(
             if name in TRACED and not case.left_out and failure(case, check, record) is None:
                 found.append(f"{name}: the exemption is stale, as the check passes: {case.excused[name]}")
             continue
-        message = failure(case, check, record)
+        message = failure(case, check, record, again=name not in faults)
         if name in faults:
             record("exempt", f"{name}: {faults[name]}")
             if message is None:
@@ -47,12 +47,12 @@ def failures(
     return found
 
 
-def failure(case: Case, check: Check, record: Record = forget) -> str | None:
-    """Run a check; say what failed when the programs are compiled with care too."""
+def failure(case: Case, check: Check, record: Record = forget, *, again: bool = True) -> str | None:
+    """Run a check; say what failed, with `again` only if it does so too when the programs are compiled with care."""
     try:
         check(case)
     except Exception as error:  # whatever it is, the other checks still run
-        if not case.careful and check.__name__ not in TRACED:
+        if again and not case.careful and check.__name__ not in TRACED:
             message = failure(case.with_care, check)
             if message is None:
                 record("careful", check.__name__)
