@@ -7,17 +7,24 @@ from tests.conformance.case import Case
 from tests.conformance.checks import CHECKS, TRACED, Check
 from tests.conformance.known_faults import faults_of
 
+Record = Callable[[str, object], None]
+
+
+def forget(name: str, value: object) -> None:
+    """Record nothing."""
+
 
 def failures(
     case: Case,
     checks: Mapping[str, Check],
-    record: Callable[[str, object], None] = lambda name, value: None,
+    record: Record = forget,
     faults: Mapping[str, str] | None = None,
 ) -> list[str]:
     """Run the checks from which the case is not exempt, and list those that fail.
 
     A known fault must still fail. An exemption from a check that compiles nothing is tried: where it passes, it is
-    stale. `record` is told of every exemption.
+    stale. `record` is told of every exemption, and of every check that failed until its programs
+    were compiled with care.
     """
     unknown = set(case.exemptions) - set(CHECKS)
     if unknown:
@@ -27,10 +34,10 @@ def failures(
     for name, check in checks.items():
         if name in case.excused:
             record("exempt", f"{name}: {case.excused[name]}")
-            if name in TRACED and not case.left_out and failure(case, check) is None:
+            if name in TRACED and not case.left_out and failure(case, check, record) is None:
                 found.append(f"{name}: the exemption is stale, as the check passes: {case.excused[name]}")
             continue
-        message = failure(case, check)
+        message = failure(case, check, record, again=name not in faults)
         if name in faults:
             record("exempt", f"{name}: {faults[name]}")
             if message is None:
@@ -40,13 +47,16 @@ def failures(
     return found
 
 
-def failure(case: Case, check: Check) -> str | None:
-    """Run a check; say what failed when the programs are compiled with care too."""
+def failure(case: Case, check: Check, record: Record = forget, *, again: bool = True) -> str | None:
+    """Run a check; say what failed, with `again` only if it does so too when the programs are compiled with care."""
     try:
         check(case)
     except Exception as error:  # whatever it is, the other checks still run
-        if not case.careful and check.__name__ not in TRACED:
-            return failure(case.with_care, check)
+        if again and not case.careful and check.__name__ not in TRACED:
+            message = failure(case.with_care, check)
+            if message is None:
+                record("careful", check.__name__)
+            return message
         if isinstance(error, AssertionError):
             return str(error)
         return "".join(traceback.format_exception(error, limit=-4))
