@@ -25,6 +25,16 @@ def is_merged(leaf: Any) -> bool:
     return isinstance(leaf, float | complex)
 
 
+def check_rows(where: str, name: str, basis: Params) -> None:
+    """Check that each number of a basis is an array with a row for every direction."""
+    for path, leaf in tree.leaf_pairs(basis):
+        if is_merged(leaf) and jnp.ndim(leaf) == 0:
+            raise ValueError(
+                f"{where}: leaf {path!r} of {name} is {checks.described(leaf)}; expected an array whose first axis "
+                "counts the directions."
+            )
+
+
 def merged_only(params: Params) -> Params:
     """The tree with None in place of every leaf that is not merged."""
     return jax.tree.map(lambda leaf: leaf if is_merged(leaf) else None, params)

@@ -163,6 +163,11 @@ def regmean(
         )
 
     for name, leaf in tree.named_leaves(stack).items():
+        if name in given and not tree.is_numeric(leaf):
+            raise ValueError(
+                f"regmean: grams[{name!r}] is {checks.described(given[name])}, but the leaf {name!r} of stack is "
+                f"{checks.described(leaf)}; expected None for a leaf that is no array."
+            )
         if name in given:
             n = leaf.shape[1] if leaf.ndim > 1 else 1
             checks.shapes("regmean", **{f"grams[{name!r}]": (given[name], f"{count} {n} {n}")})

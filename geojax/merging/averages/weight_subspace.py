@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 from geojax._core import checks
 from geojax._core.struct import struct
 from geojax.merging.averages.average import weighted_mean
-from geojax.merging.leaves import as_stack, is_merged, merged_only, stack_size
+from geojax.merging.leaves import as_stack, check_rows, is_merged, merged_only, stack_size
 from geojax.merging.tasks.reversible import principal_merge
 from geojax.typing import Key, Params
 
@@ -136,6 +136,7 @@ def sample_subspace(subspace: WeightSubspace, *, key: Key) -> Params:
     References: [Gubri2022].
     """
     checks.typed_key("sample_subspace", key)
+    check_rows("sample_subspace", "subspace.basis", subspace.basis)
     sizes = jnp.sqrt(jnp.maximum(subspace.variances, 0) + 0 * subspace.variances)
     z = sizes * jax.random.normal(key, sizes.shape, sizes.dtype)
     directions = iter(jax.tree.leaves(subspace.basis))

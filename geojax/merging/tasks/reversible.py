@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 
 from geojax._core import checks
 from geojax._core.struct import struct
-from geojax.merging.leaves import as_stack, map_stack, merged_only, split_arrays, stack_size, wide
+from geojax.merging.leaves import as_stack, check_rows, map_stack, merged_only, split_arrays, stack_size, wide
 from geojax.typing import Params
 
 __all__ = ["ReversibleMerge", "low_rank_gram", "reversible_merge", "revert"]
@@ -106,6 +106,7 @@ def revert(merged: ReversibleMerge, index: int) -> Params:
     References: [Alipour2025].
     """
     checks.shapes("revert", index=(index, ""))
+    check_rows("revert", "merged.basis", merged.basis)
     row = jnp.asarray(merged.coefficients)[index]
     return map_stack(lambda leaf: jnp.tensordot(row.astype(leaf.dtype), leaf, 1), merged.basis)
 
