@@ -17,8 +17,8 @@ from geojax.results import Status
 from geojax.typing import Scalar
 
 MAX_STEPS = 30
-LENGTHS = (1.0, 0.4, 0.1)
-"""Fractions of a Newton step to try; the best one is taken."""
+LENGTHS = (1.0, 0.4, 0.1, 0.0)
+"""Fractions of a Newton step to try; the best one is taken, and none if the equation holds already."""
 _DENSE = 128
 """With at most so many unknowns a Newton step solves by LU, with more by GMRES."""
 
@@ -168,6 +168,7 @@ def _solve(overlap, gram, beta):
         return residual(unknown, theta)[0]
 
     linear_solve = implicit.dense if 2 * overlap.size <= _DENSE else implicit.krylov
+    tol = 20 * overlap.shape[0] * float(jnp.finfo(overlap.dtype).eps)
 
     def newton(theta):
         overlap, gram, beta = theta
@@ -185,16 +186,19 @@ def _solve(overlap, gram, beta):
             left, pushed = jax.linearize(lambda w: equation(w, at(part)), unknown)
             change = linear_solve(pushed, left)
             lengths = jnp.asarray(LENGTHS, overlap.dtype)
-            tried = jax.vmap(lambda t: jax.tree.map(lambda w, v: w - t * v, unknown, change))(lengths)
+            tried = jax.vmap(
+                lambda t: jax.tree.map(lambda w, v: jnp.where(t == 0, w, w - t * v), unknown, change)
+            )(lengths)
             errors = jax.vmap(judged, (0, None))(tried, part)
-            best = jnp.argmin(jnp.where(jnp.isnan(errors), jnp.inf, errors))
+            # At a right angle to the span of x the derivative is singular, and a step from the solution leads away.
+            useless = jnp.isnan(errors) | ((lengths == 0) & (errors > tol))
+            best = jnp.argmin(jnp.where(useless, jnp.inf, errors))
             error = errors[best]
             following = jnp.where(error < 0.3, jnp.maximum(part - 0.5, 0), part)
             state = jax.tree.map(lambda leaf: leaf[best], tried), following
             return state, jnp.where(part > 0, jnp.maximum(error, 1), error)
 
         start = _start(overlap, size), jnp.where(size > 0.5, jnp.ones_like(size), 0)
-        tol = 20 * overlap.shape[0] * float(jnp.finfo(overlap.dtype).eps)
         end = iterate(step, start, tol=tol, max_steps=MAX_STEPS)
         return end.state[0], (end.error, end.num_steps, end.status)
 

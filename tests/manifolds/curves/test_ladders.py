@@ -16,7 +16,9 @@ def problem(manifold, shape):
     return x, manifold.exp(x, 0.7 * u / manifold.norm(x, u)), 0.5 * v / manifold.norm(x, v)
 
 
-@pytest.mark.parametrize("manifold, shape", [(SPHERE, (4,)), (SPDAffineInvariant(), (3, 3))])
+@pytest.mark.parametrize(
+    "manifold, shape", [(SPHERE, (4,)), pytest.param(SPDAffineInvariant(), (3, 3), marks=pytest.mark.full)]
+)
 def test_matches_parallel_transport_on_symmetric_spaces(manifold, shape):
     """The pole ladder with one rung, and Schild's to first order of the number of rungs squared."""
     x, y, u = problem(manifold, shape)
@@ -62,6 +64,7 @@ def bures_transport(x, y, u, steps=200):
     return k @ y + y @ k
 
 
+@pytest.mark.full
 def test_law_errors_are_of_second_order_where_curvature_is_not_parallel():
     """On covariances of Bures-Wasserstein geometry, no symmetric space, against the differential equation."""
     manifold = SPDBuresWasserstein()

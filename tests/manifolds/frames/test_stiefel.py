@@ -121,14 +121,14 @@ def test_law_info_tells_how_the_log_ended():
 
 def test_frames_that_newton_does_not_reach_have_no_distance():
     """Opposite frames are at least as far as in a straight line; frames of opposite determinant are not joined."""
-    x = EUCLIDEAN.random_point(jax.random.key(0), (3, 3))
-    mirrored = x.at[:, 0].multiply(-1)
-    assert EUCLIDEAN.log_with_info(x, mirrored).status != Status.CONVERGED
-    assert jnp.isnan(EUCLIDEAN.dist(x, mirrored)) and jnp.all(jnp.isnan(EUCLIDEAN.log(x, mirrored)))
+    x = EUCLIDEAN.random_point(jax.random.key(0), (2, 2))
+    assert jnp.isnan(EUCLIDEAN.dist(x, x.at[:, 0].multiply(-1)))
     x = EUCLIDEAN.random_point(jax.random.key(0), SHAPE)
+    assert EUCLIDEAN.log_with_info(x, -x).status != Status.CONVERGED
     assert not EUCLIDEAN.dist(x, -x) < jnp.linalg.norm(2 * x)
 
 
+@pytest.mark.full
 def test_law_log_of_a_wide_frame():
     """Beyond eight columns the linear systems are solved by GMRES."""
     x = EUCLIDEAN.random_point(jax.random.key(0), (10, 9))

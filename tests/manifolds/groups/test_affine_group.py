@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from geojax.manifolds import AffineGroup, GeneralLinear
 from tests.manifolds import laws
@@ -10,6 +11,7 @@ from tests.manifolds import laws
 AFFINE, SHAPE = AffineGroup(), (3, 3)
 
 
+@pytest.mark.full
 def test_law_manifold():
     laws.check_laws(AFFINE, SHAPE, radius=2.0, tolerance=1e-8)
 

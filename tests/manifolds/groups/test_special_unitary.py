@@ -19,6 +19,12 @@ def as_matrix(q):
 
 
 def test_law_manifold():
+    # Distances are those of the 3-sphere, below.
+    laws.check_laws(UNITARY, SHAPE, radius=2.0, without=("distances",))
+
+
+@pytest.mark.full
+def test_law_distances():
     laws.check_laws(UNITARY, SHAPE, radius=2.0)
 
 

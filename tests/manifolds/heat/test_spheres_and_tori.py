@@ -1,5 +1,7 @@
 """Heat kernels: both forms where they overlap, scipy's harmonics, mass one, the semigroup law, the heat equation."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -20,6 +22,17 @@ def sphere(angle, t, n):
     return sphere_heat_kernel(at_angle(0.0, n), at_angle(angle, n), t)
 
 
+@functools.cache
+def program(n):
+    return jax.jit(jax.vmap(lambda angle, t: sphere(angle, t, n), (0, None)))
+
+
+def spheres(angles, t, n):
+    """The kernel at many angles, as many for each program as there are nodes."""
+    angles = np.atleast_1d(angles)
+    return program(n)(np.resize(angles, len(NODES)), t)[: len(angles)]
+
+
 @pytest.mark.parametrize("t", [0.03, 0.1, 0.2, 1.0])
 def test_matches_scipy_legendre_series(t):
     degree = np.arange(120)
@@ -27,27 +40,35 @@ def test_matches_scipy_legendre_series(t):
         (2 * degree + 1) * np.exp(-degree * (degree + 1) * t) / (4 * np.pi)
     )
     want = series(np.cos(ANGLES))
-    got = jax.vmap(lambda a: sphere(a, t, 3))(ANGLES)
+    got = spheres(ANGLES, t, 3)
     np.testing.assert_allclose(got, want, rtol=1e-11, atol=1e-14)
 
 
 def test_law_both_forms_agree_where_both_converge():
     apart, together = 2 - 2 * np.cos(ANGLES), 2 + 2 * np.cos(ANGLES)
+    kernels = spheres_and_tori
+
+    @jax.jit
+    def forms(t):
+        return (
+            jax.vmap(lambda a: kernels._gegenbauer(a, 3, t))(apart),
+            jax.vmap(lambda a, b: kernels._two_sphere(a, b, t))(apart, together),
+            jax.vmap(lambda a: kernels._gegenbauer(a, 4, t))(apart),
+            jax.vmap(lambda a, b: kernels._images(a, b, t))(apart, together),
+        )
+
+    torus = jax.jit(jax.vmap(lambda a, t: torus_heat_kernel(jnp.zeros(1), a[None], t), (0, None)))
     for t in (0.05, 0.2):
-        t = jnp.asarray(t)
-        long = jax.vmap(lambda a, t=t: spheres_and_tori._gegenbauer(a, 3, t))(apart)
-        short = jax.vmap(lambda a, b, t=t: spheres_and_tori._two_sphere(a, b, t))(apart, together)
+        long, short, long_in_space, images = forms(t)
         np.testing.assert_allclose(short, long, rtol=1e-11, atol=1e-13)
-        long = jax.vmap(lambda a, t=t: spheres_and_tori._gegenbauer(a, 4, t))(apart)
-        short = jax.vmap(lambda a, b, t=t: spheres_and_tori._images(a, b, t))(apart, together)
-        np.testing.assert_allclose(short * np.exp(t) / (4 * np.pi * t) ** 1.5, long, rtol=1e-10, atol=1e-12)
+        short = images * np.exp(t) / (4 * np.pi * t) ** 1.5
+        np.testing.assert_allclose(short, long_in_space, rtol=1e-10, atol=1e-12)
     k = np.arange(-9, 10)
     for t in (0.3, 3.0):
         images = np.exp(-((ANGLES[:, None] + 2 * np.pi * k) ** 2) / (4 * t)).sum(1) / np.sqrt(4 * np.pi * t)
         fourier = (np.exp(-k * k * t) * np.cos(k * ANGLES[:, None])).sum(1) / (2 * np.pi)
         np.testing.assert_allclose(images, fourier, atol=1e-14)
-        got = jax.vmap(lambda a, t=t: torus_heat_kernel(jnp.zeros(1), a[None], t))(ANGLES)
-        np.testing.assert_allclose(got, fourier, atol=1e-14)
+        np.testing.assert_allclose(torus(ANGLES, t), fourier, atol=1e-14)
 
 
 @pytest.mark.parametrize("n, t", [(2, 0.01), (3, 1e-3), (3, 0.5), (4, 0.01), (4, 2.0), (6, 0.05)])
@@ -56,8 +77,19 @@ def test_law_mass_one(n, t):
     top = min(np.pi, 14 * np.sqrt(t))
     angles, weights = top * (NODES + 1) / 2, top * WEIGHTS / 2
     area = 2 * np.pi ** ((n - 1) / 2) / scipy.special.gamma((n - 1) / 2)
-    values = jax.vmap(lambda a: sphere(a, t, n))(angles)
+    values = spheres(angles, t, n)
     np.testing.assert_allclose(weights @ (values * np.sin(angles) ** (n - 2)) * area, 1, rtol=1e-9)
+
+
+@functools.cache
+def both_sides(n):
+    """The radial Laplacian of the kernel and its derivative in time, at many angles."""
+
+    def terms(a, t):
+        slope, bend = jax.jvp(jax.grad(lambda a: sphere(a, t, n)), (a,), (1.0,))
+        return bend + (n - 2) / jnp.tan(a) * slope, jax.grad(lambda t: sphere(a, t, n))(t)
+
+    return jax.jit(jax.vmap(terms, (0, None)))
 
 
 @pytest.mark.parametrize("t", [0.04, 0.7])
@@ -65,38 +97,28 @@ def test_law_semigroup_and_heat_equation(t):
     """On the sphere: K_t * K_t = K_2t at one point, and dK/dt = K'' + cot(a) K' + ... of the radial Laplacian."""
     at = jnp.asarray([0.3, 1.0, 2.5])
     for n in (3, 4):
-
-        def along(a, n=n):
-            return sphere(a, t, n)
-
-        def terms(a, along=along, n=n):
-            slope, bend = jax.jvp(jax.grad(along), (a,), (1.0,))
-            return bend + (n - 2) / jnp.tan(a) * slope, jax.grad(lambda t: sphere(a, t, n))(t)
-
-        laplacian, in_time = jax.jit(jax.vmap(terms))(at)
+        laplacian, in_time = both_sides(n)(at, t)
         np.testing.assert_allclose(in_time, laplacian, rtol=1e-8, atol=1e-10)
     # K_2t(0) is the integral of K_t squared.
     angles, weights = np.pi * (NODES + 1) / 2, np.pi * WEIGHTS / 2
-    values = jax.vmap(lambda a: sphere(a, t, 3))(angles)
+    values = spheres(angles, t, 3)
     mass = 2 * np.pi * weights @ (values**2 * np.sin(angles))
-    np.testing.assert_allclose(sphere(0.0, 2 * t, 3), mass, rtol=1e-9)
+    np.testing.assert_allclose(spheres(0.0, 2 * t, 3)[0], mass, rtol=1e-9)
 
 
 def test_short_times_and_both_precisions():
     """Varadhan: -4 t log K tends to the squared distance; nothing overflows on the way."""
     for n in (2, 3, 4):
-        value = sphere(1.2, 1e-3, n)
+        value = spheres(1.2, 1e-3, n)[0]
         np.testing.assert_allclose(-4e-3 * jnp.log(value), 1.2**2, atol=0.05)
-        single = sphere_heat_kernel(
-            *(at_angle(a, n).astype(jnp.float32) for a in (0.0, 1.2)), jnp.float32(0.05)
-        )
+        x, y = (at_angle(a, n).astype(jnp.float32) for a in (0.0, 1.2))
+        single = jax.jit(sphere_heat_kernel)(x, y, jnp.float32(0.05))
         assert single.dtype == jnp.float32
-        np.testing.assert_allclose(single, sphere(1.2, 0.05, n), rtol=1e-4)
-        slope = jax.grad(lambda y, t, n=n: sphere_heat_kernel(at_angle(0.0, n), y, t))
+        np.testing.assert_allclose(single, spheres(1.2, 0.05, n)[0], rtol=1e-4)
+        slope = jax.jit(jax.vmap(jax.grad(sphere_heat_kernel, 1), (None, 0, 0)))
         ends = jnp.stack([at_angle(angle, n) for angle in (0.0, np.pi)])
-        slopes = jax.vmap(
-            lambda y, slope=slope: jax.vmap(lambda t: slope(y, t))(jnp.asarray([1e-4, 0.3, 30.0]))
-        )(ends)
+        times = jnp.asarray([1e-4, 0.3, 30.0])
+        slopes = slope(at_angle(0.0, n), jnp.repeat(ends, 3, axis=0), jnp.tile(times, 2))
         assert jnp.all(jnp.isfinite(slopes))
 
 

@@ -95,6 +95,7 @@ def test_svm_loss_matches_its_formula():
     np.testing.assert_allclose(got, normal @ normal / 2 + 1.7 * sum(hinges), rtol=1e-12)
 
 
+@pytest.mark.full
 def test_svm_separates_far_clusters():
     """Gradient descent on the loss separates two clusters at radius 50, which the ball would have on its boundary."""
     rng = np.random.default_rng(2)
