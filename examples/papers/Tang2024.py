@@ -33,7 +33,7 @@ def run(size: Size) -> list[Claim]:
             costs = jnp.linalg.norm(x[:, None] - y, axis=-1) ** power
             problem, goal = (costs, weights, weights), {"epsilon": SHARE * costs.mean(), "tol": 1e-8}
             plain = gj.transport.sinkhorn(*problem, **goal, max_steps=most)
-            goal |= {"num_sinkhorn": WARM, "max_steps": 300, "density": 0.1}
+            goal |= {"max_sinkhorn_steps": WARM, "max_steps": 300, "density": 0.1}
             sparse = gj.transport.sinkhorn_newton(*problem, **goal)
             kept = jnp.sort(sparse.plan.ravel())[-(n * n // 10) :].sum()
             return plain.num_steps / (sparse.num_steps + WARM), sparse.error, 1 - kept
