@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from geojax.symmetry.action.facts import Leaf, Pin, VerifyResult
 from geojax.symmetry.action.groups import Group
@@ -11,6 +11,7 @@ from geojax.symmetry.action.layout import Block, Part, blocks
 WIDTH = 110
 
 
+@runtime_checkable
 class Printable(Protocol):
     """What the table reads of a spec."""
 

@@ -5,7 +5,7 @@ label; the second is on exponents (`exponents.ExponentDomain`) and finds what el
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from geojax.symmetry.inference.labels.arithmetic import Arithmetic, Join
 from geojax.symmetry.inference.labels.axes import Factor, Label, Marked, Reason
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from geojax.symmetry.inference.labels.interpreter import Interpreter
 
 
+@runtime_checkable
 class Domain(Protocol):
     """How the factors of labels meet, and how values pass through operations."""
 
