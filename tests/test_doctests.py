@@ -39,7 +39,6 @@ DEAR = (
     "geojax.manifolds.meshes.functional_maps",
     "geojax.manifolds.meshes.mesh_laplacians",
     "geojax.manifolds.meshes.triangle_distance",
-    "geojax.manifolds.normalization.bures",
     "geojax.manifolds.poses.gauss_newton",
     "geojax.manifolds.poses.moment_registration",
     "geojax.manifolds.poses.rotations",
