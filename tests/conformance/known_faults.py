@@ -8,8 +8,6 @@ KNOWN_FAULTS: dict[str, dict[str, str]] = {
         "Stiefel": "log is NaN between frames that are off the manifold by 1e-10, as difference quotients move them",
     },
     "non_array_leaves": {
-        "regmean": "a function among the leaves: AttributeError, as it is asked for its ndim",
-        "revert": "a Python float in the basis: AttributeError, as it is asked for its dtype",
         "concrete_fit": "a function among the leaves reaches the loop, which refuses it from inside JAX",
         "collect_weights": "a function among the leaves reaches the scan, which refuses it from inside JAX",
         "weight_subspace": "a function among the leaves becomes None in the mean",
