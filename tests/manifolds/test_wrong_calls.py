@@ -203,7 +203,7 @@ WRONG = {
     "a seed in place of a key": (
         lambda: haar_sample(0, Euclidean(), 3),
         TypeError,
-        "haar_sample: key is int; expected a typed random key",
+        "haar_sample: key is 0; expected a typed random key",
     ),
     "another space in place of a group": (
         lambda: haar_sample(jax.random.key(0), Euclidean(), 3),
