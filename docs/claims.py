@@ -8,10 +8,11 @@ Words come from the pages' docstrings, numbers from benchmarks/results/papers/, 
 
 import ast
 import json
-import os
 import re
 import sys
 from pathlib import Path
+
+from generated import write_or_check
 
 from geojax._core import bib
 
@@ -123,20 +124,7 @@ def page() -> str:
 
 def main(arguments: list[str]) -> int:
     """Write the page, or compare it with what is there."""
-    try:
-        text = page()
-    except ValueError as error:
-        print(error, file=sys.stderr)
-        return 1
-    if arguments == ["--check"]:
-        if not TARGET.exists() or TARGET.read_text() != text:
-            print("docs/claims.md is out of date; run: make papers", file=sys.stderr)
-            return 1
-        return 0
-    part = TARGET.with_suffix(".part")
-    part.write_text(text)
-    os.replace(part, TARGET)
-    return 0
+    return write_or_check(page, TARGET, arguments)
 
 
 if __name__ == "__main__":

@@ -9,10 +9,11 @@ examples/papers implements the paper that it is called after, and tests/test_cla
 
 import ast
 import inspect
-import os
 import sys
 from pathlib import Path
 from types import ModuleType
+
+from generated import write_or_check
 
 import geojax
 from geojax._core import bib
@@ -140,20 +141,7 @@ def linked(path: str) -> str:
 
 def main(arguments: list[str]) -> int:
     """Write the page, or compare it with what is there."""
-    try:
-        text = page()
-    except ValueError as error:
-        print(error, file=sys.stderr)
-        return 1
-    if arguments == ["--check"]:
-        if not PAGE.exists() or PAGE.read_text() != text:
-            print("docs/papers.md is out of date; run: make papers", file=sys.stderr)
-            return 1
-        return 0
-    part = PAGE.with_suffix(".part")
-    part.write_text(text)
-    os.replace(part, PAGE)
-    return 0
+    return write_or_check(page, PAGE, arguments)
 
 
 if __name__ == "__main__":

@@ -19,8 +19,9 @@ BUDGET = 10
 """Processor seconds, unless a page states a BUDGET of its own; three times as many fail it."""
 
 
-@pytest.fixture(scope="module")
-def claims():
+@pytest.fixture
+def claims(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "docs")  # as when the program itself is run
     specification = importlib.util.spec_from_file_location("claims", ROOT / "docs" / "claims.py")
     module = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(module)

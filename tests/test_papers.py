@@ -12,7 +12,8 @@ ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture
-def papers():
+def papers(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "docs")  # as when the program itself is run
     specification = importlib.util.spec_from_file_location("papers", ROOT / "docs" / "papers.py")
     module = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(module)

@@ -1,7 +1,7 @@
 """k-means: Lloyd's iteration from given centres, and the k-means++ draw of centres to start from.
 
 The points are an array [n, d], or a tree of arrays that share the leading axis; other spaces than the Euclidean pass
-their squared distance and their mean.
+their squared distances and their mean.
 """
 
 from collections.abc import Callable
@@ -16,8 +16,8 @@ from geojax._core.loops import iterate, vary_with
 from geojax._core.struct import struct
 from geojax.typing import Key
 
-SquaredDistance = Callable[[Any, Any], Array]
-"""(point, centre) -> scalar."""
+SquaredDistances = Callable[[Any, Any], Float[Array, "n k"]]
+"""(points, centres) -> the squared distance of every point to every centre."""
 
 Mean = Callable[[Any, Float[Array, " n"]], Any]
 """(points [n, ...], weights [n] that are nonnegative and sum to 1) -> point."""
@@ -40,9 +40,9 @@ class LloydResult:
     status: Int[Array, ""]
 
 
-def squared_euclidean(point: Float[Array, " d"], centre: Float[Array, " d"]) -> Float[Array, ""]:
-    """|point - centre|^2."""
-    return jnp.sum(jnp.square(point - centre))
+def squared_euclidean(points: Float[Array, "n d"], centres: Float[Array, "k d"]) -> Float[Array, "n k"]:
+    """|point - centre|^2 for every pair."""
+    return jnp.sum(jnp.square(points[:, None] - centres), axis=-1)
 
 
 def weighted_mean(points: Float[Array, "n d"], weights: Float[Array, " n"]) -> Float[Array, " d"]:
@@ -54,7 +54,7 @@ def lloyd(
     points: PyTree[Float[Array, "n ..."]],
     init: PyTree[Float[Array, "k ..."]],
     *,
-    squared_distance: SquaredDistance = squared_euclidean,
+    squared_distances: SquaredDistances = squared_euclidean,
     mean: Mean = weighted_mean,
     max_steps: int = 100,
 ) -> LloydResult:
@@ -67,11 +67,11 @@ def lloyd(
     """
     max_steps = checks.count("lloyd", "max_steps", max_steps)
     n = jax.tree.leaves(points)[0].shape[0]
-    first = all_distances(points, init, squared_distance)
+    first = squared_distances(points, init)
 
     def advance(state: tuple[PyTree, Array]) -> tuple[tuple[PyTree, Array], Array]:
         centres, before = state
-        distances = all_distances(points, centres, squared_distance)
+        distances = squared_distances(points, centres)
         labels = jnp.argmin(distances, axis=1).astype(jnp.int32)
         changed = jnp.mean(labels != before, dtype=first.dtype)
         # If a distance is NaN, which centre is nearest is not known.
@@ -81,7 +81,7 @@ def lloyd(
     start = vary_with((init, jnp.full(n, -1, jnp.int32)), first, points)
     end = iterate(advance, start, tol=0.0, max_steps=max_steps)
     centres, labels = end.state
-    nearest = jnp.min(all_distances(points, centres, squared_distance), axis=1)
+    nearest = jnp.min(squared_distances(points, centres), axis=1)
     return LloydResult(centres, labels, jnp.sum(nearest), end.error, end.num_steps, end.status)
 
 
@@ -108,7 +108,7 @@ def k_means_plus_plus(
     *,
     num_centres: int,
     key: Key,
-    squared_distance: SquaredDistance = squared_euclidean,
+    squared_distances: SquaredDistances = squared_euclidean,
 ) -> PyTree[Float[Array, "k ..."]]:
     """Draws k of the points, each with probability proportional to its squared distance to the nearest one drawn.
 
@@ -117,7 +117,7 @@ def k_means_plus_plus(
     number = jnp.arange(num_centres)
 
     def draw(i: Array, centres: PyTree) -> PyTree:
-        distances = all_distances(points, centres, squared_distance)
+        distances = squared_distances(points, centres)
         nearest = jnp.min(jnp.where(number < i, distances, jnp.inf), axis=1)
         log_weight = jnp.log(jnp.where(jnp.isfinite(nearest), nearest, 1))  # the first draw is uniform
         index = jax.random.categorical(jax.random.fold_in(key, i), log_weight)
@@ -125,8 +125,3 @@ def k_means_plus_plus(
 
     nothing = jax.tree.map(lambda leaf: jnp.zeros((num_centres, *leaf.shape[1:]), leaf.dtype), points)
     return jax.lax.fori_loop(0, num_centres, draw, vary_with(nothing, points, key))
-
-
-def all_distances(points: PyTree, centres: PyTree, squared_distance: SquaredDistance) -> Float[Array, "n k"]:
-    """The squared distance of every point to every centre."""
-    return jax.vmap(lambda point: jax.vmap(lambda centre: squared_distance(point, centre))(centres))(points)

@@ -54,7 +54,7 @@ def test_another_space_brings_its_distance_and_its_mean():
     result = lloyd(
         angles,
         {"angle": jnp.array([3.0, 0.0])},
-        squared_distance=lambda p, q: 2 - 2 * jnp.cos(p["angle"] - q["angle"]),
+        squared_distances=lambda p, q: 2 - 2 * jnp.cos(p["angle"][:, None] - q["angle"]),
         mean=lambda points, weights: {
             "angle": jnp.arctan2(weights @ jnp.sin(points["angle"]), weights @ jnp.cos(points["angle"]))
         },

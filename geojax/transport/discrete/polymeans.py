@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PyTree
 
 from geojax._core import checks
-from geojax._core.loops import iterate, vary_with
+from geojax._core.lloyd import lloyd, update_centres
 from geojax._core.struct import struct
 from geojax.transport.costs import cost_matrix_of
 from geojax.transport.measures import num_points
@@ -83,45 +83,19 @@ def polymean(
     """
     n, k = num_points("polymean", x=x, init=init)
     _check_mean(mean)
-    checks.count("polymean", "max_steps", max_steps)
-    held, start = jax.lax.stop_gradient((x, init))
+    max_steps = checks.count("polymean", "max_steps", max_steps)
 
     def squares(points: PyTree, centres: PyTree) -> Float[Array, "n k"]:
         return jnp.square(cost_matrix_of("polymean", "dist", dist, points, centres))
 
-    def centres_of(points: PyTree, centres: PyTree, nearest: Array, dtype) -> PyTree:
-        """For each centre, the mean of the points that are nearest to it."""
-
-        def one(j: Array, centre: PyTree) -> PyTree:
-            mine = (nearest == j).astype(dtype)
-            count = jnp.sum(mine)
-            # A centre without points averages all of them, and the result is discarded below.
-            weights = jnp.where(count > 0, mine / jnp.where(count > 0, count, 1), 1 / n)
-            return jax.tree.map(
-                lambda m, c: jnp.where(count > 0, m, c).astype(c.dtype), mean(points, weights), centre
-            )
-
-        return jax.vmap(one)(jnp.arange(k), centres)
-
-    distances = squares(held, start)
-    dtype = distances.dtype
-
-    def step(state: tuple[PyTree, Array]) -> tuple[tuple[PyTree, Array], Array]:
-        centres, nearest = state
-        costs = squares(held, centres)
-        following = jnp.argmin(costs, axis=1).astype(jnp.int32)
-        changed = jnp.sum(following != nearest).astype(dtype) / n
-        # With a NaN distance the nearest centre is undefined.
-        error = jnp.where(jnp.all(jnp.isfinite(costs)), changed, jnp.nan)
-        return (centres_of(held, centres, following, dtype), following), error
-
-    unassigned = jnp.full((n,), -1, jnp.int32)
-    end = iterate(step, vary_with((start, unassigned), distances, held), tol=0.0, max_steps=max_steps)
-    centres, nearest = end.state
-    points = centres_of(x, centres, nearest, dtype)
-    own = jnp.take_along_axis(squares(x, points), jnp.maximum(nearest, 0)[:, None], axis=1)
-    weights = jnp.sum(nearest[:, None] == jnp.arange(k), axis=0).astype(dtype) / n
-    return PolymeanResult(points, weights, nearest, jnp.mean(own), end.error, end.num_steps, end.status)
+    held, start = jax.lax.stop_gradient((x, init))
+    end = lloyd(held, start, squared_distances=squares, mean=mean, max_steps=max_steps)
+    dtype = end.objective.dtype
+    # One more step with the assignment held: the way by which the points are differentiated.
+    points = update_centres(x, end.centres, end.labels, mean, dtype)
+    own = jnp.take_along_axis(squares(x, points), jnp.maximum(end.labels, 0)[:, None], axis=1)
+    weights = jnp.sum(end.labels[:, None] == jnp.arange(k), axis=0).astype(dtype) / n
+    return PolymeanResult(points, weights, end.labels, jnp.mean(own), end.error, end.num_steps, end.status)
 
 
 def _check_mean(mean: Any) -> None:
