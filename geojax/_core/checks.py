@@ -4,6 +4,7 @@ Every message names the function and the argument, what was given, what is expec
 not read values of arrays, so they cost nothing in compiled code.
 """
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -211,11 +212,13 @@ def described(value: Any) -> str:
         return f"{value.dtype}{_brackets(value.shape)}"
     if isinstance(value, type):
         return f"the class {value.__name__}"
-    if callable(value):
-        return f"the function {getattr(value, '__name__', type(value).__name__)}"
+    if callable(value) and hasattr(value, "__name__"):
+        return f"the function {value.__name__}"
     if value is None or isinstance(value, bool | int | float | complex | str):
         return f"{value!r:.60}"
-    return f"a {type(value).__name__}"
+    name = type(value).__name__
+    sounds_like_a_vowel = re.match(r"[AEIOaeio](?!u)|[FHLMNRSX][A-Z]", name)
+    return f"{'an' if sounds_like_a_vowel else 'a'} {name}"
 
 
 def _is_number(leaf: Any) -> bool:

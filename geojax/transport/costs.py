@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
 from geojax._core import checks, safe
+from geojax._core.loops import vary_with
 from geojax._core.struct import struct
 from geojax.transport.measures import check_cost, check_same_space, num_points
 from geojax.typing import Cost
@@ -109,8 +110,10 @@ def cost_matrix_of(where: str, name: str, cost: Cost, x: PyTree, y: PyTree) -> F
         check_same_space(where, x=x, y=y)
     if isinstance(cost, SquaredEuclidean):
         return _squared_distances(*checks.floats(where, x=_rows(x), y=_rows(y)))
-    first = jax.tree.map(lambda leaf: jnp.asarray(leaf)[0], (x, y))
-    _check_scalar(where, name, cost, *first)
+    result = _scalar_of(where, name, cost, *_first_pair(x, y))
+    # Inside shard_map the derivative by points that all devices hold would be summed over the devices at each pair.
+    x, y = vary_with((x, y), x, y, result)
+    first = _first_pair(x, y)
     # Arrays that the cost closes over become arguments, so that they are differentiated too.
     function, closed_over = jax.closure_convert(lambda p, q: cost(p, q), *first)
 
@@ -192,7 +195,12 @@ def _paired_leaves(x: PyTree, y: PyTree) -> list[tuple[Any, Any]]:
     return list(zip(jax.tree.leaves(x), jax.tree.leaves(y)))
 
 
-def _check_scalar(where: str, name: str, cost: Cost, p: PyTree, q: PyTree) -> None:
+def _first_pair(x: PyTree, y: PyTree) -> tuple[PyTree, PyTree]:
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf)[0], (x, y))
+
+
+def _scalar_of(where: str, name: str, cost: Cost, p: PyTree, q: PyTree) -> jax.ShapeDtypeStruct:
+    """The type of the cost of one pair; raises unless it is a scalar."""
     result = jax.eval_shape(cost, p, q)
     shape = getattr(result, "shape", None)
     if shape != ():
@@ -201,3 +209,4 @@ def _check_scalar(where: str, name: str, cost: Cost, p: PyTree, q: PyTree) -> No
             f"{where}: {name} returns {got} for one pair of points; expected a scalar. Sum over the coordinates, "
             "or use SquaredEuclidean() or Distance()."
         )
+    return result

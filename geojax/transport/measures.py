@@ -19,13 +19,14 @@ def arrays(where: str, **values: Any) -> tuple[Array, ...]:
     """`checks.floats`, which answers a solver's result in place of an array with the field to write."""
     for name, value in values.items():
         if dataclasses.is_dataclass(value):
-            what = f"the class {value.__name__}" if isinstance(value, type) else f"a {type(value).__name__}"
             fields = [field.name for field in dataclasses.fields(value)]
             likely = next((f for f in (name, USUAL_FIELD.get(name, "")) if hasattr(value, f)), None)
             one = (
                 f"write {name}=result.{likely}" if likely else f"its fields are {', '.join(fields) or 'none'}"
             )
-            raise TypeError(f"{where}: {name} is {what}; expected an array. Pass one of its arrays: {one}.")
+            raise TypeError(
+                f"{where}: {name} is {checks.described(value)}; expected an array. Pass one of its arrays: {one}."
+            )
     return checks.floats(where, **values)
 
 

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.sharding import AxisType, PartitionSpec
 from scipy.spatial.distance import cdist
 
 from geojax import manifolds
@@ -95,6 +96,29 @@ def test_the_derivative_along_equal_points_is_kept_if_it_exists():
     np.testing.assert_allclose(
         jax.jit(jax.grad(smooth))(x), jax.grad(lambda z: jnp.sum(z @ z.T))(x), rtol=1e-12
     )
+
+
+def test_points_that_all_devices_hold_get_their_gradient_once():
+    """Inside shard_map the gradient by replicated points was summed over the devices at every pair."""
+    x, y = clouds(3)
+    x, rows = x[:4], PartitionSpec("rows")
+
+    def cost(x, y, scale):
+        return jnp.sum(jnp.square(pairwise(lambda p, q: scale[0] * jnp.sum(jnp.abs(p - q) ** 3), x, y)))
+
+    mesh = jax.make_mesh((4,), ("rows",), axis_types=(AxisType.Auto,))
+    sharded = jax.shard_map(
+        lambda *v: jax.lax.psum(cost(*v), "rows"),
+        mesh=mesh,
+        in_specs=(rows, PartitionSpec(), rows),
+        out_specs=PartitionSpec(),
+    )
+    for points in ((x, y), (jnp.broadcast_to(x[:1], x.shape), y)):
+        arguments = (*points, jnp.linspace(1, 2, 4))
+        split = lambda x, y, scale: sum(cost(x[i : i + 1], y, scale[i : i + 1]) for i in range(4))
+        got, want = (jax.jit(jax.grad(f, (0, 1, 2)))(*arguments) for f in (sharded, split))
+        for ours, theirs in zip(got, want):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-10)
 
 
 @pytest.mark.full

@@ -4,6 +4,7 @@ from typing import Any, TypeVar
 
 import jax
 
+from geojax._core import checks
 from geojax.manifolds.base.manifold import Manifold
 
 M = TypeVar("M", bound=Manifold)
@@ -17,7 +18,7 @@ def check_manifold(where: str, manifold: Any, *operations: str, name: str = "man
     """
     if not isinstance(manifold, Manifold):
         raise TypeError(
-            f"{where}: {name} is {kind(manifold)}; expected a manifold. {_advice(manifold, name)}"
+            f"{where}: {name} is {checks.described(manifold)}; expected a manifold. {_advice(manifold, name)}"
         )
     for operation in operations:
         if not hasattr(manifold, operation):
@@ -28,24 +29,12 @@ def check_function(where: str, name: str, function: Any, call: str) -> None:
     """Raise TypeError unless the argument can be called; a manifold in its place means swapped arguments."""
     if isinstance(function, Manifold) or is_manifold_class(function):
         raise TypeError(
-            f"{where}: {name} is {kind(function)}; expected a function. Swap the arguments: {call}."
+            f"{where}: {name} is {checks.described(function)}; expected a function. Swap the arguments: {call}."
         )
     if not callable(function):
         raise TypeError(
-            f"{where}: {name} is {kind(function)}; expected a function. Pass it uncalled: {call}."
+            f"{where}: {name} is {checks.described(function)}; expected a function. Pass it uncalled: {call}."
         )
-
-
-def kind(value: Any) -> str:
-    """What a value is, in words: "the class Sphere", "an array [3, 2]", "a list"."""
-    if isinstance(value, type):
-        return f"the class {value.__name__}"
-    if isinstance(value, Manifold):
-        return f"the manifold {type(value).__name__}"
-    if hasattr(value, "shape") and hasattr(value, "dtype"):
-        return f"an array {list(value.shape)}"
-    name = type(value).__name__
-    return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}" if value is not None else "None"
 
 
 def is_manifold_class(value: Any) -> bool:

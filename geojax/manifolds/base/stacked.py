@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 
 from geojax._core import checks
 from geojax._core.tree import named_leaves
-from geojax.manifolds.base.doors import is_manifold_class, kind
+from geojax.manifolds.base.doors import is_manifold_class
 from geojax.manifolds.base.geodesics import WithLog
 from geojax.manifolds.base.manifold import Manifold
 from geojax.typing import PyTree
@@ -21,7 +21,7 @@ def points_of(where: str, manifold: Manifold, points: PyTree, name: str = "point
     """
     if isinstance(points, Manifold) or is_manifold_class(points):
         raise TypeError(
-            f"{where}: {name} is {kind(points)}; expected points. Pass the manifold first, then the points."
+            f"{where}: {name} is {checks.described(points)}; expected points. Pass the manifold first, then the points."
         )
     points = _stacked_list(where, manifold, points, name)
     leaves = {key: jnp.shape(leaf)[:1] for key, leaf in named_leaves(points).items()}

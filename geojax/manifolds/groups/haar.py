@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 from geojax._core import checks, safe
 from geojax._core.matrices.linalg import symmetric
 from geojax._core.struct import struct
-from geojax.manifolds.base.doors import check_function, kind
+from geojax.manifolds.base.doors import check_function
 from geojax.manifolds.groups.linear_groups import GeneralLinear, PolarGroup, SpecialLinear
 from geojax.manifolds.groups.polar_coordinates import gl_exp
 from geojax.manifolds.groups.special_orthogonal import SpecialOrthogonal
@@ -75,8 +75,8 @@ def haar_sample(
     n = checks.count("haar_sample", "n", n, minimum=1)
     if not isinstance(group, SpecialOrthogonal | PolarGroup):
         raise TypeError(
-            f"haar_sample: group is {kind(group)}; expected SpecialOrthogonal(), GeneralLinear() or SpecialLinear(). "
-            "Pass one of those."
+            f"haar_sample: group is {checks.described(group)}; expected SpecialOrthogonal(), "
+            "GeneralLinear() or SpecialLinear(). Pass one of those."
         )
     dtype = jax.dtypes.canonicalize_dtype(dtype)
     turning, stretching = jax.random.split(key)

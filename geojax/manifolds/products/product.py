@@ -7,10 +7,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from geojax._core import checks
 from geojax._core.struct import struct
 from geojax._core.tree import path_name
 from geojax.manifolds.base.composite import Composite
-from geojax.manifolds.base.doors import is_manifold_class, kind
+from geojax.manifolds.base.doors import is_manifold_class
 from geojax.manifolds.base.geodesics import LogResult, plane_area
 from geojax.manifolds.base.manifold import Manifold
 from geojax.typing import PyTree
@@ -68,7 +69,8 @@ class Product(Composite):
                     else "Use Euclidean() for flat coordinates"
                 )
                 raise TypeError(
-                    f"Product: tree has {kind(part)} at {path_name(path) or 'the root'!r}; expected a manifold. {mend}."
+                    f"Product: tree has {checks.described(part)} at {path_name(path) or 'the root'!r}; "
+                    f"expected a manifold. {mend}."
                 )
 
     def _components(self) -> list[Manifold]:

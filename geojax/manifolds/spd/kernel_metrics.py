@@ -8,7 +8,7 @@ from jaxtyping import Array, Float, Int
 from geojax._core import checks
 from geojax._core.matrices import divided, linalg, multipliers
 from geojax._core.struct import struct
-from geojax.manifolds.base.doors import check_function, kind
+from geojax.manifolds.base.doors import check_function
 from geojax.manifolds.spd.cone import SPDCone
 from geojax.results import Status
 from geojax.typing import Scalar
@@ -183,7 +183,7 @@ def hamiltonian_geodesic(
     where = "hamiltonian_geodesic"
     if not isinstance(manifold, KernelMetric):
         raise TypeError(
-            f"{where}: manifold is {kind(manifold)}; expected a KernelMetric. Wrap the metric's kernel in "
+            f"{where}: manifold is {checks.described(manifold)}; expected a KernelMetric. Wrap the metric's kernel in "
             "one, such as KernelMetric(affine_invariant_kernel)."
         )
     num_steps = checks.count(where, "num_steps", num_steps, minimum=1)

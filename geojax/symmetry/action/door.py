@@ -20,8 +20,8 @@ def check_spec(call: str, spec: Any) -> None:
     """
     if not isinstance(spec, SymmetrySpec):
         raise TypeError(
-            f"{_name(call)}: spec is {kind(spec)}; expected a SymmetrySpec, as infer(apply, params, *inputs) "
-            f"returns it. Write {call}."
+            f"{_name(call)}: spec is {checks.described(spec)}; expected a SymmetrySpec, as "
+            f"infer(apply, params, *inputs) returns it. Write {call}."
         )
 
 
@@ -33,13 +33,13 @@ def check_mapping(call: str, element: Any, *, name: str = "element") -> None:
     """
     if hasattr(element, "element"):
         raise TypeError(
-            f"{_name(call)}: {name} is {kind(element)}; expected an element, a dict {{group name: array}}. "
+            f"{_name(call)}: {name} is {checks.described(element)}; expected an element, a dict {{group name: array}}. "
             f"Write match.element instead of match."
         )
     if isinstance(element, SymmetrySpec) or not isinstance(element, Mapping):
         raise TypeError(
-            f"{_name(call)}: {name} is {kind(element)}; expected an element, a dict {{group name: array}}, as "
-            f"identity(spec) and random_element(spec, key) make it. Write {call}."
+            f"{_name(call)}: {name} is {checks.described(element)}; expected an element, a dict {{group name: array}}, "
+            f"as identity(spec) and random_element(spec, key) make it. Write {call}."
         )
 
 
@@ -63,7 +63,7 @@ def check_tree(call: str, params: Any) -> None:
         or (hasattr(params, "element") and hasattr(params, "status"))
     ):
         raise TypeError(
-            f"{_name(call)}: params is {kind(params)}; expected a tree of parameters. Write {call}."
+            f"{_name(call)}: params is {checks.described(params)}; expected a tree of parameters. Write {call}."
         )
 
 
@@ -75,23 +75,14 @@ def check_apply(call: str, apply: Any) -> None:
     """
     if not callable(apply) or isinstance(apply, SymmetrySpec):
         raise TypeError(
-            f"{_name(call)}: apply is {kind(apply)}; expected a function apply(params, *inputs). Write {call}."
+            f"{_name(call)}: apply is {checks.described(apply)}; expected a function apply(params, *inputs). "
+            f"Write {call}."
         )
 
 
 def check_key(call: str, key: Any) -> None:
     """Checks that ``key`` is one typed random key."""
     checks.typed_key(_name(call), key)
-
-
-def kind(value: Any) -> str:
-    """What a value is, in words: "a dict", "the class SymmetrySpec", "the function loss"."""
-    if isinstance(value, type):
-        return f"the class {value.__name__}"
-    if isinstance(value, types.FunctionType | types.MethodType | types.BuiltinFunctionType):
-        return f"the function {value.__name__}"
-    name = type(value).__name__
-    return f"{'an' if name[0] in 'AEIOUaeiou' else 'a'} {name}"
 
 
 def _name(call: str) -> str:

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from geojax._core import checks
 from geojax._core.matrices.linalg import inverses
 from geojax._core.tree import is_numeric
 from geojax.symmetry.action import door
@@ -217,7 +218,7 @@ def check_element(
             )
         if not (is_numeric(array) or isinstance(array, list | int | float)):
             raise TypeError(
-                f"{start}[{group_name!r}] is {door.kind(array)}; expected an array of numbers. "
+                f"{start}[{group_name!r}] is {checks.described(array)}; expected an array of numbers. "
                 "Build elements with `identity` or `random_element`."
             )
         group, got = groups[group_name], jnp.shape(array)

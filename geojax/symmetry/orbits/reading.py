@@ -11,8 +11,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from geojax._core import checks
 from geojax._program.arguments import array_leaves
-from geojax.symmetry.action.door import check_spec, kind
+from geojax.symmetry.action.door import check_spec
 from geojax.symmetry.action.spec import SymmetrySpec
 from geojax.typing import Params
 
@@ -54,8 +55,9 @@ def read_stack(call: str, spec: SymmetrySpec, models: Any) -> list[Leaves]:
         return _unstacked(call, expected, arrays)
     if not is_sequence:
         raise ValueError(
-            f"{where}: models is {kind(models)} with the leaves {_listed(arrays)}; expected a stack, a tree with the "
-            f"leaves {_listed(expected)} and a leading model axis on each, or a list of models. Write {call}."
+            f"{where}: models is {checks.described(models)} with the leaves {_listed(arrays)}; expected a stack, "
+            f"a tree with the leaves {_listed(expected)} and a leading model axis on each, or a list of models. "
+            f"Write {call}."
         )
     return read_params(call, spec, **{f"models[{number}]": model for number, model in enumerate(models)})
 
@@ -87,7 +89,9 @@ def _read(call: str, spec: SymmetrySpec, name: str, params: Params) -> Leaves:
     is_leaf = jax.tree.structure(params) == jax.tree.structure(0)
     is_result = hasattr(params, "element") and hasattr(params, "status")
     if is_result or isinstance(params, SymmetrySpec) or (is_leaf and callable(params)):
-        raise TypeError(f"{where}: {name} is {kind(params)}; expected a tree of parameters. Write {call}.")
+        raise TypeError(
+            f"{where}: {name} is {checks.described(params)}; expected a tree of parameters. Write {call}."
+        )
     try:
         spec.check(params)
     except ValueError as error:

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Int
 from geojax._core import checks, tree
 from geojax._core.loops import iterate, vary_with
 from geojax._core.struct import struct
-from geojax.symmetry.action.door import check_spec, kind
+from geojax.symmetry.action.door import check_spec
 from geojax.symmetry.action.elements import Element, compose, identity
 from geojax.symmetry.action.groups import MATRIX_KINDS, ORTHOGONAL, SCALING
 from geojax.symmetry.action.spec import SymmetrySpec
@@ -209,7 +209,7 @@ def with_teleportation(
     check_spec("with_teleportation(spec, optimizer, every=k)", spec)
     if not (hasattr(optimizer, "init") and hasattr(optimizer, "update")):
         raise TypeError(
-            f"{where}: optimizer is {kind(optimizer)}; expected an optax transformation. "
+            f"{where}: optimizer is {checks.described(optimizer)}; expected an optax transformation. "
             "Pass one, for example optax.adam(1e-3)."
         )
     every = checks.count(where, "every", every, minimum=1)

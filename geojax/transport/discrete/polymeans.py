@@ -100,8 +100,7 @@ def polymean(
 
 def _check_mean(mean: Any) -> None:
     if not callable(mean) or isinstance(mean, type):
-        got = f"the class {mean.__name__}" if isinstance(mean, type) else f"a {type(mean).__name__}"
         raise TypeError(
-            f"polymean: mean is {got}; expected a function mean(x, weights) -> point. On a manifold M write "
-            "mean=lambda x, weights: frechet_mean(M, x, weights).point."
+            f"polymean: mean is {checks.described(mean)}; expected a function mean(x, weights) -> point. "
+            "On a manifold M write mean=lambda x, weights: frechet_mean(M, x, weights).point."
         )

@@ -100,7 +100,7 @@ def test_parameters_of_the_parts_are_leaves():
 
 def test_bad_input_says_what_is_wrong():
     x = SPACE.random_point(jax.random.key(0), SHAPE)
-    with pytest.raises(TypeError, match=r"Product: tree has a float at 'a'.*manifold"):
+    with pytest.raises(TypeError, match=r"Product: tree has 1.0 at 'a'.*manifold"):
         Product({"a": 1.0})
     with pytest.raises(TypeError, match=r"Power: manifold is the class Sphere.*Write Sphere\(\)"):
         Power(Sphere)

@@ -119,7 +119,7 @@ CALLS = {
         min_norm_rescaling, (SPEC, loss), TypeError, "min_norm_rescaling: params is the function loss",
     ),
     "teleport with arguments swapped": (teleport, (SPEC, A, loss), TypeError, "teleport: loss is a dict"),
-    "teleport without a spec": (teleport, (None, loss, A), TypeError, "teleport: spec is a NoneType"),
+    "teleport without a spec": (teleport, (None, loss, A), TypeError, "teleport: spec is None"),
     "no optimizer": (
         functools.partial(with_teleportation, every=2), (SPEC, {}), TypeError,
         "optimizer is a dict; expected an optax transformation",
