@@ -23,13 +23,21 @@ NOTEBOOKS := $(patsubst notebooks/%.py,.cache/notebooks/%.ipynb,$(wildcard noteb
 demo: $(DEMO)
 	$(BIN)/geojax demo $(ARGS)
 
+# Compiling takes two thirds of its time if the compiler does not optimise. A few such programs are wrong, so what fails
+# (exit status 1) runs again, compiled as tests/conftest.py says.
+define run-tests
+	XLA_FLAGS="$$XLA_FLAGS --xla_backend_optimization_level=0" \
+		$(BIN)/python -m pytest -n 2 --dist loadgroup -m $(1) $(ARGS) || \
+		{ [ $$? = 1 ] && $(BIN)/python -m pytest -n 2 -m $(1) --last-failed --last-failed-no-failures none $(ARGS); }
+endef
+
 # Every law, and for every public callable the core checks: CONTRIBUTING.md has the tiers and the budget.
 test: $(DEV) $(WEIGHTS)
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not full" $(ARGS)
+	$(call run-tests,"not full")
 
 # What `make test` leaves out, and nothing else.
 test-full: $(DEV) $(WEIGHTS)
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m full $(ARGS)
+	$(call run-tests,full)
 
 test-all: test test-full annotations
 

@@ -16,7 +16,6 @@ BUDGET = 1.5  # seconds of processor time for one more public callable in `make 
 CASE = "::test_conforms["
 SECONDS = "processor seconds"
 EXEMPT = "exempt"
-CAREFUL = "careful"
 _started = pytest.StashKey[float]()
 
 
@@ -52,12 +51,6 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         terminalreporter.write_line(f"{cost[name]:8.2f}  {name}")
     terminalreporter.write_line(f"{sum(cost.values()):8.0f}  all {len(cost)} tests")
     _conformance(terminalreporter, {name: cost[name] for name in dearest if CASE in name})
-    for report in reports:
-        twice = [check for kind, check in report.user_properties if kind == CAREFUL]
-        if twice:
-            terminalreporter.write_line(
-                f"passes only when compiled with care: {report.nodeid}: {', '.join(twice)}"
-            )
     _exemptions(terminalreporter, reports, config.get_verbosity() > 0)
 
 

@@ -55,7 +55,6 @@ class Case:
         params: Positions of the arguments that are trees of parameters, which may hold leaves that are no arrays.
             By default every argument that is a dict; say otherwise where a dict is something else.
         exemptions: {name of a check: why it does not apply}.
-        careful: Whether the core programs are compiled as those of other tests are; the harness sets it.
     """
 
     name: str
@@ -72,7 +71,6 @@ class Case:
     surrogate: Callable[..., Any] | None = None
     params: tuple[int, ...] | None = None
     exemptions: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    careful: bool = False
 
     def __post_init__(self) -> None:
         for check, reason in self.exemptions.items():
@@ -121,11 +119,6 @@ class Case:
     def programs(self) -> Programs:
         """The compiled programs, and what they returned."""
         return Programs(self)
-
-    @functools.cached_property
-    def with_care(self) -> "Case":
-        """The same case, whose core programs are compiled as those of other tests are."""
-        return dataclasses.replace(self, careful=True)
 
     @functools.cached_property
     def excused(self) -> dict[str, str]:

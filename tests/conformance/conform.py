@@ -22,9 +22,8 @@ def failures(
 ) -> list[str]:
     """Run the checks from which the case is not exempt, and list those that fail.
 
-    A known fault must still fail. An exemption from a check that compiles nothing is tried: where it passes, it is
-    stale. `record` is told of every exemption, and of every check that failed until its programs
-    were compiled with care.
+    A known fault must still fail. An exemption from a check that compiles nothing is tried: if it passes, it is stale.
+    `record` is told of every exemption.
     """
     unknown = set(case.exemptions) - set(CHECKS)
     if unknown:
@@ -34,10 +33,10 @@ def failures(
     for name, check in checks.items():
         if name in case.excused:
             record("exempt", f"{name}: {case.excused[name]}")
-            if name in TRACED and not case.left_out and failure(case, check, record) is None:
+            if name in TRACED and not case.left_out and failure(case, check) is None:
                 found.append(f"{name}: the exemption is stale, as the check passes: {case.excused[name]}")
             continue
-        message = failure(case, check, record, again=name not in faults)
+        message = failure(case, check)
         if name in faults:
             record("exempt", f"{name}: {faults[name]}")
             if message is None:
@@ -47,17 +46,12 @@ def failures(
     return found
 
 
-def failure(case: Case, check: Check, record: Record = forget, *, again: bool = True) -> str | None:
-    """Run a check; say what failed, with `again` only if it does so too when the programs are compiled with care."""
+def failure(case: Case, check: Check) -> str | None:
+    """Run a check; say what failed."""
     try:
         check(case)
+    except AssertionError as error:
+        return str(error)
     except Exception as error:  # whatever it is, the other checks still run
-        if again and not case.careful and check.__name__ not in TRACED:
-            message = failure(case.with_care, check)
-            if message is None:
-                record("careful", check.__name__)
-            return message
-        if isinstance(error, AssertionError):
-            return str(error)
         return "".join(traceback.format_exception(error, limit=-4))
     return None

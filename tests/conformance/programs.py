@@ -26,10 +26,6 @@ if TYPE_CHECKING:
 
 Run = dict[str, Any]
 
-# Machine code that is not optimised, in a third of the time. Some such programs are wrong, so that what fails is tried
-# again with `careful`.
-QUICK = {"xla_backend_optimization_level": 0}
-
 
 class Programs:
     """Compiled programs of one case, made when first asked for, and what they returned for its items."""
@@ -43,9 +39,8 @@ class Programs:
             return case(*arguments)
 
         self.function = jax.jit(counted)  # traced once for all the programs that call it
-        jit = functools.partial(jax.jit, compiler_options=None if case.careful else QUICK)
-        self._items = {derivatives: jit(self._item(derivatives)) for derivatives in (False, True)}
-        self._batches = {derivatives: jit(self._batch(derivatives)) for derivatives in (False, True)}
+        self._items = {derivatives: jax.jit(self._item(derivatives)) for derivatives in (False, True)}
+        self._batches = {derivatives: jax.jit(self._batch(derivatives)) for derivatives in (False, True)}
 
     def _number(self, chosen: tuple[Any, ...], item: tuple[Any, ...]) -> tuple[Any, Any]:
         result = self.function(*self.case.replaced(item, chosen))

@@ -13,7 +13,7 @@ from geojax._core.struct import struct
 from geojax.results import Status
 from tests.conformance.case import Case
 from tests.conformance.checks import CHECKS, CORE, FULL
-from tests.conformance.conform import failure, failures
+from tests.conformance.conform import failures
 
 
 @struct
@@ -397,14 +397,6 @@ def test_a_stale_exemption_and_a_mended_fault_are_failures():
     assert (
         failures(broken(widens), {"dtypes_kept": CORE["dtypes_kept"]}, faults={"dtypes_kept": reason}) == []
     )
-
-
-def test_what_fails_is_compiled_again_with_care():
-    def quickly_wrong(case):
-        assert case.careful, "wrong"
-
-    assert failure(DIRECT, quickly_wrong) is None
-    assert failure(DIRECT, lambda case: CORE["dtypes_kept"](broken(widens))) is not None
 
 
 @pytest.mark.parametrize("check", EVERY)
