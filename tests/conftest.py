@@ -61,10 +61,9 @@ def _precision(request: pytest.FixtureRequest) -> Iterator[None]:
 gc.set_threshold(20_000, 10, 10)
 
 # A compiled program keeps a dozen pages mapped, a process may map 65,530, and XLA crashes on the next.
-MAPPED = 20_000
-BETWEEN = (
-    5.0  # seconds of processor time between two looks, as the list of maps is long; enough for 6,000 of them
-)
+# To forget all programs takes seconds, and whatever runs later makes them again, so that it is put off.
+MAPPED = 45_000
+BETWEEN = 5.0  # seconds of processor time between two looks, as the list is long; enough for 6,000 maps
 
 
 _looked = 0.0

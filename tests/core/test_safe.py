@@ -68,8 +68,8 @@ def oracle(theirs, x):
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
 def test_analytic_functions_match_mpmath_to_second_order(name, dtype):
     ours, theirs, points = ANALYTIC[name]
-    x = jnp.asarray(points, dtype)
-    values = jax.vmap(ours)(x), jax.vmap(jax.grad(ours))(x), jax.vmap(jax.jacfwd(jax.grad(ours)))(x)
+    x, slope = np.asarray(points, dtype), jax.grad(ours)
+    values = jax.jit(jax.vmap(lambda x: (ours(x), slope(x), jax.jacfwd(slope)(x))))(x)
     want = np.array([oracle(theirs, float(point)) for point in x]).T
     assert all(value.dtype == dtype for value in values)
     # A derivative of the closed form divides by its argument, at least 1/4, once more for each order. What it divides
@@ -82,8 +82,14 @@ def test_analytic_functions_match_mpmath_to_second_order(name, dtype):
 @pytest.mark.parametrize("name", ANALYTIC)
 def test_derivatives_in_reverse_and_forward_agree_at_zero(name):
     ours = ANALYTIC[name][0]
-    modes = jax.jacfwd(jax.jacfwd(ours)), jax.jacrev(jax.jacrev(ours)), jax.jacrev(jax.jacfwd(ours))
-    np.testing.assert_allclose([mode(0.0) for mode in modes], jax.hessian(ours)(0.0), rtol=1e-14)
+    modes = (
+        jax.hessian(ours),
+        jax.jacfwd(jax.jacfwd(ours)),
+        jax.jacrev(jax.jacrev(ours)),
+        jax.jacrev(jax.jacfwd(ours)),
+    )
+    want, *others = jax.jit(lambda x: [mode(x) for mode in modes])(0.0)
+    np.testing.assert_allclose(others, np.full(3, want), rtol=1e-14)
 
 
 ROOTS = {
@@ -99,19 +105,17 @@ ROOTS = {
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
 def test_roots(name, dtype):
     ours, theirs, end, points, outside = ROOTS[name]
-    x = jnp.asarray(points, dtype)
+    x, middle = np.asarray([*points, outside, np.nan, end], dtype), points[-2]
     eps = float(jnp.finfo(dtype).eps)
-    assert ours(x).dtype == dtype
-    np.testing.assert_allclose(ours(x), theirs(np.float64(x)).astype(float), rtol=8 * eps, atol=8 * eps)
-    assert jax.grad(ours)(jnp.asarray(end, dtype)) == 0
-    assert jnp.isnan(ours(jnp.asarray(outside, dtype)))
-    assert jnp.isnan(ours(jnp.asarray(jnp.nan, dtype)))
-    middle = points[-2]
+    values, slopes = jax.jit(jax.vmap(jax.value_and_grad(ours)))(x)
+    assert values.dtype == dtype
+    want = theirs(np.float64(points)).astype(float)
+    np.testing.assert_allclose(values[: len(points)], want, rtol=8 * eps, atol=8 * eps)
+    np.testing.assert_array_equal(np.isnan(values[len(points) : -1]), True)
+    assert slopes[-1] == 0
     step = 1e-6
     quotient = (theirs(np.float64(middle) + step) - theirs(np.float64(middle) - step)) / (2 * step)
-    np.testing.assert_allclose(
-        jax.grad(ours)(jnp.asarray(middle, dtype)), float(quotient), rtol=1e-6 + 8 * eps
-    )
+    np.testing.assert_allclose(slopes[len(points) - 2], float(quotient), rtol=1e-6 + 8 * eps)
 
 
 def test_cosines_that_overshoot_by_rounding_count_as_the_end():
@@ -132,19 +136,28 @@ def test_arccosh_of_large_numbers_does_not_overflow():
 @pytest.mark.parametrize("scale", [1.0, 1e-160, 1e160, 1e-300])
 def test_norm_matches_numpy_at_any_scale(scale):
     x = jnp.array([3.0, -4.0, 12.0]) * scale
-    np.testing.assert_allclose(safe.norm(x), 13 * scale, rtol=1e-15)
-    np.testing.assert_allclose(jax.grad(safe.norm)(x), np.array([3, -4, 12]) / 13, rtol=1e-14)
+    value, slope = jax.jit(jax.value_and_grad(safe.norm))(x)
+    np.testing.assert_allclose(value, 13 * scale, rtol=1e-15)
+    np.testing.assert_allclose(slope, np.array([3, -4, 12]) / 13, rtol=1e-14)
 
 
 def test_norm_at_zero_and_its_second_derivative():
-    zero, x = jnp.zeros(3), jnp.array([1.0, 2.0, -2.0])
-    assert safe.norm(zero) == 0
-    np.testing.assert_array_equal(jax.grad(safe.norm)(zero), 0)
-    assert jnp.all(jnp.isfinite(jax.hessian(safe.norm)(zero)))
-    np.testing.assert_allclose(jax.hessian(safe.norm)(x), (np.eye(3) - np.outer(x, x) / 9) / 3, atol=1e-15)
-    np.testing.assert_allclose(jax.hessian(lambda x: safe.norm(x) ** 2)(x), 2 * np.eye(3), atol=1e-14)
-    assert jnp.isnan(safe.norm(jnp.array([1.0, jnp.nan])))
-    assert safe.norm(jnp.array([1.0, -jnp.inf])) == jnp.inf
+    zero, x = np.zeros(3), np.array([1.0, 2.0, -2.0])
+
+    @jax.jit
+    def derivatives(x):
+        squared = jax.hessian(lambda x: safe.norm(x) ** 2)(x)
+        return safe.norm(x), jax.grad(safe.norm)(x), jax.hessian(safe.norm)(x), squared
+
+    length, slope, curvature, _ = derivatives(zero)
+    assert length == 0
+    np.testing.assert_array_equal(slope, 0)
+    assert np.all(np.isfinite(curvature))
+    _, _, curvature, squared = derivatives(x)
+    np.testing.assert_allclose(curvature, (np.eye(3) - np.outer(x, x) / 9) / 3, atol=1e-15)
+    np.testing.assert_allclose(squared, 2 * np.eye(3), atol=1e-14)
+    assert np.isnan(derivatives(np.array([1.0, np.nan, 0.0]))[0])
+    assert derivatives(np.array([1.0, -np.inf, 0.0]))[0] == np.inf
     assert safe.norm(jnp.zeros(0)) == 0
 
 
