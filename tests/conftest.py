@@ -60,6 +60,12 @@ def _precision(request: pytest.FixtureRequest) -> Iterator[None]:
 # Traced programs are many objects that stay: at the default the collector walks them for a seventh of a long run.
 gc.set_threshold(20_000, 10, 10)
 
+
+def pytest_collection_finish() -> None:
+    """Keep what was imported out of the collector's walks."""
+    gc.freeze()
+
+
 # A compiled program keeps a dozen pages mapped, a process may map 65,530, and XLA crashes on the next.
 # To forget all programs takes seconds, and whatever runs later makes them again, so that it is put off.
 MAPPED = 45_000
