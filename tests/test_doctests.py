@@ -62,6 +62,7 @@ DEAR = (
     "geojax.symmetry.matching.across_widths",
     "geojax.symmetry.matching.by_activations",
     "geojax.symmetry.matching.sinkhorn",
+    "geojax.symmetry.matching.straight_through",
     "geojax.symmetry.matching.universe",
     "geojax.symmetry.orbits.asymmetry",
     "geojax.symmetry.orbits.canonical",
@@ -71,9 +72,20 @@ DEAR = (
     "geojax.symmetry.units.equivalent",
     "geojax.symmetry.units.pairs",
     "geojax.symmetry.units.spectral",
+    "geojax.transport.discrete.polymeans",
+    "geojax.transport.discrete.sample_spaces",
     "geojax.transport.discrete.species",
     "geojax.transport.entropic.barycenter",
     "geojax.transport.entropic.free_support",
+    "geojax.transport.entropic.maps",
+    "geojax.transport.entropic.point_cloud",
+    "geojax.transport.features.random_features",
+    "geojax.transport.gaussian.mixture",
+    "geojax.transport.gromov.initialisation",
+    "geojax.transport.laws",
+    "geojax.transport.line.linear_circular",
+    "geojax.transport.low_rank",
+    "geojax.transport.sliced.max_sliced",
 )
 
 
