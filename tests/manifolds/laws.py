@@ -50,27 +50,29 @@ def _ambient(x):
 
 
 def _of_every_space(m, x, u, v, w):
-    """Laws of the metric, the projections, the retraction, the transport along it and the gradient."""
-    inner = jax.vmap(m.inner, (None, 0, 0))
-    uu, vv, ww, vw, wv = inner(x, _stack(u, v, w, v, w), _stack(u, v, w, w, v))
-    along = _scaled(0.1, u)
+    """Laws of the metric, the projections, the retraction, the transport along it and the gradient.
 
-    def moved(t):
-        return m.retract(x, _scaled(t, u))
-
-    start, velocity = jax.jvp(moved, (0.0,), (1.0,))
-    step = _scaled(1e-3, u)
-    near = m.vector_transport(x, step, v)
-    ahead, carried = m.retract(x, along), m.vector_transport(x, along, v)
-    tangents = _stack(carried, u), _stack(ahead, x)
-    errors = jax.vmap(m.tangent_error)(tangents[1], tangents[0])
+    With them come the inner products: {"uu": ..., "vv": ..., "ww": ..., "uv": ..., "vw": ...}.
+    """
 
     def f(y):
         return jnp.real(jnp.vdot(_flat(_ambient(x)), _flat(y)))
 
+    def curve(t, vector):
+        return jax.jvp(lambda t: m.retract(x, _scaled(t, vector)), (t,), (1.0,))
+
     gradient = m.riemannian_gradient(x, jax.grad(f)(x))
-    slope = jax.jvp(lambda t: f(m.retract(x, _scaled(t, v))), (0.0,), (1.0,))[1]
-    return {
+    products = jax.vmap(m.inner, (None, 0, 0))(
+        x, _stack(u, v, w, u, v, w, gradient), _stack(u, v, w, v, w, v, v)
+    )
+    uu, vv, ww, uv, vw, wv, gradient_v = products
+    curves, velocities = jax.vmap(curve)(jnp.asarray([0.0, 0.1, 0.0]), _stack(u, u, v))
+    start, velocity, ahead = _row(curves, 0), _row(velocities, 0), _row(curves, 1)
+    slope = f(_row(velocities, 2))  # f is linear
+    moved = jax.vmap(lambda t: m.vector_transport(x, _scaled(t, u), v))(jnp.asarray([1e-3, 0.1]))
+    near, carried = _row(moved, 0), _row(moved, 1)
+    errors = jax.vmap(m.tangent_error)(_stack(ahead, x, x), _stack(carried, u, gradient))
+    return {"uu": uu, "vv": vv, "ww": ww, "uv": uv, "vw": vw}, {
         "inner is symmetric": jnp.abs(vw - wv) / jnp.sqrt(vv * ww),
         "norm squared is inner": jnp.abs(m.norm(x, v) ** 2 - vv) / vv,
         "projections change nothing": errors[1] + m.constraint_error(x),
@@ -78,16 +80,16 @@ def _of_every_space(m, x, u, v, w):
         "retract starts with velocity u": (_gap(velocity, u) / (1 + jnp.sqrt(uu)), DERIVATIVE),
         "vector transport ends at the retraction": errors[0],
         "vector transport starts as the identity": (_gap(near, v) / (1 + jnp.max(jnp.abs(_flat(v)))), 0.02),
-        "the gradient is tangent": m.tangent_error(x, gradient),
+        "the gradient is tangent": errors[2],
         "the gradient gives the slope": (
-            jnp.abs(m.inner(x, gradient, v) - slope) / (1 + jnp.sqrt(vv) + jnp.abs(slope)),
+            jnp.abs(gradient_v - slope) / (1 + jnp.sqrt(vv) + jnp.abs(slope)),
             DERIVATIVE,
         ),
     }
 
 
-def _of_exp(m, x, y, u, v):
-    """Geodesics stay on the manifold and bend towards each other as the curvature says.
+def _of_exp(m, x, u, v, products):
+    """Geodesics stay on the manifold and bend towards each other as the curvature says. With them comes exp of u at x.
 
     The field J(t) of exp(t (u + e v)) has |J|^2 = t^2 |v|^2 - t^4 K area / 3 + odd terms + O(t^6).
     """
@@ -98,71 +100,79 @@ def _of_exp(m, x, y, u, v):
 
         ahead, field = jax.jvp(ray, (0.0,), (1.0,))
         field = m.to_tangent(ahead, field)
-        return m.inner(ahead, field, field) / t**2
+        return ahead, m.inner(ahead, field, field) / t**2
 
-    uu, vv, uv = m.inner(x, u, u), m.inner(x, v, v), m.inner(x, u, v)
-    area = uu * vv - uv**2
+    uu, vv = products["uu"], products["vv"]
+    area = uu * vv - products["uv"] ** 2
     h = 0.02 / jnp.sqrt(uu)
-    ahead, back, far, far_back = jax.vmap(spread)(h * jnp.asarray([1, -1, 2, -2]))
+    points, spreads = jax.vmap(spread)(jnp.concatenate([h * jnp.asarray([1, -1, 2, -2]), jnp.ones(1)]))
+    y = _row(points, 4)
+    ahead, back, far, far_back, _ = spreads
     near = 3 * (vv - (ahead + back) / 2) / (h**2 * area)
     wide = 3 * (vv - (far + far_back) / 2) / (4 * h**2 * area)
     curvature = m.sectional_curvature(x, u, v)
     # A curvature is known to the rounding of |J|^2 over the area: planes that are nearly a line tell nothing.
     gap = jnp.abs((4 * near - wide) / 3 - curvature) * jnp.minimum(1, area / (uu * vv))
-    return {
+    return y, {
         "exp stays on the manifold": m.constraint_error(y),
         "curvature spreads geodesics": (gap / (1 + jnp.abs(curvature)), CURVATURE),
     }
 
 
-def _of_log(m, x, y, u):
+def _of_log(m, x, u, log):
     """Logarithms undo exp."""
-    log = m.log(x, y)
     return {"log undoes exp": _gap(log, u), "log is tangent": m.tangent_error(x, log)}
 
 
-def _of_distances(m, x, y, u, t):
+def _of_distances(m, x, y, length, t):
     """Distances and geodesics agree with exp, with each other, and in both directions."""
     between = m.geodesic(x, y, t)
     dist, back, part = jax.vmap(m.dist)(_stack(x, y, x), _stack(y, x, between))
     return {
-        "dist is the length of exp": jnp.abs(dist - m.norm(x, u)),
+        "dist is the length of exp": jnp.abs(dist - length),
         "dist is symmetric": jnp.abs(dist - back),
         "squared_dist is dist squared": jnp.abs(dist**2 - m.squared_dist(x, y)),
         "a geodesic has constant speed": jnp.abs(part - t * dist),
     }
 
 
-def _of_transport(m, x, y, u, v, w):
-    """Parallel transport is a linear isometry that keeps the velocity of the geodesic."""
+def _of_transport(m, x, y, u, v, w, products, back):
+    """Parallel transport is a linear isometry that keeps the velocity of the geodesic, minus the way `back`."""
     moved = jax.vmap(lambda vector: m.parallel_transport(x, y, vector))(_stack(v, w, u))
-    before, after = m.inner(x, v, w), m.inner(y, _row(moved, 0), _row(moved, 1))
+    after = m.inner(y, _row(moved, 0), _row(moved, 1))
+    lengths = jnp.sqrt(products["vv"] * products["ww"])
     return {
-        "parallel transport keeps inner products": jnp.abs(after - before) / (m.norm(x, v) * m.norm(x, w)),
+        "parallel transport keeps inner products": jnp.abs(after - products["vw"]) / lengths,
         "parallel transport stays tangent": m.tangent_error(y, _row(moved, 0)),
-        "parallel transport carries the velocity": _gap(_row(moved, 2), _scaled(-1, m.log(y, x))),
+        "parallel transport carries the velocity": _gap(_row(moved, 2), _scaled(-1, back)),
     }
 
 
 def residuals(manifold, shape, radius, skip=()):
-    """(key -> {law: residual}, {law: its own tolerance, if that is not the one for rounding})."""
+    """(key -> {law: residual}, {law: its own tolerance, if that is not the one for rounding}).
+
+    An operation is called once, for a stack of arguments, where it can be: each call compiles anew.
+    """
     limits: dict[str, float] = {}
 
     def terms(key):
         k1, k2, k3, k4, k5, k6 = jax.random.split(key, 6)
         x = manifold.random_point(k1, shape, dtype=jnp.float64)
-        u, v, w = (manifold.random_tangent(k, x) for k in (k2, k3, k4))
+        tangents = jax.vmap(lambda k: manifold.random_tangent(k, x))(jnp.stack([k2, k3, k4]))
+        u, v, w = (_row(tangents, i) for i in range(3))
         u = _scaled(radius * jax.random.uniform(k5, minval=0.1) / manifold.norm(x, u), u)
-        found: dict[str, Any] = _of_every_space(manifold, x, u, v, w)
+        found: dict[str, Any]
+        products, found = _of_every_space(manifold, x, u, v, w)
         if hasattr(manifold, "exp"):
-            y = manifold.exp(x, u)
-            found |= _of_exp(manifold, x, y, u, v)
+            y, more = _of_exp(manifold, x, u, v, products)
+            found |= more
         if hasattr(manifold, "log"):
-            found |= _of_log(manifold, x, y, u)
+            logs = jax.vmap(manifold.log)(_stack(x, y), _stack(y, x))
+            found |= _of_log(manifold, x, u, _row(logs, 0))
         if hasattr(manifold, "log") and "distances" not in skip:
-            found |= _of_distances(manifold, x, y, u, jax.random.uniform(k6))
+            found |= _of_distances(manifold, x, y, jnp.sqrt(products["uu"]), jax.random.uniform(k6))
         if hasattr(manifold, "parallel_transport") and "parallel transport" not in skip:
-            found |= _of_transport(manifold, x, y, u, v, w)
+            found |= _of_transport(manifold, x, y, u, v, w, products, _row(logs, 1))
         for name, value in found.items():
             if isinstance(value, tuple):
                 found[name], limits[name] = value
@@ -211,12 +221,17 @@ def check_hessian_of_squared_dist(manifold, shape, *, tolerance=1e-6):
     np.testing.assert_allclose(got, want, rtol=tolerance)
 
 
-PRECISIONS = [jnp.float32, pytest.param(jnp.float64, marks=pytest.mark.full)]
+# For check_finite: dtypes, each with the order of the derivatives of squared_dist.
+PRECISIONS = [
+    (jnp.float32, 1),
+    pytest.param(jnp.float32, 2, marks=pytest.mark.full),
+    pytest.param(jnp.float64, 2, marks=pytest.mark.full),
+]
 OPERATIONS = ("exp", "log", "dist", "squared_dist", "parallel_transport")
 
 
-def check_finite(manifold, points, dtype, *, operations=OPERATIONS):
-    """No NaN and no infinity: values and derivatives of every operation, and the Hessian of squared_dist.
+def check_finite(manifold, points, dtype, order, *, operations=OPERATIONS):
+    """No NaN and no infinity: values and derivatives of every operation, and at order 2 the Hessian of squared_dist.
 
     points(dtype) -> {name: (x, y, u)}: awkward pairs with a tangent at x, all of one shape, go through one program.
     Derivatives are in forward mode, along directions that see every entry of the Jacobian; the gradient of
@@ -236,6 +251,9 @@ def check_finite(manifold, points, dtype, *, operations=OPERATIONS):
             if name == "squared_dist":
                 # The value, both gradients, and the derivatives of all three.
                 all_of_it = jax.value_and_grad(manifold.squared_dist, argnums=(0, 1))
+                if order == 1:
+                    found[name] = all_of_it(x, y)
+                    continue
                 found[name], found["Hessian of squared_dist"] = jax.jvp(all_of_it, (x, y), _ones((x, y)))
                 continue
             function, arguments = calls[name]

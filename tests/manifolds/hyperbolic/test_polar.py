@@ -78,8 +78,8 @@ def test_law_hessian_of_squared_dist():
 
 
 @pytest.mark.parametrize("operation", ["exp", "log", "squared_dist", "parallel_transport"])
-@pytest.mark.parametrize("dtype", laws.PRECISIONS)
-def test_nothing_is_nan_up_to_radius_40(operation, dtype):
+@pytest.mark.parametrize("dtype, order", laws.PRECISIONS)
+def test_nothing_is_nan_up_to_radius_40(operation, dtype, order):
     def points(dtype):
         def vector(*entries):
             return jnp.asarray(entries, dtype)
@@ -100,7 +100,7 @@ def test_nothing_is_nan_up_to_radius_40(operation, dtype):
         return grid
 
     # One program each: they are large.
-    laws.check_finite(SPACE, points, dtype, operations=(operation,))
+    laws.check_finite(SPACE, points, dtype, order, operations=(operation,))
 
 
 @pytest.mark.parametrize("dtype, rtol", [(np.float32, 1e-5), (np.float64, 1e-13)])

@@ -26,6 +26,7 @@ def test_law_manifold():
     laws.check_laws(SETS, SHAPE, radius=0.02)
 
 
+@pytest.mark.full
 def test_law_hessian_of_squared_dist():
     laws.check_hessian_of_squared_dist(SETS, SHAPE)
 

@@ -59,6 +59,7 @@ def test_law_no_point_nearby_is_better():
     assert int(jnp.max(steps)) < 60, steps
 
 
+@pytest.mark.full
 def test_gradient_matches_differences_at_smooth_medians_and_at_points():
     points, weights = cloud(jax.random.key(2))
     points, weights = points.at[0].set(SPHERE.project(jnp.sum(points[1:], axis=0))), jnp.ones(N)
