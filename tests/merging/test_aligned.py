@@ -100,7 +100,13 @@ def in_frame(stack):
     return jax.tree.map(lambda x, y: np.concatenate([x[:1], y[1:]]), STACK, stack)
 
 
-@pytest.mark.parametrize("name", TO_BASE | TO_FIRST)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.full if name in ("karcher", "slerp") else ())
+        for name in TO_BASE | TO_FIRST
+    ],
+)
 def test_a_rule_aligns_first_if_asked(name, spec):
     rule, stack = (TO_BASE | TO_FIRST)[name], moved(spec)[0]
     given = stack if name in TO_BASE else in_frame(stack)
