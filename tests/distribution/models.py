@@ -1,7 +1,7 @@
 """A small network and two sets of its parameters, one a disturbed and moved copy of the other."""
 
 import jax
-import jax.numpy as jnp
+import numpy as np
 
 from geojax.symmetry import SymmetrySpec, act, infer, random_element
 
@@ -24,7 +24,12 @@ def draw(key):
 
 def problem() -> tuple[SymmetrySpec, dict, dict]:
     """The spec and the two sets of parameters, on one device."""
-    a = draw(jax.random.key(0))
-    spec = infer(network, a, jnp.ones((4, ENDS)), verify=False)
-    near = jax.tree.map(lambda x, e: x + 0.1 * e, a, draw(jax.random.key(1)))
-    return spec, a, act(spec, random_element(spec, jax.random.key(2)), near)
+    a, other = (jax.jit(draw)(jax.random.key(i)) for i in range(2))
+    spec = infer(network, a, np.ones((4, ENDS)), verify=False)
+
+    @jax.jit
+    def moved(a, other, key):
+        near = jax.tree.map(lambda x, e: x + 0.1 * e, a, other)
+        return act(spec, random_element(spec, key), near)
+
+    return spec, a, moved(a, other, jax.random.key(2))

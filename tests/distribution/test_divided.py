@@ -102,7 +102,8 @@ def test_an_alignment_gathers_a_leaf_of_each_model_at_most(axis, models, monkeyp
     assert max(taken) < 2 * leaf + 16 * matrix
 
 
-DEAR = ("karcher", "slerp")  # eagerly, as here, each of their many small steps is a program of its own
+# Eagerly, as here, each of their many small steps is a program of its own.
+DEAR = ("dare", "karcher", "model_stock", "slerp")
 
 
 @pytest.mark.parametrize(
@@ -110,8 +111,7 @@ DEAR = ("karcher", "slerp")  # eagerly, as here, each of their many small steps 
 )
 def test_a_merge_is_that_of_whole_parameters_and_leaves_stay_divided(name, models):
     _, a, b = models
-    stack = jax.tree.map(lambda x, y: jnp.stack([x, y]), a, b)
-    want = RULES[name](a, stack)
+    want = jax.jit(RULES[name])(a, jax.tree.map(lambda x, y: np.stack([x, y]), a, b))
     a, b = divided(a), divided(b)
     got = RULES[name](a, jax.tree.map(lambda x, y: jnp.stack([x, y]), a, b))
     for leaf in want:

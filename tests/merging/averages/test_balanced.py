@@ -16,13 +16,13 @@ def linear(params, x):
 
 
 def kernels(seed):
-    keys = jax.random.split(jax.random.key(seed))
-    return tuple({"head": jax.random.normal(k, (5, 3))} for k in keys)
+    random = np.random.default_rng(seed)
+    return tuple({"head": jnp.asarray(random.normal(size=(5, 3)))} for _ in range(2))
 
 
 def test_a_louder_model_does_not_tilt_a_balanced_average():
     a, b = kernels(0)
-    x = jax.random.normal(jax.random.key(1), (50, 5))
+    x = jnp.asarray(np.random.default_rng(1).normal(size=(50, 5)))
     loud = {"head": 30 * b["head"]}
     calm = balanced_average(linear, a, b, 0.5, x, head=lambda name: name == "head")
     balanced = balanced_average(linear, a, loud, 0.5, x, head=lambda name: name == "head")
@@ -43,7 +43,7 @@ def test_a_louder_model_does_not_tilt_a_balanced_average():
 
 def test_linear_models_average_weights_as_they_average_outputs():
     a, b = kernels(2)
-    x = jax.random.normal(jax.random.key(3), (50, 5))
+    x = jnp.asarray(np.random.default_rng(3).normal(size=(50, 5)))
     merged = average(jax.tree.map(lambda p, q: jnp.stack([p, q]), a, b), jnp.ones(2))
     np.testing.assert_allclose(linear(merged, x), (linear(a, x) + linear(b, x)) / 2, atol=1e-13)
 
@@ -62,7 +62,7 @@ def rescue_by_enumeration(shared, own, flip):
     outcomes = np.array(list(itertools.product(range(CLASSES), repeat=shared + 2 * own)))
     chances = np.prod(says[outcomes], axis=1)
     common, one, two = np.split(outcomes, [shared, shared + own], axis=1)
-    a, b = (np.asarray(votes(np.concatenate([common, each], axis=1))) for each in (one, two))
+    a, b = (np.asarray(jax.jit(votes)(np.concatenate([common, each], axis=1))) for each in (one, two))
     rescued = (np.argmax(a, axis=1) != 0) & (np.argmax(b, axis=1) != 0) & (np.argmax(a + b, axis=1) == 0)
     return np.sum(chances * rescued)
 
@@ -72,24 +72,27 @@ def test_law_averaging_puts_more_errors_right_the_fewer_spurious_features_are_sh
     known = [rescue_by_enumeration(4 - own, own, flip) for own in range(5)]
     assert known[0] == 0
     assert known == sorted(known)
-    for own in (3, 4):
-        random, flipped = jax.random.split(jax.random.key(own))
-        wild = jax.random.randint(random, (draws, 4 + own), 0, CLASSES)
-        features = jnp.where(jax.random.bernoulli(flipped, flip, wild.shape), wild, 0)
-        common, first, second = jnp.split(features, [4 - own, 4], axis=1)
+
+    @jax.jit
+    def tabled(common, first, second):
         one, two = (votes(jnp.concatenate([common, each], axis=1)) for each in (first, second))
         labels = [jnp.argmax(logits, axis=-1) for logits in (one, two, one + two)]
-        table = error_correction_table(*labels, jnp.zeros(draws, int))
+        return error_correction_table(*labels, jnp.zeros(draws, int))
+
+    for own in (3, 4):
+        random = np.random.default_rng(own)
+        wild = random.integers(0, CLASSES, (draws, 4 + own))
+        features = np.where(random.random(wild.shape) < flip, wild, 0)
+        table = tabled(*np.split(features, [4 - own, 4], axis=1))
         np.testing.assert_allclose(table[0, 0, 1] / draws, known[own], atol=5 * np.sqrt(known[own] / draws))
 
 
 def test_averaging_outputs_of_margin_classifiers_rescues_one_of_two():
     """P(average right) of independent margins m + s z is Phi(sqrt(2) m / s) against Phi(m / s) for one."""
     m, s, draws = 0.5, 1.0, 200000
-    z = jax.random.normal(jax.random.key(4), (2, draws))
-    one, two = m + s * z[0], m + s * z[1]
-    y = jnp.ones(draws, int)
-    table = error_correction_table(*((v > 0).astype(int) for v in (one, two, (one + two) / 2)), y)
+    one, two = m + s * np.random.default_rng(4).normal(size=(2, draws))
+    y = np.ones(draws, int)
+    table = jax.jit(error_correction_table)(*((v > 0).astype(int) for v in (one, two, (one + two) / 2)), y)
     right = table[..., 1].sum() / draws
     np.testing.assert_allclose(right, ndtr(np.sqrt(2) * m / s), atol=0.005)
     np.testing.assert_allclose(table[1].sum() / draws, ndtr(m / s), atol=0.005)

@@ -56,29 +56,49 @@ def trained():
     return train(jax.random.split(jax.random.key(1), 6))
 
 
+def some(*numbers):
+    """Some of the trained networks, without a program for each way to index a leaf."""
+    return (jax.tree.map(lambda leaf, i=i: np.asarray(leaf)[i], trained()) for i in numbers)
+
+
+@jax.jit
+def report(a, b, element):
+    return alignment_report(spec(), loss, a, b, element)
+
+
+@jax.jit
+def matched(a, b):
+    return weight_matching(spec(), a, b, key=jax.random.key(0)).element
+
+
 def test_a_planted_element_gives_alignment_one_and_no_barrier():
-    b = jax.tree.map(lambda leaf: leaf[0], trained())
-    planted = random_element(spec(), jax.random.key(3))
-    a = act(spec(), planted, b)
-    found = jax.jit(lambda a, b: alignment_report(spec(), loss, a, b, planted))(a, b)
+    (b,) = some(0)
+
+    @jax.jit
+    def planted(b, key):
+        element = random_element(spec(), key)
+        return element, act(spec(), element, b)
+
+    element, a = planted(b, jax.random.key(3))
+    found = report(a, b, element)
     np.testing.assert_allclose(found.barrier[1], 0, atol=1e-9)
     assert found.barrier[0] > 0
     for name, alignment in found.alignment.items():
         np.testing.assert_allclose(alignment[1], 1, rtol=1e-9)
         assert alignment[0] < 0.9
-        np.testing.assert_allclose(found.distance[name][0], jnp.linalg.norm(a[name] - b[name]), rtol=1e-9)
+        np.testing.assert_allclose(
+            found.distance[name][0], np.linalg.norm(np.asarray(a[name]) - np.asarray(b[name])), rtol=1e-9
+        )
     for distance in found.distance.values():
         np.testing.assert_allclose(distance[1], 0, atol=1e-9)
 
 
 def test_on_trained_networks_distance_falls_a_little_and_alignment_rises():
     """Three pairs: the barrier falls by more than the distance does."""
-    models = [jax.tree.map(lambda leaf, i=i: leaf[i], trained()) for i in range(6)]
+    models = list(some(*range(6)))
     ratios, rises, barriers = [], [], []
-    report = jax.jit(lambda a, b, g: alignment_report(spec(), loss, a, b, g))
     for a, b in zip(models[::2], models[1::2]):
-        element = weight_matching(spec(), a, b, key=jax.random.key(0)).element
-        found = report(a, b, element)
+        found = report(a, b, matched(a, b))
         total = [sum(d[k] ** 2 for d in found.distance.values()) ** 0.5 for k in (0, 1)]
         ratios.append(total[1] / total[0])
         rises.append(np.mean([r[1] - r[0] for r in found.alignment.values()]))
@@ -89,18 +109,19 @@ def test_on_trained_networks_distance_falls_a_little_and_alignment_rises():
 
 
 def test_features_between_equal_and_aligned_models():
-    a, b = (jax.tree.map(lambda leaf, i=i: leaf[i], trained()) for i in (0, 1))
-    for value in feature_connectivity(spec(), net, a, a, X, t=0.3).values():
+    a, b = some(0, 1)
+    connectivity = jax.jit(lambda a, b, t: feature_connectivity(spec(), net, a, b, X, t=t))
+    for value in connectivity(a, a, 0.3).values():
         np.testing.assert_allclose(value, 1, rtol=1e-9)
-    element = weight_matching(spec(), a, b, key=jax.random.key(0)).element
-    moved = act(spec(), element, b)
-    before, after = (feature_connectivity(spec(), net, a, m, X) for m in (b, moved))
+    moved = jax.jit(functools.partial(act, spec()))(matched(a, b), b)
+    before, after = (connectivity(a, m, 0.5) for m in (b, moved))
     assert np.mean(list(after.values())) > np.mean(list(before.values()))
-    assert barrier(loss, a, moved).value < barrier(loss, a, b).value
+    height = jax.jit(lambda a, b: barrier(loss, a, b).value)
+    assert height(a, moved) < height(a, b)
 
 
 def test_features_equal_numpys_cosines():
-    a, b = (jax.tree.map(lambda leaf, i=i: leaf[i], trained()) for i in (2, 3))
+    a, b = some(2, 3)
     t = 0.25
     found = feature_connectivity(spec(), net, a, b, X, t=t)
     first = lambda p: np.maximum(np.asarray(X @ p["w0"] + p["b0"]), 0)

@@ -17,12 +17,16 @@ from geojax.symmetry.inference.labels import arithmetic
 from geojax.symmetry.inference.labels.interpreter import Interpreter
 from geojax.symmetry.inference.labels.values import Value
 from tests.symmetry.inference.labelling import Labelled, pieces, program_inputs, reblock
-from tests.symmetry.inference.rules.test_rules import PROGRAMS, body_of, compiled, labelled_of, same
+from tests.symmetry.inference.rules.test_rules import (
+    PROGRAMS,
+    body_of,
+    compiled,
+    labelled_of,
+    numbered,
+    same,
+)
 
 SMOOTH = ("normal", "unit", "large", "complex")
-numbered = pytest.mark.parametrize(
-    "number", range(len(PROGRAMS)), ids=[p.name.replace(" ", "-") for p in PROGRAMS]
-)
 
 
 @dataclasses.dataclass

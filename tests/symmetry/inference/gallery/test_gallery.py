@@ -93,7 +93,7 @@ def test_continuous_groups_are_found(example):
     assert not missing, f"missing: {missing}; expected because {example.reason}\n{inferred(example).spec}"
 
 
-@gallery
+@sample(3)
 def test_outputs_do_not_change_under_random_elements(example):
     it = inferred(example)
     before = it.outputs(it.arrays)
@@ -128,7 +128,7 @@ def test_act_agrees_with_the_numpy_action(example):
         np.testing.assert_allclose(got[path], leaf, rtol=1e-9, atol=1e-9 * np.max(np.abs(leaf)), err_msg=path)
 
 
-@gallery
+@sample(3)
 def test_moving_one_leaf_alone_changes_the_outputs(example):
     """The groups move leaves that matter: leaving any one of a permutation's leaves behind is noticed."""
     it = inferred(example)
