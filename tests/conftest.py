@@ -3,7 +3,7 @@
 * Four virtual CPU devices, so that sharded programs can be compared with unsharded ones.
 * A persistent compilation cache in .cache/, so that a second run compiles nothing, and a compiler that optimises
   little: most of a first run is compiling small programs. `make test` sets the level to 0, at which a few programs are
-  wrong, and runs what fails again at the level below.
+  wrong, and runs what fails again at the level that is set here.
 * 64-bit types enabled. A function that makes an array of default type then turns float32 into float64, which the dtype
   checks see; with 64-bit types disabled it would go unnoticed. A test (or module) marked `x32` runs with them disabled,
   as most users do; doctests do so too, as they show what a user sees.

@@ -217,7 +217,7 @@ def described(value: Any) -> str:
     if value is None or isinstance(value, bool | int | float | complex | str):
         return f"{value!r:.60}"
     name = type(value).__name__
-    sounds_like_a_vowel = re.match(r"[AEIOaeio](?!u)|[FHLMNRSX][A-Z]", name)
+    sounds_like_a_vowel = re.match(r"[AIOaio]|[Ee](?!u)|[FHLMNRSX][A-Z]", name)
     return f"{'an' if sounds_like_a_vowel else 'a'} {name}"
 
 

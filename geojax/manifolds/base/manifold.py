@@ -17,6 +17,7 @@ from jax.core import Tracer
 from jaxtyping import Array, Float
 
 from geojax._core import checks, safe
+from geojax._core.loops import vary_with
 from geojax.typing import Key, PyTree
 
 _EXP = "Every space but FixedRank and KernelMetric has it; for KernelMetric see hamiltonian_geodesic."
@@ -208,7 +209,9 @@ class Manifold(abc.ABC):
 def _compiled(method: str) -> Callable[..., Any]:
     """The jitted method: one compiled program for each kind of manifold and shape, one dispatch for an eager call."""
 
-    def run(manifold: Manifold, *arguments: Any) -> Any:
+    def run(*given: Any) -> Any:
+        # What all devices of a shard_map share would have derivatives within a method summed over them.
+        manifold, *arguments = vary_with(given, given)
         return getattr(manifold, method)(*arguments)
 
     run.__name__ = method.strip("_")

@@ -153,8 +153,7 @@ def flag_geodesic(x: Float[Array, "n p"], y: Float[Array, "n q"], t: Scalar) -> 
     Raises:
         ValueError: At trace time, if the frames have different numbers of rows.
 
-    Differentiation: exact in t. In the frames only for p = q with distinct principal angles: if dimensions differ, JAX
-        raises NotImplementedError, as a complete set of singular vectors has no derivative.
+    Differentiation: exact in t, and in the frames if the principal angles differ from each other.
 
     Complexity: O(n (p + q)^2 + n^2 max(p, q)).
 
@@ -171,10 +170,9 @@ def flag_geodesic(x: Float[Array, "n p"], y: Float[Array, "n q"], t: Scalar) -> 
     checks.shapes("flag_geodesic", x=(x, "n p"), y=(y, "n q"), t=(t, ""))
     if x.shape[1] > y.shape[1]:
         x, y, t = y, x, 1 - t
-    p = x.shape[1]
-    left, cosines, right = jnp.linalg.svd(x.T @ y, full_matrices=True)
-    first, partners = x @ left, y @ right.T
-    second, rest = partners[:, :p], partners[:, p:]
+    left, cosines, right = jnp.linalg.svd(x.T @ y, full_matrices=False)
+    first, second = x @ left, y @ right.T
+    rest = y @ y.T - second @ second.T  # the projection onto what only y has
     # The part of each partner across its principal vector, whose length is the sine of the angle.
     across = second - first * cosines
     squares = jnp.sum(jnp.square(across), axis=0)
@@ -182,7 +180,7 @@ def flag_geodesic(x: Float[Array, "n p"], y: Float[Array, "n q"], t: Scalar) -> 
     sines = jnp.sqrt(jnp.where(still, 1, squares))
     angles = jnp.where(still, 0, jnp.arctan2(sines, cosines))
     moving = first * jnp.cos(t * angles) + across / sines * jnp.sin(t * angles)
-    return moving @ moving.T + t * (rest @ rest.T)
+    return moving @ moving.T + t * rest
 
 
 def flagfold_kernel(

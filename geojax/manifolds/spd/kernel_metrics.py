@@ -6,6 +6,7 @@ from jax.tree_util import Partial
 from jaxtyping import Array, Float, Int
 
 from geojax._core import checks
+from geojax._core.loops import vary_with
 from geojax._core.matrices import divided, linalg, multipliers
 from geojax._core.struct import struct
 from geojax.manifolds.base.doors import check_function
@@ -189,6 +190,7 @@ def hamiltonian_geodesic(
     num_steps = checks.count(where, "num_steps", num_steps, minimum=1)
     x, momentum, t = checks.floats(where, x=x, momentum=momentum, t=t)
     checks.shapes(where, x=(x, "n n"), momentum=(momentum, "n n"), t=(t, ""))
+    manifold, x, momentum, t = vary_with((manifold, x, momentum, t), manifold, x, momentum, t)
     x, momentum = linalg.symmetric(x), linalg.symmetric(momentum)
     kernel, step = manifold.kernel, t / num_steps
 

@@ -59,6 +59,24 @@ def test_law_speed_is_constant_and_measures_principal_angles(p, q):
     np.testing.assert_allclose(flag_geodesic(x, y, 0.3), flag_geodesic(y, x, 0.7), atol=1e-13)
 
 
+@pytest.mark.parametrize("p, q", [(1, 2), (2, 2), (3, 2)])
+def test_derivatives_in_frames_of_two_dimensions_match_differences(p, q):
+    """A complete set of singular vectors, which has no derivative, was asked for where the dimensions differ."""
+    rng = np.random.default_rng(7)
+    x, y = (np.linalg.qr(rng.normal(size=(5, d)))[0] for d in (p, q))
+    u, v, weights = (rng.normal(size=shape) for shape in (x.shape, y.shape, (5, 5)))
+
+    @jax.jit
+    def along(s):
+        # Frames stay orthonormal on the way: the formula is only for such.
+        frames = (jnp.linalg.qr(frame + s * change)[0] for frame, change in ((x, u), (y, v)))
+        return jnp.vdot(weights, flag_geodesic(*frames, 0.3))
+
+    step = 1e-5
+    want = (along(step) - along(-step)) / (2 * step)
+    np.testing.assert_allclose(jax.jit(jax.grad(along))(0.0), want, rtol=1e-7)
+
+
 def test_no_higher_rank_on_the_way_from_a_line_to_a_plane():
     line, plane = frame(4, 1), frame(4, 2)
     for t in (0.1, 0.5, 0.9):
