@@ -12,7 +12,6 @@
 import gc
 import importlib.metadata
 import os
-import time
 from pathlib import Path
 
 _ROOT = Path(__file__).resolve().parent.parent
@@ -35,8 +34,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
 from collections.abc import Iterator  # noqa: E402
+from typing import Any  # noqa: E402
 
 import jax  # noqa: E402
+import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 
 from tests.costs import (  # noqa: E402, F401
@@ -57,6 +58,25 @@ def _precision(request: pytest.FixtureRequest) -> Iterator[None]:
     jax.config.update("jax_enable_x64", True)
 
 
+_imported: dict[str, dict[str, Any]] = {}
+
+
+@pytest.fixture(autouse=True)
+def _generators_as_imported(request: pytest.FixtureRequest) -> None:
+    """Put the generators of a test's module back, so that its data do not depend on which tests ran before it."""
+    module = getattr(request.node, "module", None)
+    if module is None:
+        return
+    generators = {
+        name: value for name, value in vars(module).items() if isinstance(value, np.random.Generator)
+    }
+    states = _imported.setdefault(
+        module.__name__, {name: each.bit_generator.state for name, each in generators.items()}
+    )
+    for name, state in states.items():
+        generators[name].bit_generator.state = state
+
+
 # Traced programs are many objects that stay: at the default the collector walks them for a seventh of a long run.
 gc.set_threshold(20_000, 10, 10)
 
@@ -67,12 +87,22 @@ def pytest_collection_finish() -> None:
 
 
 # A compiled program keeps a dozen pages mapped, a process may map 65,530, and XLA crashes on the next.
-# To forget all programs takes seconds, and whatever runs later makes them again, so that it is put off.
-MAPPED = 45_000
-BETWEEN = 5.0  # seconds of processor time between two looks, as the list is long; enough for 6,000 maps
+# To forget all programs takes seconds, and whatever runs later makes them again, so that it is put off. To count the
+# maps takes a tenth of a second, so that they are counted only if the programs made since could have used them up.
+MAPPED = 58_000
+MAPS_OF_A_PROGRAM = 20  # at most, on average over hundreds
 
 
-_looked = 0.0
+_made = 0
+_due = MAPPED // MAPS_OF_A_PROGRAM
+
+
+def _count_program(event: str, duration: float, **_: Any) -> None:
+    global _made
+    _made += event == "/jax/core/compile/backend_compile_duration"
+
+
+jax.monitoring.register_event_duration_secs_listener(_count_program)
 
 
 def _mapped() -> int:
@@ -84,14 +114,14 @@ def _mapped() -> int:
 @pytest.fixture(autouse=True)
 def _bounded_maps() -> Iterator[None]:
     """Forget compiled programs before a worker has too many; the persistent cache keeps them."""
-    global _looked
+    global _due
     yield
-    if time.process_time() - _looked < BETWEEN:
+    if _made < _due:
         return
-    _looked = time.process_time()
-    if _mapped() > MAPPED:
+    if _mapped() > MAPPED - 50 * MAPS_OF_A_PROGRAM:
         jax.clear_caches()
         gc.collect()
+    _due = _made + (MAPPED - _mapped()) // MAPS_OF_A_PROGRAM
 
 
 @pytest.fixture

@@ -81,7 +81,7 @@ def test_a_failure_leaves_the_old_files_and_no_temporary_ones(tmp_path, monkeypa
     assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == {"results.json": b"old"}
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGKILL, marks=pytest.mark.full)])
 def test_a_kill_in_the_middle_of_writing_leaves_no_half_file(tmp_path, number):
     # The child stops for good in the middle of its second file; the parent kills it there.
     program = textwrap.dedent("""

@@ -25,18 +25,23 @@ def expected():
         {name: generator.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
         for _ in range(3)
     )
-    ab = jax.tree.map(lambda *leaves: jnp.stack(leaves), a, b)
-    w, ones = jnp.array([3.0, 1.0]), jnp.ones(2)
-    return (a, b, c), {
-        "average --weight 3 1": merging.average(ab, w),
-        "interpolate": merging.interpolate(a, b, 0.5),
-        "slerp --t 0.3": merging.slerp(a, b, 0.3),
-        "karcher": merging.karcher(ab, ones).params,
-        "task-arithmetic --weight 3 1": merging.task_arithmetic(c, ab, w),
-        "ties --density 0.4": merging.ties(c, ab, ones, density=0.4),
-        "dare --density 1": merging.task_arithmetic(c, ab, ones),
-        "model-stock": merging.model_stock(c, ab),
-    }
+    w, ones = np.array([3.0, 1.0], np.float32), np.ones(2, np.float32)
+
+    @jax.jit
+    def merged(a, b, c):
+        ab = jax.tree.map(lambda *leaves: jnp.stack(leaves), a, b)
+        return {
+            "average --weight 3 1": merging.average(ab, w),
+            "interpolate": merging.interpolate(a, b, 0.5),
+            "slerp --t 0.3": merging.slerp(a, b, 0.3),
+            "karcher": merging.karcher(ab, ones).params,
+            "task-arithmetic --weight 3 1": merging.task_arithmetic(c, ab, w),
+            "ties --density 0.4": merging.ties(c, ab, ones, density=0.4),
+            "dare --density 1": merging.task_arithmetic(c, ab, ones),
+            "model-stock": merging.model_stock(c, ab),
+        }
+
+    return (a, b, c), merged(a, b, c)
 
 
 def test_every_method_is_that_of_the_library(place, run):

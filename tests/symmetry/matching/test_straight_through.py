@@ -65,12 +65,13 @@ KEYS = jax.random.split(jax.random.key(0), 6)
 def cases():
     """Six pairs of four trained networks: 4 strangers, 1 planted, 1 with a NaN in b; and the element planted."""
     nets = jax.jit(jax.vmap(trained))(jax.random.split(jax.random.key(1), 4))
-    planted = random_element(SPEC, jax.random.key(100))
-    first = jax.tree.map(lambda x: x[0], nets)
+    planted = jax.jit(random_element, static_argnums=0)(SPEC, jax.random.key(100))
+    first = jax.tree.map(lambda x: np.asarray(x)[0], nets)
+    moved = jax.jit(functools.partial(act, SPEC))(planted, first)
     pairs = ([0, 1, 2, 3, 0, 0], [1, 2, 3, 0, 0, 1])
-    a, b = (jax.tree.map(lambda x, order=order: x[jnp.array(order)], nets) for order in pairs)
-    a = jax.tree.map(lambda x, y: x.at[4].set(y), a, act(SPEC, planted, first))
-    b["0"]["w"] = b["0"]["w"].at[5, 0, 0].set(jnp.nan)
+    a, b = (jax.tree.map(lambda x, order=order: np.asarray(x)[order], nets) for order in pairs)
+    a = jax.tree.map(lambda x, y: np.concatenate([x[:4], y[None], x[5:]]), a, moved)
+    b["0"]["w"][5, 0, 0] = np.nan
     return a, b, planted
 
 
