@@ -10,16 +10,18 @@ from geojax._core.matrices import bures
 N = 3
 
 
-def covariances(key):
-    factors = jax.random.normal(key, (2, N, N + 2))
-    return factors @ jnp.swapaxes(factors, 1, 2)
+maps = jax.jit(bures.maps, static_argnums=2)
+
+
+def covariances(seed, num=2):
+    factors = np.random.default_rng(seed).normal(size=(num, N, N + 2))
+    return factors @ np.swapaxes(factors, 1, 2)
 
 
 def test_law_maps():
     """T A T = B, its inverse goes back, and the squared distance is that of the traces."""
 
-    def law(key):
-        a, b = covariances(key)
+    def law(a, b):
         fidelity, to_b, to_a, squared = bures.maps(a, b, True)
         apart = jnp.trace(a) + jnp.trace(b) - 2 * fidelity
         return (
@@ -27,23 +29,23 @@ def test_law_maps():
             squared - apart,
         )
 
-    errors = jax.jit(jax.vmap(law))(jax.random.split(jax.random.key(0), 16))
+    errors = jax.jit(jax.vmap(law))(*covariances(0, 32).reshape(2, 16, N, N))
     for error in errors:
         np.testing.assert_allclose(error, 0, atol=1e-9)
 
 
 def test_matches_scipy():
-    a, b = covariances(jax.random.key(1))
-    root = scipy.linalg.sqrtm(np.asarray(a))
-    want = np.trace(scipy.linalg.sqrtm(root @ np.asarray(b) @ root))
-    np.testing.assert_allclose(bures.maps(a, b, True)[0], want, rtol=1e-12)
+    a, b = covariances(1)
+    root = scipy.linalg.sqrtm(a)
+    want = np.trace(scipy.linalg.sqrtm(root @ b @ root))
+    np.testing.assert_allclose(maps(a, b, True)[0], want, rtol=1e-12)
 
 
 def test_distance_of_close_matrices_keeps_its_digits():
     """Between s^2 I and t^2 I the distance is sqrt(n) |s - t|, at 1e-9 too, where the traces cancel."""
     s, t = 2.0, 2.0 + 1e-9
-    squared = bures.maps(s**2 * jnp.eye(N), t**2 * jnp.eye(N), False)[3]
-    np.testing.assert_allclose(jnp.sqrt(squared), np.sqrt(N) * (t - s), rtol=1e-6)
+    squared = maps(s**2 * np.eye(N), t**2 * np.eye(N), False)[3]
+    np.testing.assert_allclose(np.sqrt(squared), np.sqrt(N) * (t - s), rtol=1e-6)
 
 
 def test_one_dominant_direction_keeps_its_share():
@@ -66,27 +68,26 @@ def test_one_dominant_direction_keeps_its_share():
 def test_derivatives_match_differences():
     """First and second derivatives of every output, along random symmetric directions, at ties too."""
     rng = np.random.default_rng(0)
-    (e, f), w = (
-        (lambda m: m + jnp.swapaxes(m, 1, 2))(jnp.asarray(rng.normal(size=(2, N, N)))),
-        rng.normal(size=(2, N, N)),
-    )
+    directions, w = rng.normal(size=(2, 2, N, N))
+    e, f = directions + np.swapaxes(directions, 1, 2)
 
     def value(a, b):
         fidelity, to_b, to_a, squared = bures.maps(a, b, False)
         return fidelity + 2 * squared + jnp.vdot(w[0], to_b) + jnp.vdot(w[1], to_a)
 
-    @jax.jit
     def along(a, b):
-        gradients = jax.grad(value, argnums=(0, 1))(a, b)
-        return jnp.vdot(gradients[0], e) + jnp.vdot(gradients[1], f)
+        number, gradients = jax.value_and_grad(value, argnums=(0, 1))(a, b)
+        return number, jnp.vdot(gradients[0], e) + jnp.vdot(gradients[1], f)
 
     @jax.jit
-    def twice(a, b):
-        return jax.jvp(along, (a, b), (e, f))[1]
+    def derivatives(a, b):
+        (number, first), (_, second) = jax.jvp(along, (a, b), (e, f))
+        return number, first, second
 
     step = 1e-5
-    for a, b in (covariances(jax.random.key(2)), (2 * jnp.eye(N), jnp.eye(N))):
-        first = (value(a + step * e, b + step * f) - value(a - step * e, b - step * f)) / (2 * step)
-        np.testing.assert_allclose(along(a, b), first, rtol=1e-7)
-        second = (along(a + step * e, b + step * f) - along(a - step * e, b - step * f)) / (2 * step)
-        np.testing.assert_allclose(twice(a, b), second, rtol=1e-6)
+    for a, b in (covariances(2), (2 * np.eye(N), np.eye(N))):
+        _, first, second = derivatives(a, b)
+        ahead, behind = (np.array(derivatives(a + s * e, b + s * f)) for s in (step, -step))
+        quotients = (ahead - behind) / (2 * step)
+        np.testing.assert_allclose(first, quotients[0], rtol=1e-7)
+        np.testing.assert_allclose(second, quotients[1], rtol=1e-6)

@@ -126,7 +126,7 @@ def test_law_derivatives_match_exact_quotients(name, spectrum):
 def test_float32_stays_float32_and_is_accurate(name):
     function, theirs = FUNCTIONS[name]
     a = spd(SPECTRA["pair"], np.float32)
-    value, tangent = jax.jvp(function, (a,), (sym(1).astype(jnp.float32),))
+    value, tangent = jax.jit(lambda a, e: jax.jvp(function, (a,), (e,)))(a, sym(1).astype(jnp.float32))
     assert value.dtype == tangent.dtype == jnp.float32
     first, _ = exact_derivatives(name, np.float64(a), np.float64(np.float32(sym(1))), np.zeros((3, 3)))
     np.testing.assert_allclose(value, theirs(np.float64(a)), rtol=0, atol=3e-6 * np.abs(value).max())
@@ -134,11 +134,11 @@ def test_float32_stays_float32_and_is_accurate(name):
 
 
 def test_gradients_are_symmetric_and_vmap():
-    stack = jnp.stack([spd(s) for s in SPECTRA.values()])
-    gradients = jax.vmap(jax.grad(lambda a: jnp.sum(linalg.logm(a) * sym(9))))(stack)
-    np.testing.assert_allclose(gradients, jnp.swapaxes(gradients, 1, 2), atol=1e-9)
-    loop = jnp.stack([jax.grad(lambda a: jnp.sum(linalg.logm(a) * sym(9)))(a) for a in stack])
-    np.testing.assert_allclose(gradients, loop, rtol=1e-9, atol=1e-9)
+    stack = np.stack([np.asarray(spd(s)) for s in SPECTRA.values()])
+    gradient = jax.grad(lambda a: jnp.sum(linalg.logm(a) * sym(9)))
+    gradients, one = jax.jit(jax.vmap(gradient))(stack), jax.jit(gradient)
+    np.testing.assert_allclose(gradients, np.swapaxes(gradients, 1, 2), atol=1e-9)
+    np.testing.assert_allclose(gradients, np.stack([one(a) for a in stack]), rtol=1e-9, atol=1e-9)
 
 
 def test_sqrtm_of_rank_one_is_finite_and_indefinite_is_nan():
@@ -155,25 +155,27 @@ def test_sqrtm_of_rank_one_is_finite_and_indefinite_is_nan():
 def test_polar_matches_scipy_and_its_derivatives(shape, tied):
     rng = np.random.default_rng(0)
     u, s, v = np.linalg.svd(rng.normal(size=shape), full_matrices=False)
-    a = jnp.asarray((u * (np.full_like(s, 1.3) if tied else s)) @ v)
-    np.testing.assert_allclose(linalg.polar(a), scipy.linalg.polar(np.asarray(a))[0], atol=1e-13)
-    e, h, w = (jnp.asarray(rng.normal(size=shape)) for _ in range(3))
+    a = (u * (np.full_like(s, 1.3) if tied else s)) @ v
+    e, h, w = rng.normal(size=(3, *shape))
 
-    def forward(a):
-        return jax.jvp(linalg.polar, (a,), (e,))[1]
+    @jax.jit
+    def derivatives(a):
+        """Value and D f[e]; D^2 f[e, h]; <D^T f w, e>; and <D (D^T f w)[e], h> in reverse."""
+        forward = lambda a: jax.jvp(linalg.polar, (a,), (e,))
+        along = lambda a: jnp.vdot(jax.grad(lambda a: jnp.vdot(w, linalg.polar(a)))(a), e)
+        second = jax.jvp(lambda a: forward(a)[1], (a,), (h,))[1]
+        return forward(a), second, along(a), jnp.vdot(jax.grad(along)(a), h)
 
+    (value, first), second, reverse, twice = derivatives(a)
+    np.testing.assert_allclose(value, scipy.linalg.polar(a)[0], atol=1e-13)
     # Central differences err by step^2 and by ulp / step: 1e-9 at best for a step of 1e-5.
     step = 1e-5
-    want = (linalg.polar(a + step * e) - linalg.polar(a - step * e)) / (2 * step)
-    np.testing.assert_allclose(forward(a), want, atol=1e-8)
-    second = jax.jvp(forward, (a,), (h,))[1]
-    np.testing.assert_allclose(
-        second, (forward(a + step * h) - forward(a - step * h)) / (2 * step), atol=1e-7
-    )
-    gradient = jax.grad(lambda a: jnp.vdot(w, linalg.polar(a)))
-    np.testing.assert_allclose(jnp.vdot(gradient(a), e), jnp.vdot(w, forward(a)), rtol=1e-9, atol=1e-12)
-    twice = jax.grad(lambda a: jnp.vdot(gradient(a), e))(a)
-    np.testing.assert_allclose(jnp.vdot(twice, h), jnp.vdot(w, second), rtol=1e-8, atol=1e-11)
+    ahead, behind = (derivatives(a + s * e)[0][0] for s in (step, -step))
+    np.testing.assert_allclose(first, (ahead - behind) / (2 * step), atol=1e-8)
+    ahead, behind = (derivatives(a + s * h)[0][1] for s in (step, -step))
+    np.testing.assert_allclose(second, (ahead - behind) / (2 * step), atol=1e-7)
+    np.testing.assert_allclose(reverse, np.vdot(w, first), rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(twice, np.vdot(w, second), rtol=1e-8, atol=1e-11)
 
 
 def test_polar_refuses_wide():

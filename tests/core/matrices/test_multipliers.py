@@ -32,23 +32,41 @@ SPECTRA = {
 }
 
 
+P, E, W = sym(1), sym(2), sym(3)
+
+
+def logarithm(a):
+    """The derivative of the logarithm along P."""
+    return jax.jvp(linalg.logm, (a,), (P,))[1]
+
+
+def value(a, p, theta):
+    return jnp.vdot(W, multipliers.multiply(a, p, jax.tree_util.Partial(power, theta)))
+
+
+@jax.jit
+def compared(a):
+    """The multiplier that is the derivative of the logarithm, and its own derivative, beside those of the logarithm."""
+    along = lambda function: jax.jvp(function, (a,), (E,))
+    return along(lambda a: multipliers.multiply(a, P, divided.log)), along(logarithm)
+
+
+@jax.jit
+def slope(a, p, theta):
+    return jax.value_and_grad(value, argnums=(0, 1, 2))(a, p, theta)
+
+
 @pytest.mark.parametrize("spectrum", SPECTRA)
 def test_law_derivatives(spectrum):
     """The derivative of the logarithm is one, and its derivative the second; another against central differences."""
-    a, p, e, w = spd(SPECTRA[spectrum]), sym(1), sym(2), sym(3)
-    first = jax.jit(lambda a, p: multipliers.multiply(a, p, divided.log))
-    np.testing.assert_allclose(first(a, p), jax.jvp(linalg.logm, (a,), (p,))[1], atol=1e-12)
-    second = jax.jvp(lambda a: jax.jvp(linalg.logm, (a,), (p,))[1], (a,), (e,))[1]
-    np.testing.assert_allclose(jax.jvp(lambda a: first(a, p), (a,), (e,))[1], second, atol=1e-10)
-
-    @jax.jit
-    def value(a, p, theta):
-        return jnp.vdot(w, multipliers.multiply(a, p, jax.tree_util.Partial(power, theta)))
-
+    a = spd(SPECTRA[spectrum])
+    (first, second), (want, want_second) = compared(a)
+    np.testing.assert_allclose(first, want, atol=1e-12)
+    np.testing.assert_allclose(second, want_second, atol=1e-10)
     theta, step = 0.7, 1e-5
-    gradients = jax.jit(jax.grad(value, argnums=(0, 1, 2)))(a, p, theta)
-    got = jnp.vdot(gradients[0], e) + jnp.vdot(gradients[1], w) + 0.3 * gradients[2]
-    ahead, back = (value(a + s * e, p + s * w, theta + 0.3 * s) for s in (step, -step))
+    _, gradients = slope(a, P, theta)
+    got = np.vdot(gradients[0], E) + np.vdot(gradients[1], W) + 0.3 * gradients[2]
+    ahead, back = (slope(a + s * E, P + s * W, theta + 0.3 * s)[0] for s in (step, -step))
     np.testing.assert_allclose(got, (ahead - back) / (2 * step), rtol=1e-8, atol=1e-8)
 
 
