@@ -43,6 +43,16 @@ def floats(where: str, **arrays: Any) -> tuple[Array, ...]:
     return tuple(jnp.asarray(value, dtype) for value in arrays.values())
 
 
+def float_leaves(where: str, name: str, value: PyTree) -> PyTree:
+    """Convert every leaf of a tree to an array of a floating dtype; an error says which leaf is none."""
+    return tree.map_named(lambda path, leaf: floats(where, **{leaf_of(name, path): leaf})[0], value)
+
+
+def leaf_of(name: str, path: str) -> str:
+    """A leaf of an argument in the words of a message: the argument itself if that is the leaf."""
+    return f"leaf {path!r} of {name}" if path else name
+
+
 def shapes(where: str, **arrays: tuple[Any, str]) -> dict[str, int]:
     """Compare arrays with shapes in words, and return the size of each named axis.
 
@@ -141,9 +151,8 @@ def arrays_only(where: str, name: str, value: PyTree) -> None:
     """Check that every leaf of a tree is an array or a number; random keys, functions and strings are neither."""
     for path, leaf in tree.leaf_pairs(value):
         if not _is_number(leaf) or tree.is_key(leaf):
-            place = f"leaf {path!r} of {name}" if path else name
             raise TypeError(
-                f"{where}: {place} is {described(leaf)}; expected arrays of numbers. "
+                f"{where}: {leaf_of(name, path)} is {described(leaf)}; expected arrays of numbers. "
                 "Take such leaves out first, as equinox.partition(tree, equinox.is_array) does."
             )
 

@@ -152,13 +152,24 @@ def split_arrays(params: Params) -> tuple[list[Array], Callable[[list[Array]], P
 
     JAX's transformations take arrays only; with this the other leaves go around them.
     """
+    return _split(params, tree.is_array)
+
+
+def split_merged(params: Params) -> tuple[list[Array], Callable[[list[Array]], Params]]:
+    """The merged leaves of a tree, and the function that puts others in their place."""
+    return _split(params, is_merged)
+
+
+def _split(
+    params: Params, chosen: Callable[[Any], bool]
+) -> tuple[list[Array], Callable[[list[Array]], Params]]:
     leaves, structure = jax.tree.flatten(params)
 
-    def whole(arrays: list[Array]) -> Params:
-        present = iter(arrays)
-        return structure.unflatten([next(present) if tree.is_array(leaf) else leaf for leaf in leaves])
+    def whole(others: list[Array]) -> Params:
+        present = iter(others)
+        return structure.unflatten([next(present) if chosen(leaf) else leaf for leaf in leaves])
 
-    return [leaf for leaf in leaves if tree.is_array(leaf)], whole
+    return [leaf for leaf in leaves if chosen(leaf)], whole
 
 
 def _is_list_of_models(models: Sequence[Any], like: Params, paths: Sequence[str] | None) -> bool:

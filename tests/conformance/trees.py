@@ -48,7 +48,7 @@ def _attempt(case: Case, positions: tuple[int, ...], extra: dict[str, Any]) -> s
             {**argument, **extra} if position in positions else argument
             for position, argument in enumerate(arrays)
         ]
-        _assert_kept(case(*given), set(item[positions[0]]), extra)
+        _assert_kept(case(*given), item[positions[0]], extra)
 
     try:
         jax.eval_shape(call, *item)
@@ -75,25 +75,34 @@ def _from_jax(error: Exception, filename: str) -> bool:
     )
 
 
-def _assert_kept(result: Any, names: set[str], extra: dict[str, Any]) -> None:
+def _assert_kept(result: Any, given: dict[str, Any], extra: dict[str, Any]) -> None:
     for tree in _dicts(result):
-        if not names <= set(tree):
+        if not set(given) <= set(tree):
             continue
+        rows = all(_rank(tree[name]) == _rank(given[name]) + 1 for name in given)
         for name, leaf in extra.items():
             assert name in tree, f"{name} was dropped: the result has {sorted(tree)}"
-            assert _same(tree[name], leaf), f"{name} was {leaf!r} and became {tree[name]!r}"
+            assert _same(tree[name], leaf, rows), f"{name} was {leaf!r} and became {tree[name]!r}"
 
 
-def _same(got: Any, leaf: Any) -> bool:
+def _rank(tree: Any) -> int:
+    """The rank of the first leaf of a tree."""
+    return jnp.ndim(jax.tree.leaves(tree)[0])
+
+
+def _same(got: Any, leaf: Any, rows: bool) -> bool:
     """Whether a leaf came back.
 
-    A Python float may be used as the number that it is, and come back as a scalar. Keys of a stack may come back as the
-    first model's.
+    A Python float may be used as the number that it is, and come back as a scalar; where every array came back as rows,
+    one for each model that was collected, as one number a row. Keys of a stack may come back as the first model's,
+    alone or as a stack of another length.
     """
     if isinstance(leaf, float) and isinstance(got, jax.Array):
-        return got.shape == () and is_floating(got)
+        return got.ndim == int(rows) and is_floating(got)
     if is_key(leaf):
-        return got is leaf or (is_key(got) and got.shape == leaf.shape[1:] != leaf.shape)
+        return got is leaf or (
+            is_key(got) and leaf.ndim > 0 and got.shape in ((), (*got.shape[:1], *leaf.shape[1:]))
+        )
     return got is leaf or (type(got) is type(leaf) and got == leaf)
 
 

@@ -103,7 +103,7 @@ def weight_subspace(stack: Params, *, num: int) -> WeightSubspace:
     count = stack_size("weight_subspace", stack)
     mean = weighted_mean(stack, jnp.ones(count))
     centred = jax.tree.map(lambda leaf, m: leaf - m if is_merged(leaf) else leaf, stack, mean)
-    merge = principal_merge("weight_subspace", merged_only(centred), num)
+    merge = principal_merge("weight_subspace", centred, num)
     squares = jnp.sum(jnp.square(merge.coefficients), axis=0)
     return WeightSubspace(mean, merge.basis, squares / max(1, count - 1))
 
@@ -139,12 +139,12 @@ def sample_subspace(subspace: WeightSubspace, *, key: Key) -> Params:
     check_rows("sample_subspace", "subspace.basis", subspace.basis)
     sizes = jnp.sqrt(jnp.maximum(subspace.variances, 0) + 0 * subspace.variances)
     z = sizes * jax.random.normal(key, sizes.shape, sizes.dtype)
-    directions = iter(jax.tree.leaves(subspace.basis))
+    directions = iter(jax.tree.leaves(merged_only(subspace.basis)))
 
     def move(leaf: Any) -> Any:
         if not is_merged(leaf):
             return leaf
-        basis = next(directions)
+        basis, leaf = next(directions), jnp.asarray(leaf)
         return (leaf + jnp.tensordot(z.astype(basis.dtype), basis, 1)).astype(leaf.dtype)
 
     return jax.tree.map(move, subspace.mean)

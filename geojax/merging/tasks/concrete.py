@@ -11,7 +11,7 @@ from geojax._core import checks, tree
 from geojax._core.loops import vary_with
 from geojax._core.struct import struct
 from geojax.merging.aligned import WeightMatching, aligned
-from geojax.merging.leaves import coefficients, is_merged, merged_only, stack_size
+from geojax.merging.leaves import coefficients, is_merged, merged_only, split_merged, stack_size
 from geojax.merging.tasks.task_vectors import task_arithmetic
 from geojax.results import Status
 from geojax.typing import Key, Params, Scalar
@@ -45,7 +45,8 @@ def concrete_mask(logits: Params, *, key: Key, temperature: Scalar) -> Params:
     probability sigmoid(logit); the lower the temperature, the closer entries are to 0 and 1.
 
     Args:
-        logits: A tree of real leaves; infinite logits give 0 and 1.
+        logits: A tree of real leaves; infinite logits give 0 and 1. Leaves that are not merged (integers, what is no
+            array) are carried through.
         key: Random key.
         temperature: Positive. Traced.
 
@@ -53,7 +54,7 @@ def concrete_mask(logits: Params, *, key: Key, temperature: Scalar) -> Params:
         A tree like logits.
 
     Raises:
-        TypeError: If key is not a typed key, or a leaf is not real.
+        TypeError: If key is not a typed key, a leaf is complex, or none is real.
 
     Differentiation: exact in logits and temperature, for the numbers that were drawn.
     Complexity: linear.
@@ -67,10 +68,19 @@ def concrete_mask(logits: Params, *, key: Key, temperature: Scalar) -> Params:
     References: [Tang2023]; [Maddison2017].
     """
     checks.typed_key("concrete_mask", key)
-    numbers = {name: i for i, name in enumerate(tree.named_leaves(logits))}
+    leaves = tree.named_leaves(logits)
+    if leaves and not any(map(is_merged, leaves.values())):
+        name, leaf = next(iter(leaves.items()))
+        raise TypeError(
+            f"concrete_mask: {checks.leaf_of('logits', name)} is {checks.described(leaf)}, and no other leaf is real; "
+            "expected real numbers. Cast them with .astype."
+        )
+    numbers = {name: i for i, name in enumerate(leaves)}
 
-    def draw(name: str, leaf: Array) -> Array:
-        (leaf,) = checks.floats("concrete_mask", **{name or "logits": leaf})
+    def draw(name: str, leaf: Any) -> Any:
+        if not is_merged(leaf):
+            return leaf
+        (leaf,) = checks.floats("concrete_mask", **{checks.leaf_of("logits", name): leaf})
         noise = jax.random.logistic(jax.random.fold_in(key, numbers[name]), leaf.shape, leaf.dtype)
         return jax.nn.sigmoid((leaf + noise) / jnp.asarray(temperature, leaf.dtype))
 
@@ -122,14 +132,12 @@ def concrete_merge(
     merged = task_arithmetic(base, stack, weights, align=align)
     mask = concrete_mask(logits, key=key, temperature=temperature)
 
-    def mix(m: Array, merged: Any, start: Any) -> Any:
-        return (
-            jnp.where(m == 1, merged, start + m.astype(start.dtype) * (merged - start))
-            if is_merged(start)
-            else start
-        )
+    def mix(start: Any, merged: Any, m: Any) -> Any:
+        if not is_merged(start):
+            return start
+        return jnp.where(m == 1, merged, start + m.astype(jnp.result_type(start)) * (merged - start))
 
-    return jax.tree.map(mix, mask, merged, base)
+    return jax.tree.map(mix, base, merged, mask)
 
 
 def concrete_fit(
@@ -166,7 +174,8 @@ def concrete_fit(
         align: Whether to align first: `WeightMatching(spec, key=key)` moves every model onto base.
 
     Returns:
-        ConcreteFit. Logits begin at zero: each entry is kept with probability one half.
+        ConcreteFit. Logits begin at zero: each entry is kept with probability one half. Leaves of base that are not
+        merged stand in the logits as they are.
 
     Raises:
         ValueError: If trees or shapes disagree, or a loss is not a scalar.
@@ -191,17 +200,18 @@ def concrete_fit(
     checks.typed_key("concrete_fit", key)
     stack = aligned("concrete_fit", align, stack, base)
     weights = coefficients("concrete_fit", weights, stack_size("concrete_fit", stack))
-    logits = jax.tree.map(_zero_logits, base)
+    numbers, whole = split_merged(base)
+    logits = [jnp.zeros(jnp.shape(leaf), jnp.finfo(jnp.result_type(leaf)).dtype) for leaf in numbers]
     logits, weights = vary_with((logits, weights), merged_only(base), merged_only(stack), weights, key)
 
-    def outer(logits: Params, key: Key) -> Array:
+    def outer(logits: list[Array], key: Key) -> Array:
         def merged(weights: Array) -> Params:
-            return concrete_merge(base, stack, logits, weights, key=key, temperature=temperature)
+            return concrete_merge(base, stack, whole(logits), weights, key=key, temperature=temperature)
 
         tuned = weights - inner_rate * jax.grad(lambda w: inner_loss(merged(w)))(weights)
         return outer_loss(merged(tuned))
 
-    def step(logits: Params, key: Key) -> tuple[Params, tuple[Array, Array]]:
+    def step(logits: list[Array], key: Key) -> tuple[list[Array], tuple[Array, Array]]:
         loss, gradient = jax.value_and_grad(outer)(logits, key)
         moved = jax.tree.map(lambda x, g: (x - learning_rate * g).astype(x.dtype), logits, gradient)
         return moved, (loss, jnp.sqrt(tree.squared_norm(gradient)))
@@ -210,7 +220,7 @@ def concrete_fit(
     error = errors[-1] if num_steps else jnp.asarray(jnp.inf, losses.dtype)
     finite = jnp.all(jnp.isfinite(losses)) & jnp.all(jnp.isfinite(errors))
     status = jnp.where(finite, Status.MAX_STEPS, Status.NONFINITE).astype(jnp.int32)
-    return ConcreteFit(logits, losses, error, jnp.asarray(num_steps, jnp.int32), status)
+    return ConcreteFit(whole(logits), losses, error, jnp.asarray(num_steps, jnp.int32), status)
 
 
 def _where_merged(logits: Params, base: Params) -> Params:
@@ -218,10 +228,3 @@ def _where_merged(logits: Params, base: Params) -> Params:
     if jax.tree.structure(logits) != jax.tree.structure(base):
         return logits
     return jax.tree.map(lambda leaf, start: leaf if is_merged(start) else None, logits, base)
-
-
-def _zero_logits(leaf: Any) -> Array:
-    """Logits of a leaf, real and of its precision; a leaf that is not merged has a single one, which is not used."""
-    if not is_merged(leaf):
-        return jnp.zeros((), jnp.float32)
-    return jnp.zeros(jnp.shape(leaf), jnp.finfo(jnp.result_type(leaf)).dtype)

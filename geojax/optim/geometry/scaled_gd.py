@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
-from geojax._core import checks
+from geojax._core import checks, tree
 from geojax.typing import Key, PyTree, Scalar
 
 
@@ -45,12 +45,7 @@ def scaled_gradient(
 
     References: [XuShenChiMa2023]; [TongMaChi2021] without damping.
     """
-    gradient, factor = checks.floats("scaled_gradient", gradient=gradient, factor=factor)
-    checks.shapes("scaled_gradient", gradient=(gradient, "n r"), factor=(factor, "m r"))
-    gram = factor.T @ factor + jnp.asarray(damping, factor.dtype) * jnp.eye(
-        factor.shape[1], dtype=factor.dtype
-    )
-    return jax.scipy.linalg.cho_solve(jax.scipy.linalg.cho_factor(gram, lower=True), gradient.T).T
+    return _preconditioned("scaled_gradient", "", gradient, factor, damping)
 
 
 def scale_by_scaled_gd(
@@ -92,8 +87,11 @@ def scale_by_scaled_gd(
                 "scale_by_scaled_gd: params is None; expected the factors, whose Gram matrices precondition. "
                 "Call update(gradients, state, params)."
             )
-        scaled = jax.tree.map(lambda g, f: scaled_gradient(g, f, damping=damping), updates, partners(params))
-        return scaled, state
+
+        def scaled(path: str, gradient: Any, factor: Any) -> Array:
+            return _preconditioned("scale_by_scaled_gd", path, gradient, factor, damping)
+
+        return tree.map_named(scaled, updates, partners(params)), state
 
     def init(params: PyTree) -> optax.EmptyState:
         checks.arrays_only("scale_by_scaled_gd", "params", params)
@@ -136,3 +134,13 @@ def small_init(key: Key, shape: tuple[int, int], *, scale: Scalar, dtype: Any = 
     dtype = jax.dtypes.canonicalize_dtype(dtype)
     factor = jnp.asarray(scale, dtype) / jnp.sqrt(jnp.asarray(shape[0], dtype))
     return factor * jax.random.normal(key, shape, dtype)
+
+
+def _preconditioned(where: str, path: str, gradient: Any, factor: Any, damping: Scalar) -> Array:
+    """G (F^T F + damping I)^-1; messages name the leaf at `path`."""
+    names = [checks.leaf_of(name, path) for name in ("gradient", "factor")]
+    gradient, factor = checks.floats(where, **dict(zip(names, (gradient, factor))))
+    checks.shapes(where, **dict(zip(names, ((gradient, "n r"), (factor, "m r")))))
+    identity = jnp.eye(factor.shape[1], dtype=factor.dtype)
+    gram = factor.T @ factor + jnp.asarray(damping, factor.dtype) * identity
+    return jax.scipy.linalg.cho_solve(jax.scipy.linalg.cho_factor(gram, lower=True), gradient.T).T

@@ -42,7 +42,7 @@ def dual_norm(g: PyTree, norm: Norm) -> Float[Array, ""]:
     References: [BernsteinNewhouse2024].
     """
     _check_norm("dual_norm", norm)
-    g = jax.tree.map(lambda leaf: checks.floats("dual_norm", g=leaf)[0], g)
+    g = checks.float_leaves("dual_norm", "g", g)
     return _paired(g, norm.steepest(g))
 
 
@@ -76,7 +76,7 @@ def steepest_step(g: PyTree, norm: Norm, *, sharpness: Scalar = 1.0) -> Any:
     References: [BernsteinNewhouse2024], proposition 1.
     """
     _check_norm("steepest_step", norm)
-    g = jax.tree.map(lambda leaf: checks.floats("steepest_step", g=leaf)[0], g)
+    g = checks.float_leaves("steepest_step", "g", g)
     direction = norm.steepest(g)
     size = _paired(g, direction)
     return jax.tree.map(lambda t: (-size / sharpness * t).astype(t.dtype), direction)
@@ -124,6 +124,7 @@ def steepest_descent(
     norm = ModularNorm(norms)
 
     def direction(updates: PyTree, params: Any = None) -> Any:
+        updates = checks.float_leaves("steepest_descent", "gradients", updates)
         if unit:
             return norm.steepest(updates)
         return jax.tree.map(lambda d: -d, steepest_step(updates, norm))

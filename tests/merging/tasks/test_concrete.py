@@ -70,3 +70,17 @@ def test_a_loss_that_is_not_a_number_is_said():
         concrete_merge(
             jnp.zeros(2), jnp.ones((1, 2)), jnp.zeros(3), jnp.ones(1), key=jax.random.key(0), temperature=1.0
         )
+
+
+def test_leaves_that_are_not_merged_stand_in_the_logits_and_in_the_merged_model():
+    base = {"w": np.zeros(2), "steps": np.int32(3), "activation": jax.nn.relu}
+    stack = {"w": np.ones((2, 2)), "steps": np.array([4, 5], np.int32), "activation": jax.nn.relu}
+    loss = lambda params: jnp.sum((params["w"] - 1) ** 2)
+    fit = concrete_fit(loss, loss, base, stack, key=jax.random.key(0), num_steps=2)
+    mask = concrete_mask(fit.logits, key=jax.random.key(1), temperature=1.0)
+    merged = concrete_merge(base, stack, fit.logits, key=jax.random.key(1), temperature=1.0)
+    for found in (fit.logits, mask, merged):
+        assert found["steps"] == 3
+        assert found["activation"] is jax.nn.relu
+    with pytest.raises(TypeError, match=r"logits is int64\[2\], and no other leaf is real"):
+        concrete_mask(np.array([-5, 5]), key=jax.random.key(0), temperature=1.0)
