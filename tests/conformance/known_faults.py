@@ -3,11 +3,7 @@
 The check still runs, and must fail: once the fault is mended its line here is stale, and the test says so.
 """
 
-KNOWN_FAULTS: dict[str, dict[str, str]] = {
-    "gradient_matches_differences": {
-        "Stiefel": "log is NaN between frames that are off the manifold by 1e-10, as difference quotients move them",
-    },
-}
+KNOWN_FAULTS: dict[str, dict[str, str]] = {}
 
 
 def faults_of(label: str) -> dict[str, str]:

@@ -129,6 +129,17 @@ def test_frames_that_newton_does_not_reach_have_no_distance():
 
 
 @pytest.mark.full
+def test_frames_that_float32_rounded_have_a_distance_in_float64():
+    """They are off the manifold by 1e-7, and their distance is near that of the frames which they were."""
+    random = np.random.default_rng(0)
+    x = np.linalg.qr(random.normal(size=SHAPE))[0]
+    y = np.stack([scipy.linalg.polar(x + size * random.normal(size=SHAPE))[0] for size in (0.01, 0.1, 0.3)])
+    dist = jax.jit(jax.vmap(CANONICAL.dist, (None, 0)))
+    rounded = dist(*(frame.astype(np.float32).astype(float) for frame in (x, y)))
+    np.testing.assert_allclose(rounded, dist(x, y), atol=1e-6)
+    assert np.all(np.isnan(dist(x, 1.01 * y)))
+
+
 def test_law_log_of_a_wide_frame():
     """Beyond eight columns the linear systems are solved by GMRES."""
     x = EUCLIDEAN.random_point(jax.random.key(0), (10, 9))
