@@ -123,41 +123,54 @@ def test_weights_without_a_sign_move_along_with_permutations(spec):
     permutations = spec.without(*(n for n, group in spec.members if group.kind != "permutation"))
     stack, elements = moved(permutations)
     given = in_frame(stack)
-    ranks = jnp.arange(1.0, 5)
-    fishers = {"b": ranks, "v": jnp.outer(ranks, ranks[:2]), "w": jnp.outer(ranks[:3], ranks)}
-    fishers = jax.tree.map(lambda leaf: jnp.stack([leaf, 2 * leaf, leaf + 1]), fishers)
-    carried = jax.vmap(lambda element, p: act(permutations, element, p))(elements, fishers)
-    carried = jax.tree.map(lambda x, y: y.at[0].set(x[0]), fishers, carried)
-    want = fisher_average(STACK, fishers)
+    ranks = np.arange(1.0, 5)
+    fishers = {"b": ranks, "v": np.outer(ranks, ranks[:2]), "w": np.outer(ranks[:3], ranks)}
+    fishers = jax.tree.map(lambda leaf: np.stack([leaf, 2 * leaf, leaf + 1]), fishers)
+    carried = jax.jit(jax.vmap(functools.partial(act, permutations)))(elements, fishers)
+    carried = jax.tree.map(lambda x, y: np.concatenate([x[:1], y[1:]]), fishers, carried)
+    plain = jax.jit(fisher_average)
     # The spec has signs too, which take no part.
-    assert gap(fisher_average(given, carried, align=WeightMatching(spec, key=KEY)), want) < 1e-9
-    assert gap(fisher_average(given, carried), want) > 1e-3
+    aligned = jax.jit(functools.partial(fisher_average, align=WeightMatching(spec, key=KEY)))
+    want = plain(STACK, fishers)
+    assert gap(aligned(given, carried), want) < 1e-9
+    assert gap(plain(given, carried), want) > 1e-3
 
 
 def test_gram_matrices_move_along_with_the_units_they_are_of(spec):
     permutations = spec.without(*(n for n, group in spec.members if group.kind != "permutation"))
     stack, elements = moved(permutations)
     given = in_frame(stack)
-    features = jax.random.normal(jax.random.key(5), (K, 9, 4))
-    inner = jnp.einsum("kni,knj->kij", features, features)
+    features = np.random.default_rng(5).normal(size=(K, 9, 4))
+    inner = np.einsum("kni,knj->kij", features, features)
     outer = inner[:, :3, :3]
-    (order,) = elements.values()
-    carried = jnp.stack([inner[0], *(inner[i][order[i]][:, order[i]] for i in range(1, K))])
-    want = regmean(STACK, {"b": None, "v": inner, "w": outer})
-    got = regmean(given, {"b": None, "v": carried, "w": outer}, align=WeightMatching(spec, key=KEY))
-    assert gap(got, want) < 1e-9
-    assert gap(regmean(given, {"b": None, "v": carried, "w": outer}), want) > 1e-3
+    (order,) = map(np.asarray, elements.values())
+    carried = np.stack([inner[0], *(inner[i][order[i]][:, order[i]] for i in range(1, K))])
+    grams = {"b": None, "v": inner, "w": outer}
+    plain, aligned = (
+        jax.jit(regmean),
+        jax.jit(functools.partial(regmean, align=WeightMatching(spec, key=KEY))),
+    )
+    want = plain(STACK, grams)
+    assert gap(aligned(given, grams | {"v": carried}), want) < 1e-9
+    assert gap(plain(given, grams | {"v": carried}), want) > 1e-3
 
 
 def test_rules_with_a_key_of_their_own_align_with_that_of_the_matching(spec):
     stack, align = moved(spec)[0], WeightMatching(spec, key=jax.random.key(8))
-    got = dare(BASE, stack, ONES, density=1.0, key=KEY, align=align)
-    assert gap(got, task_arithmetic(BASE, STACK, ONES)) < 1e-9
-    kept = jax.tree.map(lambda leaf: jnp.full_like(leaf, jnp.inf), LOGITS)
-    got = concrete_merge(BASE, stack, kept, ONES, key=KEY, temperature=1.0, align=align)
-    assert gap(got, task_arithmetic(BASE, STACK, ONES)) < 1e-9
+    kept = jax.tree.map(lambda leaf: np.full(leaf.shape, np.inf), LOGITS)
     rule = lambda s, **kw: concrete_fit(loss, loss, BASE, s, key=KEY, num_steps=2, **kw).losses
-    np.testing.assert_allclose(rule(stack, align=align), rule(STACK), rtol=1e-9)
+
+    @jax.jit
+    def of_moved(stack):
+        dropped = dare(BASE, stack, ONES, density=1.0, key=KEY, align=align)
+        masked = concrete_merge(BASE, stack, kept, ONES, key=KEY, temperature=1.0, align=align)
+        return dropped, masked, rule(stack, align=align)
+
+    dropped, masked, losses = of_moved(stack)
+    want, want_losses = jax.jit(lambda s: (task_arithmetic(BASE, s, ONES), rule(s)))(STACK)
+    assert gap(dropped, want) < 1e-9
+    assert gap(masked, want) < 1e-9
+    np.testing.assert_allclose(losses, want_losses, rtol=1e-9)
 
 
 def test_leaves_that_are_no_arrays_go_around_the_alignment(spec):

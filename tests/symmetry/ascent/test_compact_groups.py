@@ -72,15 +72,20 @@ def test_signs_with_other_parents_than_the_permutations_are_left_out():
 def test_law_a_compact_element_moves_arrays_as_the_element_of_the_spec_does(kinds):
     spec = spec_of(*kinds, parents=("l",))
     groups = compact_groups(spec)
-    keys = jax.random.split(jax.random.key(0), 3)
-    a, b = ({"w": jax.random.normal(k, (2, 3))} for k in keys[:2])
-    element = random_element(spec, keys[2])
-    encoded = encode(groups, element, jnp.float64)
-    problem, (x, y) = pair_up(spec, groups, [a, b])
-    expected = jnp.vdot(a["w"], act(spec, element, b)["w"])
-    np.testing.assert_allclose(objective(problem, x, y, encoded), expected, rtol=1e-12)
-    back = decode(groups, spec, encoded, jnp.float64)
-    np.testing.assert_allclose(act(spec, back, b)["w"], act(spec, element, b)["w"], atol=1e-12)
+    a, b = ({"w": w} for w in np.random.default_rng(0).normal(size=(2, 2, 3)))
+
+    @jax.jit
+    def law(key):
+        element = random_element(spec, key)
+        encoded = encode(groups, element, jnp.float64)
+        problem, (x, y) = pair_up(spec, groups, [a, b])
+        back = decode(groups, spec, encoded, jnp.float64)
+        moved = [act(spec, each, b)["w"] for each in (element, back)]
+        return objective(problem, x, y, encoded), *moved
+
+    value, moved, moved_back = law(jax.random.key(0))
+    np.testing.assert_allclose(value, np.vdot(a["w"], moved), rtol=1e-12)
+    np.testing.assert_allclose(moved_back, moved, atol=1e-12)
 
 
 def test_the_identity_moves_nothing():

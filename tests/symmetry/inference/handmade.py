@@ -5,6 +5,7 @@ import itertools
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from geojax.symmetry.action.acting import act
 from geojax.symmetry.action.elements import random_element
@@ -157,18 +158,33 @@ SPECS = {
 def draw(spec, key, dtype=jnp.float64):
     """Random parameters that fit a spec, as a flat dict or a list of dicts, whichever its paths say."""
     keys = jax.random.split(key, len(spec.leaves))
+    return nested(spec, [jax.random.normal(k, each.shape, dtype) for each, k in zip(spec.leaves, keys)])
+
+
+def nested(spec, arrays):
+    """The arrays of the leaves of a spec, in the dicts that their paths say."""
     params = {}
-    for each, k in zip(spec.leaves, keys):
+    for each, array in zip(spec.leaves, arrays, strict=True):
         at = params
         *outer, last = each.path.split("/")
         for name in outer:
             at = at.setdefault(name, {})
-        at[last] = jax.random.normal(k, each.shape, dtype)
+        at[last] = array
     return params
+
+
+def numpy_draw(spec, seed, dtype=np.float64):
+    """Random parameters that fit a spec, from numpy, which compiles nothing."""
+    random = np.random.default_rng(seed)
+    return nested(spec, [random.normal(size=each.shape).astype(dtype) for each in spec.leaves])
 
 
 def dot(x, y):
     return sum(jnp.vdot(a, b) for a, b in zip(jax.tree.leaves(x), jax.tree.leaves(y)))
+
+
+def numpy_dot(x, y):
+    return sum(np.vdot(a, b) for a, b in zip(jax.tree.leaves(x), jax.tree.leaves(y), strict=True))
 
 
 @functools.partial(jax.jit, static_argnums=0)

@@ -14,7 +14,17 @@ from geojax.symmetry.action.acting import act
 from geojax.symmetry.action.elements import identity, random_element
 from geojax.symmetry.action.spec import SymmetrySpec
 from geojax.symmetry.matching.by_weights import weight_matching
-from tests.symmetry.inference.handmade import SPECS, dot, draw, leaf, mlp, plant, recurrent, score
+from tests.symmetry.inference.handmade import (
+    SPECS,
+    draw,
+    leaf,
+    mlp,
+    numpy_dot,
+    numpy_draw,
+    plant,
+    recurrent,
+    score,
+)
 
 FAST = ("mlp", "no group")
 each_spec = pytest.mark.parametrize(
@@ -33,14 +43,15 @@ def matcher(spec, **options):
 def cases(spec):
     """Eight pairs, and their matches: 4 planted, 1 of equal models, 2 with a NaN in b, 1 random."""
 
-    planted, b, elements = jax.jit(jax.vmap(functools.partial(plant, spec)))(KEYS)
-    a = jax.jit(jax.vmap(functools.partial(draw, spec)))(KEYS)
+    (planted, b, elements), a = jax.device_get(
+        jax.jit(jax.vmap(lambda key: (plant(spec, key), draw(spec, key))))(KEYS)
+    )
     a = jax.tree.map(lambda x, y, z: np.concatenate([x[:4], z[4:5], y[5:]]), planted, a, b)
     leaves, structure = jax.tree.flatten(jax.tree.map(np.array, b))
     for k, place in ((5, 0), (6, -1)):
         leaves[place][(k, *(0,) * (leaves[place].ndim - 1))] = np.nan
     b = jax.tree.unflatten(structure, leaves)
-    return a, b, jax.tree.map(lambda x: x[:4], elements), matcher(spec)(a, b, KEYS)
+    return a, b, item(elements, slice(4)), jax.device_get(matcher(spec)(a, b, KEYS))
 
 
 def item(tree, k):
@@ -51,7 +62,7 @@ def item(tree, k):
 def test_law_a_planted_element_is_recovered(name):
     a, _, planted, result = cases(SPECS[name])
     np.testing.assert_allclose(
-        result.objective[:4], [dot(item(a, k), item(a, k)) for k in range(4)], rtol=1e-12
+        result.objective[:4], [numpy_dot(item(a, k), item(a, k)) for k in range(4)], rtol=1e-12
     )
     np.testing.assert_array_equal(result.status[:4], Status.CONVERGED)
     np.testing.assert_array_equal(result.error[:4], 0)
@@ -132,15 +143,16 @@ def test_law_the_objective_never_falls(name):
 
 
 SMALL = mlp([7, 6, 3])
+match_small = jax.jit(functools.partial(weight_matching, SMALL))
 
 
 def test_single_group_equals_scipy():
-    a, b = draw(SMALL, jax.random.key(0)), draw(SMALL, jax.random.key(1))
+    a, b = numpy_draw(SMALL, 0), numpy_draw(SMALL, 1)
     cost = a["0"]["w"].T @ b["0"]["w"] + np.outer(a["0"]["b"], b["0"]["b"]) + a["1"]["w"] @ b["1"]["w"].T
-    rows, columns = linear_sum_assignment(np.asarray(cost), maximize=True)
-    result = weight_matching(SMALL, a, b, key=jax.random.key(2))
+    rows, columns = linear_sum_assignment(cost, maximize=True)
+    result = match_small(a, b, key=KEYS[2])
     np.testing.assert_array_equal(result.element["h0"], columns)
-    expected = cost[rows, columns].sum() + dot(a["1"]["b"], b["1"]["b"])
+    expected = cost[rows, columns].sum() + a["1"]["b"] @ b["1"]["b"]
     np.testing.assert_allclose(result.objective, expected, rtol=1e-12)
 
 
@@ -164,11 +176,11 @@ def test_quadratic_group_comes_close_to_brute_force():
 
 
 def test_duplicated_and_dead_units_do_not_move_for_nothing():
-    a = draw(SMALL, jax.random.key(9))
-    a["0"]["w"] = a["0"]["w"].at[:, 1].set(a["0"]["w"][:, 0]).at[:, 3:5].set(0)
-    a["0"]["b"] = a["0"]["b"].at[1].set(a["0"]["b"][0]).at[3:5].set(0)
-    a["1"]["w"] = a["1"]["w"].at[1].set(a["1"]["w"][0]).at[3:5].set(0)
-    result = weight_matching(SMALL, a, a, key=jax.random.key(10))
+    a = numpy_draw(SMALL, 9)
+    for unit_first in (a["0"]["w"].T, a["0"]["b"], a["1"]["w"]):
+        unit_first[1] = unit_first[0]
+        unit_first[3:5] = 0
+    result = match_small(a, a, key=KEYS[2])
     np.testing.assert_array_equal(result.element["h0"], np.arange(6))
     assert result.status == Status.CONVERGED
 
@@ -178,12 +190,12 @@ DEEP = mlp([4, 9, 9, 9, 3])
 
 def test_a_sweep_too_few_is_reported_with_the_name_of_the_option():
     spec = DEEP
-    a, b = draw(spec, jax.random.key(15)), draw(spec, jax.random.key(16))
-    result = weight_matching(spec, a, b, key=jax.random.key(17), max_steps=1)
+    a, b = numpy_draw(spec, 15), numpy_draw(spec, 16)
+    result = jax.jit(functools.partial(weight_matching, spec, max_steps=1))(a, b, key=KEYS[0])
     assert result.status == Status.MAX_STEPS
     assert result.num_steps == 1
     assert result.error > 0
-    np.testing.assert_allclose(result.objective - score(spec, identity(spec), a, b), result.error, rtol=1e-9)
+    np.testing.assert_allclose(result.objective - numpy_dot(a, b), result.error, rtol=1e-9)
     with pytest.raises(
         SolverError, match=r"MatchingResult.* did not converge: MAX_STEPS .*[rR]aise `max_steps`"
     ):
@@ -230,27 +242,35 @@ def test_warm_start_at_the_answer_is_one_sweep():
 
 
 def test_gradient_of_the_objective_holds_the_element():
-    a, b = draw(SMALL, jax.random.key(19)), draw(SMALL, jax.random.key(20))
-    objective = lambda a: (lambda result: (result.objective, result.element))(
-        weight_matching(SMALL, a, b, key=jax.random.key(21))
-    )
-    slope, element = jax.grad(objective, has_aux=True)(a)
-    for got, expected in zip(jax.tree.leaves(slope), jax.tree.leaves(act(SMALL, element, b)), strict=True):
+    a, b = numpy_draw(SMALL, 19), numpy_draw(SMALL, 20)
+
+    @functools.partial(jax.grad, has_aux=True)
+    def slope_and_moved(a):
+        result = weight_matching(SMALL, a, b, key=KEYS[0])
+        return result.objective, act(SMALL, result.element, b)
+
+    slope, moved = jax.jit(slope_and_moved)(a)
+    for got, expected in zip(jax.tree.leaves(slope), jax.tree.leaves(moved), strict=True):
         np.testing.assert_allclose(got, expected, rtol=1e-12)
 
 
 def test_dtypes_follow_the_weights():
-    a, b = draw(SMALL, jax.random.key(22), jnp.float32), draw(SMALL, jax.random.key(23), jnp.float32)
-    result = jax.eval_shape(lambda a, b: weight_matching(SMALL, a, b, key=jax.random.key(24)), a, b)
+    a, b = numpy_draw(SMALL, 22, np.float32), numpy_draw(SMALL, 23, np.float32)
+    result = jax.eval_shape(functools.partial(weight_matching, SMALL, key=KEYS[0]), a, b)
     assert result.objective.dtype == result.error.dtype == jnp.float32
     assert result.element["h0"].dtype == jnp.int32
 
 
 def test_complex_weights_maximise_the_real_part():
     spec = mlp([3, 4, 2])
-    a = jax.tree.map(lambda x, y: x + 1j * y, draw(spec, jax.random.key(25)), draw(spec, jax.random.key(26)))
-    planted = random_element(spec, jax.random.key(27))
-    result = weight_matching(spec, act(spec, planted, a), a, key=jax.random.key(28))
+    a = jax.tree.map(lambda x, y: x + 1j * y, numpy_draw(spec, 25), numpy_draw(spec, 26))
+
+    @jax.jit
+    def plant_and_match(key):
+        planted = random_element(spec, key)
+        return planted, weight_matching(spec, act(spec, planted, a), a, key=key)
+
+    planted, result = plant_and_match(KEYS[0])
     np.testing.assert_array_equal(result.element["h0"], planted["h0"])
     assert result.objective.dtype == jnp.float64
 
@@ -258,7 +278,7 @@ def test_complex_weights_maximise_the_real_part():
 def test_leaves_that_are_no_floating_arrays_are_left_alone():
     """Integers, functions, names, None, Python numbers and random keys beside the weights take no part."""
     counted = SymmetrySpec(SMALL.members, (*SMALL.leaves, leaf("steps")))
-    a, b = draw(SMALL, jax.random.key(29)), draw(SMALL, jax.random.key(30))
+    a, b = numpy_draw(SMALL, 29), numpy_draw(SMALL, 30)
     extra = {
         "steps": jnp.int32(7),
         "f": jax.nn.relu,
@@ -267,6 +287,8 @@ def test_leaves_that_are_no_floating_arrays_are_left_alone():
         "rate": 0.1,
         "key": KEYS[0],
     }
-    plain = weight_matching(SMALL, a, b, key=jax.random.key(31))
-    result = weight_matching(counted, {**a, **extra}, {**b, **extra}, key=jax.random.key(31))
+    plain = match_small(a, b, key=KEYS[0])
+    result = jax.jit(
+        lambda a, b: weight_matching(counted, {**a, **extra}, {**b, **extra}, key=KEYS[0]),
+    )(a, b)
     assert result.objective == plain.objective

@@ -24,13 +24,13 @@ from geojax.symmetry import (
     width_matching,
     with_teleportation,
 )
-from tests.symmetry.inference.handmade import draw, mlp
+from tests.symmetry.inference.handmade import mlp, numpy_draw
 
 SPEC = mlp([3, 4, 2])
-A = draw(SPEC, jax.random.key(0))
-WIDE = draw(mlp([3, 5, 2]), jax.random.key(1))
+A = numpy_draw(SPEC, 0)
+WIDE = numpy_draw(mlp([3, 5, 2]), 1)
 KEY = jax.random.key(2)
-X = jnp.ones((5, 3))
+X = np.ones((5, 3))
 MATCH = gj.symmetry.MatchingResult({"h0": jnp.arange(4)}, *jnp.zeros(3), jnp.int32(0))
 
 
@@ -150,18 +150,28 @@ EXTRA = {"f": jnp.tanh, "name": "net", "none": None, "rate": 0.1, "key": jax.ran
 def test_other_leaves_pass_through_what_moves_parameters():
     """Functions, strings, None, Python numbers and random keys come back as they are."""
     relu = lambda p, x: jax.nn.relu(x @ p["w"]) @ p["v"]
-    params = {"w": jax.random.normal(KEY, (3, 4)), "v": jnp.ones((4, 2)), **EXTRA}
+    params = {"w": np.random.default_rng(2).normal(size=(3, 4)), "v": np.ones((4, 2)), **EXTRA}
     spec = gj.symmetry.infer(relu, params, X, verify=False)
-    moved = [
-        jax.jit(lambda w: operator.itemgetter("w", "v")(canonicalize(spec, {**params, "w": w})))(params["w"]),
-        operator.itemgetter("w", "v")(canonicalize(spec, params)),
-    ]
-    for x, y in zip(*moved):
+    kept = []
+
+    def arrays_of(function):
+        """The arrays of what a function returns; the other leaves, which no program returns, are kept apart."""
+
+        def call(w):
+            result = function({**params, "w": w})
+            kept.append({name: result[name] for name in EXTRA})
+            return operator.itemgetter("w", "v")(result)
+
+        return jax.jit(call)(params["w"])
+
+    canonical = canonicalize(spec, params)
+    for x, y in zip(
+        arrays_of(lambda p: canonicalize(spec, p)), operator.itemgetter("w", "v")(canonical), strict=True
+    ):
         np.testing.assert_allclose(x, y, rtol=1e-5)
-    folded = gj.symmetry.fold_scales(spec, params)
-    assert {name: folded[name] for name in EXTRA} == EXTRA
-    merged = gj.symmetry.units.merge_equivalent_units(spec, params, threshold=0.0).params
-    assert {name: merged[name] for name in EXTRA} == EXTRA
+    arrays_of(lambda p: gj.symmetry.fold_scales(spec, p))
+    arrays_of(lambda p: gj.symmetry.units.merge_equivalent_units(spec, p, threshold=0.0).params)
+    assert kept == [EXTRA] * 3
     loss_of = lambda p, key: jnp.mean(relu(p, X) ** 2)
     by_loss = functools.partial(straight_through_matching, init={}, num_steps=1)
     matched = jax.eval_shape(lambda key: by_loss(spec, loss_of, params, params, key=key), KEY)

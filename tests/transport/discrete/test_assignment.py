@@ -97,19 +97,21 @@ def test_matches_scipy_in_single_precision(solve):
 
 def test_integer_costs():
     cost = np.random.default_rng(3).integers(-50, 50, size=(30, 30))
-    perm = assignment(jnp.asarray(cost))
+    perm, value = jax.jit(lambda cost: (assignment(cost), assignment_cost(cost)))(cost)
     rows, columns = linear_sum_assignment(cost)
     assert perm.dtype == jnp.int32
     assert cost_of(cost, perm) == cost[rows, columns].sum()
-    assert assignment_cost(jnp.asarray(cost)) == cost[rows, columns].sum()
+    assert value == cost[rows, columns].sum()
 
 
 @pytest.mark.parametrize("dtype", [jnp.float16, jnp.bfloat16, jnp.float32, jnp.float64])
 def test_dtypes(dtype):
-    cost = jax.random.normal(jax.random.key(4), (9, 12), dtype)
+    cost = np.random.default_rng(4).normal(size=(9, 12)).astype(dtype)
     _, columns = linear_sum_assignment(np.asarray(cost, np.float64))
-    np.testing.assert_array_equal(assignment(cost), columns)
-    assert assignment_cost(cost).dtype == (jnp.float64 if dtype == jnp.float64 else jnp.float32)
+    np.testing.assert_array_equal(jax.jit(assignment)(cost), columns)
+    assert jax.eval_shape(assignment_cost, cost).dtype == (
+        jnp.float64 if dtype == jnp.float64 else jnp.float32
+    )
 
 
 @pytest.mark.full
@@ -138,7 +140,7 @@ def test_convention_recovers_a_planted_permutation():
 
 @ENGINES
 def test_forbidden_pairs(solve):
-    solve = jax.jit(solve)
+    solve, value = jax.jit(solve), jax.jit(assignment_cost)
     rng = np.random.default_rng(8)
     for _ in range(20):
         cost = rng.normal(size=(8, 9))
@@ -147,29 +149,46 @@ def test_forbidden_pairs(solve):
             rows, columns = linear_sum_assignment(cost)
         except ValueError:
             np.testing.assert_array_equal(solve(jnp.asarray(cost)), -1)
-            assert assignment_cost(jnp.asarray(cost)) == jnp.inf
+            assert value(cost) == np.inf
         else:
             got = cost_of(cost, solve(jnp.asarray(cost)))
             np.testing.assert_allclose(got, cost[rows, columns].sum())
 
 
-@pytest.mark.parametrize("bad", [jnp.nan, -jnp.inf])
+@jax.jit
+@jax.vmap
+def assignment_and_slopes(cost):
+    return assignment(cost), *jax.value_and_grad(assignment_cost)(cost)
+
+
+@pytest.mark.parametrize("bad", [np.nan, -np.inf])
 def test_unusable_costs_have_a_defined_result(bad):
-    cost = jnp.ones((2, 3, 3)).at[1, 2, 0].set(bad)
-    perms = jax.jit(jax.vmap(assignment))(cost)
-    assert jnp.all(perms[0] >= 0)
+    cost = np.ones((2, 3, 3))
+    cost[1, 2, 0] = bad
+    perms, values, slopes = map(np.asarray, assignment_and_slopes(cost))
+    assert np.all(perms[0] >= 0)
     np.testing.assert_array_equal(perms[1], -1)
-    values = jax.vmap(assignment_cost)(cost)
     assert values[0] == 3
-    assert jnp.isnan(values[1])
-    assert jnp.all(jnp.isfinite(jax.grad(assignment_cost)(cost[1])))
+    assert np.isnan(values[1])
+    assert np.all(np.isfinite(slopes))
 
 
 def test_empty():
-    assert assignment(jnp.zeros((0, 4))).shape == (0,)
-    assert assignment_cost(jnp.zeros((0, 0))) == 0
-    assert jax.vmap(assignment)(jnp.zeros((5, 0, 4))).shape == (5, 0)
-    assert jax.vmap(assignment)(jnp.zeros((0, 4, 4))).shape == (0, 4)
+    @jax.jit
+    def of_empty():
+        each = jax.vmap(assignment)
+        return (
+            assignment(jnp.zeros((0, 4))),
+            assignment_cost(jnp.zeros((0, 0))),
+            each(jnp.zeros((5, 0, 4))),
+            each(jnp.zeros((0, 4, 4))),
+        )
+
+    alone, value, no_rows, no_problems = of_empty()
+    assert alone.shape == (0,)
+    assert value == 0
+    assert no_rows.shape == (5, 0)
+    assert no_problems.shape == (0, 4)
 
 
 @pytest.mark.full
@@ -224,14 +243,14 @@ def test_gradient_matches_finite_differences(shape):
 
 def test_gradient_of_the_selected_costs():
     """The permutation is constant, so a gather of other costs has the gradient of the gather."""
-    cost, other = jax.random.normal(jax.random.key(13), (2, 5, 5))
+    cost, other = np.random.default_rng(13).normal(size=(2, 5, 5))
 
     def value(cost, other):
         return jnp.sum(jnp.take_along_axis(other, assignment(cost)[:, None], axis=1))
 
-    by_cost, by_other = jax.grad(value, (0, 1))(cost, other)
+    by_cost, by_other = jax.jit(jax.grad(value, (0, 1)))(cost, other)
     np.testing.assert_array_equal(by_cost, 0)
-    assert jnp.sum(by_other) == 5
+    assert np.sum(by_other) == 5
 
 
 @pytest.mark.full
@@ -246,8 +265,8 @@ def test_law_concave_in_the_costs():
 
 def test_errors_say_how_to_mend_the_call():
     with pytest.raises(ValueError, match=r"cost_matrix.*\[3, 2\].*cost_matrix\.T"):
-        assignment(jnp.zeros((3, 2)))
+        assignment(np.zeros((3, 2)))
     with pytest.raises(ValueError, match=r"cost_matrix.*vmap"):
-        assignment(jnp.zeros((2, 3, 3)))
+        assignment(np.zeros((2, 3, 3)))
     with pytest.raises(TypeError, match=r"cost_matrix.*complex"):
-        assignment(jnp.zeros((3, 3), complex))
+        assignment(np.zeros((3, 3), complex))

@@ -1,5 +1,7 @@
 """Laws of the Sinkhorn divergence, with ott as its judge."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -17,6 +19,7 @@ def square(x, y):
     return jnp.sum((x - y) ** 2)
 
 
+@functools.partial(jax.jit, static_argnums=(1, 2, 3))
 def clouds(key, n=9, m=7, d=2):
     k1, k2, k3, k4 = jax.random.split(key, 4)
     x, y = jax.random.normal(k1, (n, d)), jax.random.normal(k2, (m, d)) + 1
@@ -124,21 +127,23 @@ def test_points_may_be_trees():
 
 
 def test_says_how_the_worst_of_its_three_problems_ended():
-    x, y, a, b = clouds(jax.random.key(8))
+    x, y, a, b = map(np.asarray, clouds(jax.random.key(8)))
     run = jax.jit(lambda x, a, tol: sinkhorn_divergence(x, y, a, b, epsilon=0.5, tol=tol, max_steps=2000))
     good = unwrap(run(x, a, 1e-6))
     assert good.error <= 1e-6
     few = run(x, a, 0.0)
     assert few.status == Status.MAX_STEPS
     assert 0 < few.num_steps <= 2000
-    assert jnp.isfinite(few.value)
+    assert np.isfinite(few.value)
+    broken = x.copy()
+    broken[0] = np.nan
     for bad, status in (
         (run(x, -a, 1e-6), Status.INFEASIBLE),
         (run(x, 2 * a, 1e-6), Status.INFEASIBLE),
-        (run(x.at[0].set(jnp.nan), a, 1e-6), Status.NONFINITE),
+        (run(broken, a, 1e-6), Status.NONFINITE),
     ):
         assert bad.status == status
-        assert jnp.isnan(bad.value)
+        assert np.isnan(bad.value)
 
 
 EXACT = Distance(manifolds.Euclidean())
@@ -155,7 +160,8 @@ EXACT = Distance(manifolds.Euclidean())
 def test_gradient_is_nan_for_a_cost_without_a_derivative_at_equal_points(cost):
     """The self terms hold the cost of each point to itself, and x holds one point twice and one of y."""
     x, y, a, b = clouds(jax.random.key(9))
-    x = x.at[1].set(x[0]).at[2].set(y[0])
+    x = np.array(x)
+    x[1], x[2] = x[0], y[0]
 
     @jax.jit
     def slopes(x):
@@ -163,5 +169,5 @@ def test_gradient_is_nan_for_a_cost_without_a_derivative_at_equal_points(cost):
         return jax.grad(value)(x, cost), jax.grad(value)(x, EXACT)
 
     got, want = slopes(x)
-    assert jnp.all(jnp.isfinite(got))
+    assert np.all(np.isfinite(got))
     np.testing.assert_allclose(got, want, atol=1e-9)

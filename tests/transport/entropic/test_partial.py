@@ -12,6 +12,7 @@ from geojax.transport import partial_transport, sinkhorn
 N, M = 6, 5
 
 
+@jax.jit
 def problem(key):
     keys = jax.random.split(key, 3)
     a, b = (jax.nn.softmax(jax.random.normal(k, (s,))) for k, s in zip(keys[1:], (N, M)))
@@ -26,8 +27,8 @@ def solve(cost, a, b, mass, epsilon):
 @pytest.mark.parametrize("epsilon", [0.5, 0.05])
 def test_matches_pot(epsilon):
     """With equal weights the entropy relative to a b^T is that of the plan."""
-    cost = problem(jax.random.key(0))[0]
-    a, b = jnp.full(N, 1 / N), jnp.full(M, 1 / M)
+    cost = np.asarray(problem(jax.random.key(0))[0])
+    a, b = np.full(N, 1 / N), np.full(M, 1 / M)
     for mass in (0.3, 0.8, 0.97):
         result = solve(cost, a, b, mass, epsilon)
         expected = ot.partial.entropic_partial_wasserstein(
@@ -38,11 +39,11 @@ def test_matches_pot(epsilon):
 
 
 def test_small_epsilon_approaches_exact_partial_transport():
-    cost, a, b = problem(jax.random.key(1))
+    cost, a, b = map(np.asarray, problem(jax.random.key(1)))
     exact = np.sum(
         ot.partial.partial_wasserstein(*(np.array(v) for v in (a, b, cost)), m=0.6) * np.array(cost)
     )
-    value = jnp.sum(solve(cost, a, b, 0.6, 0.002).plan * cost)
+    value = np.sum(np.asarray(solve(cost, a, b, 0.6, 0.002).plan) * cost)
     assert exact - 1e-8 <= value <= exact + 0.002 * np.log(N * M)
 
 
@@ -85,11 +86,12 @@ def test_gradient_of_the_cost_matches_differences():
 
 
 def test_bad_input_is_reported():
-    cost, a, b = problem(jax.random.key(6))
+    cost, a, b = map(np.array, problem(jax.random.key(6)))
     for mass in (-0.1, 0.0, 1.2):
         assert solve(cost, a, b, mass, 0.2).status in (Status.INFEASIBLE, Status.NONFINITE)
     assert solve(cost, a, b, 1.2, 0.2).status == Status.INFEASIBLE
-    assert solve(cost, a.at[0].set(-0.1), b, 0.5, 0.2).status == Status.INFEASIBLE
-    assert solve(cost.at[0, 0].set(jnp.nan), a, b, 0.5, 0.2).status == Status.NONFINITE
+    assert solve(cost, np.append(-0.1, a[1:]), b, 0.5, 0.2).status == Status.INFEASIBLE
+    cost[0, 0] = np.nan
+    assert solve(cost, a, b, 0.5, 0.2).status == Status.NONFINITE
     with pytest.raises(ValueError, match="partial_transport: b"):
         partial_transport(cost, a, a, mass=0.5, epsilon=0.2)

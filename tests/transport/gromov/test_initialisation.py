@@ -10,6 +10,7 @@ from geojax.transport import gw_barycentric_init
 N, D, R = 8, 3, 4
 
 
+@jax.jit
 def planted(key):
     """A cloud, the same cloud rotated, with a coordinate of zeros, in another order, and weights."""
     keys = jax.random.split(key, 4)
@@ -25,14 +26,17 @@ def carry(x, y, weights, key):
     return gw_barycentric_init(x, y, weights, epsilon=0.01, key=key, num_starts=4)
 
 
-def test_recovers_planted_weights():
+@pytest.mark.parametrize(
+    "seeds, at_least", [((2, 3), 2), pytest.param(range(5), 4, marks=pytest.mark.full)], ids=["two", "five"]
+)
+def test_recovers_planted_weights(seeds, at_least):
     """Within five percent on at least four of five clouds; if two points nearly coincide the entropy mixes them."""
     recovered = 0
-    for seed in range(5):
-        x, y, weights, order = planted(jax.random.key(seed))
+    for seed in seeds:
+        x, y, weights, order = map(np.asarray, planted(jax.random.key(seed)))
         carried = carry(x, y, weights, jax.random.key(seed + 10))
-        recovered += bool(jnp.linalg.norm(carried - weights[order]) <= 0.05 * jnp.linalg.norm(weights))
-    assert recovered >= 4
+        recovered += bool(np.linalg.norm(carried - weights[order]) <= 0.05 * np.linalg.norm(weights))
+    assert recovered >= at_least
 
 
 @pytest.mark.full
@@ -54,7 +58,7 @@ def test_carrying_is_linear_and_keeps_constants():
 
 
 def test_bad_input_is_named():
-    x, y, weights, _ = planted(jax.random.key(24))
+    x, y, weights = np.ones((N, D)), np.ones((N, D + 1)), np.ones((N, R))
     with pytest.raises(ValueError, match="gw_barycentric_init: weights"):
         gw_barycentric_init(x, y, weights[:3], epsilon=0.02, key=jax.random.key(0))
     with pytest.raises(TypeError, match="typed random key"):

@@ -14,7 +14,7 @@ N, M = 7, 5
 
 def points(seed, n=N, m=M):
     rng = np.random.default_rng(seed)
-    return jnp.asarray(rng.uniform(size=n)), jnp.asarray(rng.vonmises(0, 2, size=m) / (2 * np.pi))
+    return rng.uniform(size=n), rng.vonmises(0, 2, size=m) / (2 * np.pi)
 
 
 def arc(x, y, period=1.0):
@@ -44,8 +44,9 @@ def test_matches_the_linear_program_for_unequal_sizes(p):
 @pytest.mark.parametrize("p", [1, 2])
 def test_matches_pot(p):
     x, y = points(20, 60, 40)
-    want = ot.wasserstein_circle(np.asarray(x) % 1, np.asarray(y) % 1, p=p)
-    np.testing.assert_allclose(circular_wasserstein(x, y, p=p) ** p, want, rtol=1e-6)
+    want = ot.wasserstein_circle(x % 1, y % 1, p=p)
+    distance = jax.jit(lambda x, y: circular_wasserstein(x, y, p=p))
+    np.testing.assert_allclose(distance(x, y) ** p, want, rtol=1e-6)
 
 
 @pytest.mark.full
@@ -74,8 +75,9 @@ def test_law_metric():
 
 
 def test_diracs_are_an_arc_apart():
+    distance = jax.jit(circular_wasserstein)
     for a, b, d in [(0.1, 0.4, 0.3), (0.05, 0.95, 0.1), (0.0, 0.5, 0.5), (-0.1, 1.2, 0.3)]:
-        np.testing.assert_allclose(circular_wasserstein(jnp.array([a]), jnp.array([b])), d, atol=1e-12)
+        np.testing.assert_allclose(distance(np.array([a]), np.array([b])), d, atol=1e-12)
 
 
 @pytest.mark.full
@@ -103,14 +105,14 @@ def test_bad_input():
     x, y = points(5)
     distance = jax.jit(lambda x, y, p, period: circular_wasserstein(x, y, p=p, period=period))
     for bad in (
-        (x.at[0].set(jnp.nan), y, 2.0, 1.0),
-        (x, y.at[0].set(jnp.inf), 2.0, 1.0),
+        (np.append(np.nan, x[1:]), y, 2.0, 1.0),
+        (x, np.append(np.inf, y[1:]), 2.0, 1.0),
         (x, y, 0.5, 1.0),
         (x, y, 2.0, -1.0),
-        (x, y, 2.0, jnp.nan),
+        (x, y, 2.0, np.nan),
     ):
-        assert jnp.isnan(distance(*bad))
+        assert np.isnan(distance(*bad))
     with pytest.raises(ValueError, match="least common multiple"):
-        circular_wasserstein(jnp.zeros(40_001), jnp.zeros(40_000))
+        circular_wasserstein(np.zeros(40_001), np.zeros(40_000))
     with pytest.raises(ValueError, match=r"x has shape \[0\]"):
         circular_wasserstein(x[:0], y)

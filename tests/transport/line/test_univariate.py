@@ -19,13 +19,16 @@ def problem(seed, n=N, m=M):
     return rng.normal(size=n), rng.normal(size=m) + 0.3, a, b
 
 
+distance = jax.jit(wasserstein_1d, static_argnames="p")
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_matches_scipy(seed):
     x, y, a, b = problem(seed)
     np.testing.assert_allclose(
-        wasserstein_1d(x, y, a, b, p=1), scipy.stats.wasserstein_distance(x, y, a, b), rtol=1e-12
+        distance(x, y, a, b, p=1), scipy.stats.wasserstein_distance(x, y, a, b), rtol=1e-12
     )
-    np.testing.assert_allclose(wasserstein_1d(x, y, p=1), scipy.stats.wasserstein_distance(x, y), rtol=1e-12)
+    np.testing.assert_allclose(distance(x, y, p=1), scipy.stats.wasserstein_distance(x, y), rtol=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -39,10 +42,10 @@ def test_matches_scipy(seed):
 )
 def test_matches_pot(p):
     x, y, a, b = problem(3)
-    np.testing.assert_allclose(wasserstein_1d(x, y, a, b, p=p) ** p, ot.wasserstein_1d(x, y, a, b, p=p))
+    np.testing.assert_allclose(distance(x, y, a, b, p=p) ** p, ot.wasserstein_1d(x, y, a, b, p=p))
     a = np.where(np.arange(N) < 2, 0, a)
     a /= a.sum()
-    np.testing.assert_allclose(wasserstein_1d(x, y, a, b, p=p) ** p, ot.wasserstein_1d(x, y, a, b, p=p))
+    np.testing.assert_allclose(distance(x, y, a, b, p=p) ** p, ot.wasserstein_1d(x, y, a, b, p=p))
 
 
 @pytest.mark.parametrize("p", [1, 2, 2.5])
@@ -50,7 +53,7 @@ def test_matches_the_assignment(p):
     x, y, _, _ = problem(4, N, N)
     cost = np.abs(x[:, None] - y) ** p
     rows, columns = linear_sum_assignment(cost)
-    np.testing.assert_allclose(wasserstein_1d(x, y, p=p) ** p, cost[rows, columns].mean())
+    np.testing.assert_allclose(distance(x, y, p=p) ** p, cost[rows, columns].mean())
 
 
 @pytest.mark.full
@@ -79,9 +82,9 @@ def test_law_metric():
 
 def test_equal_weights_given_or_not():
     x, y, _, _ = problem(5)
-    full = wasserstein_1d(x, y, np.full(N, 1 / N), np.full(M, 1 / M))
-    np.testing.assert_allclose(wasserstein_1d(x, y), full, rtol=1e-12)
-    np.testing.assert_allclose(wasserstein_1d(x, y, np.full(N, 1 / N)), full, rtol=1e-12)
+    full = distance(x, y, np.full(N, 1 / N), np.full(M, 1 / M))
+    np.testing.assert_allclose(distance(x, y), full, rtol=1e-12)
+    np.testing.assert_allclose(distance(x, y, np.full(N, 1 / N)), full, rtol=1e-12)
 
 
 @pytest.mark.full
@@ -112,25 +115,29 @@ def test_gradient_matches_finite_differences(p):
 
 def test_extreme_units_neither_overflow_nor_vanish():
     x, y, _, _ = problem(9)
-    want = float(wasserstein_1d(x, y, p=4))
+    want = float(distance(x, y, p=4))
     for scale in (1e-30, 1e30):
-        got = wasserstein_1d(jnp.asarray(scale * x, jnp.float32), jnp.asarray(scale * y, jnp.float32), p=4)
+        got = distance((scale * x).astype(np.float32), (scale * y).astype(np.float32), p=4)
         np.testing.assert_allclose(got / scale, want, rtol=1e-5)
 
 
 def test_values_outside_the_domain_are_nan():
-    x, y, a, b = map(jnp.asarray, problem(10))
+    x, y, a, b = problem(10)
+
+    def with_first(array, value):
+        return np.append(value, array[1:])
+
     for bad in [
-        wasserstein_1d(x.at[0].set(jnp.nan), y),
-        wasserstein_1d(x.at[0].set(jnp.inf), y),
-        wasserstein_1d(x, y, a.at[0].add(-1), b),
-        wasserstein_1d(x, y, 2 * a, b),
-        wasserstein_1d(x, y, 0 * a, 0 * b),
-        wasserstein_1d(x, y, a.at[1].set(jnp.nan), b),
-        wasserstein_1d(x, y, p=0.5),
-        wasserstein_1d(x.at[0].set(jnp.nan), y, a.at[0].set(0) / (1 - a[0]), b),
+        distance(with_first(x, np.nan), y),
+        distance(with_first(x, np.inf), y),
+        distance(x, y, with_first(a, a[0] - 1), b),
+        distance(x, y, 2 * a, b),
+        distance(x, y, 0 * a, 0 * b),
+        distance(x, y, with_first(a, np.nan), b),
+        distance(x, y, p=0.5),
+        distance(with_first(x, np.nan), y, with_first(a, 0) / (1 - a[0]), b),
     ]:
-        assert jnp.isnan(bad)
+        assert np.isnan(bad)
 
 
 def test_errors_say_how_to_mend_the_call():
@@ -147,8 +154,8 @@ def test_errors_say_how_to_mend_the_call():
 
 def test_distance_is_nan_for_float32_weights_beside_float64_ones():
     """Each is valid to its own rounding."""
-    x = jnp.arange(5.0)
-    a = jnp.full(5, 0.2, jnp.float32)
-    for weights in ((a, jnp.full(5, 0.2)), (a,), (a, a), (jnp.full(5, 0.2), a)):
-        np.testing.assert_allclose(wasserstein_1d(x, x + 1, *weights), 1, rtol=1e-6)
-    assert jnp.isnan(wasserstein_1d(x, x + 1, a, jnp.full(5, 0.201)))
+    x = np.arange(5.0)
+    a = np.full(5, 0.2, np.float32)
+    for weights in ((a, np.full(5, 0.2)), (a,), (a, a), (np.full(5, 0.2), a)):
+        np.testing.assert_allclose(distance(x, x + 1, *weights), 1, rtol=1e-6)
+    assert np.isnan(distance(x, x + 1, a, np.full(5, 0.201)))

@@ -12,8 +12,8 @@ N, D = 30, 2
 
 
 def clouds():
-    k1, k2 = jax.random.split(jax.random.key(0))
-    return jax.random.normal(k1, (N, D)), 0.5 * jax.random.normal(k2, (N, D)) + 2
+    random = np.random.default_rng(0)
+    return random.normal(size=(N, D)), 0.5 * random.normal(size=(N, D)) + 2
 
 
 @pytest.mark.full
@@ -30,18 +30,18 @@ def test_matches_exact_transport_at_the_end():
     """Exact transport, by POT, says how far the cloud still is."""
     x, y = clouds()
     end = sliced_flow(x, y, key=jax.random.key(2), step_size=0.7, num_steps=150, num_projections=16)
-    before, after = (ot.emd2([], [], ot.dist(np.asarray(z), np.asarray(y))) for z in (x, end))
+    before, after = (ot.emd2([], [], ot.dist(np.asarray(z), y)) for z in (x, end))
     assert after < 1e-3 * before
 
 
 def test_law_control_makes_a_translation_exact():
     x, _ = clouds()
-    c = jnp.asarray([3.0, -1.0])
+    c = np.asarray([3.0, -1.0])
     run = lambda control: sliced_flow(
         x, x + c, key=jax.random.key(3), step_size=1.0, num_steps=1, num_projections=16, control=control
     )
     np.testing.assert_allclose(run(lower_control), x + c, atol=1e-9)
-    assert jnp.max(jnp.abs(run(None) - (x + c))) > 0.01
+    assert np.max(np.abs(run(None) - (x + c))) > 0.01
 
 
 @pytest.mark.full
@@ -58,5 +58,6 @@ def test_errors_say_how_to_mend_the_call():
         sliced_flow(x, y, key=jax.random.key(0), step_size=1.0, num_steps=1, num_projections=0)
     with pytest.raises(ValueError, match="d = 2"):
         sliced_flow(x, y[:, :1], key=jax.random.key(0), step_size=1.0, num_steps=1)
-    moved = sliced_flow(x.at[0, 0].set(jnp.nan), y, key=jax.random.key(0), step_size=1.0, num_steps=1)
-    assert jnp.all(jnp.isnan(moved[0]))
+    x[0, 0] = np.nan
+    moved = sliced_flow(x, y, key=jax.random.key(0), step_size=1.0, num_steps=1)
+    assert np.all(np.isnan(np.asarray(moved)[0]))
