@@ -106,6 +106,8 @@ def cost_matrix_of(where: str, name: str, cost: Cost, x: PyTree, y: PyTree) -> F
     """`pairwise`, with messages that name the calling function and its argument."""
     check_cost(where, name, cost)
     num_points(where, x=x, y=y)
+    # JAX 0.10 refuses a numpy array as a constant of a mapped function with a derivative of its own.
+    x, y = jax.tree.map(jnp.asarray, (x, y))
     if isinstance(cost, SquaredEuclidean) or (isinstance(cost, Distance) and cost.metric is None):
         check_same_space(where, x=x, y=y)
     if isinstance(cost, SquaredEuclidean):
