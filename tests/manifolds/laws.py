@@ -120,6 +120,7 @@ def _of_exp(m, x, u, v, products):
     curvature = m.sectional_curvature(x, u, v)
     # A curvature is known to the rounding of |J|^2 over the area: planes that are nearly a line tell nothing.
     gap = jnp.abs((4 * near - wide) / 3 - curvature) * jnp.minimum(1, area / (uu * vv))
+    gap = jnp.where(area == 0, 0, gap)  # as on every curve
     return _row(points, 4), {"curvature spreads geodesics": gap / (1 + jnp.abs(curvature))}
 
 
@@ -163,6 +164,14 @@ def _of_transport(m, x, y, u, v, w, products, back):
     }
 
 
+@functools.cache
+def _keys(num):
+    """Four random keys for each of `num` points."""
+    return jax.jit(jax.vmap(lambda key: jax.random.split(key, 6)[:4]))(
+        jax.random.split(jax.random.key(0), num)
+    )
+
+
 def _draw(m, shape, radius, keys, size):
     """A random point with three tangents, of which the first is as long as `size` radii."""
     x = m.random_point(keys[0], shape, dtype=jnp.float64)
@@ -189,11 +198,7 @@ def residuals(manifold, shape, radius, num, skip=()):
         return jax.jit(jax.vmap(functools.partial(function, manifold)))(*arguments)
 
     rng = np.random.default_rng(0)
-    keys, sizes, times = (
-        jax.random.split(jax.random.key(0), (num, 4)),
-        rng.uniform(0.1, 1, num),
-        rng.uniform(size=num),
-    )
+    keys, sizes, times = _keys(num), rng.uniform(0.1, 1, num), rng.uniform(size=num)
     x, u, v, w = run(lambda m, *drawn: _draw(m, shape, radius, *drawn), keys, sizes)
     products, tangents, found = run(_of_every_space, x, u, v, w)
     points = {"projections change nothing": x}
