@@ -120,7 +120,6 @@ def _of_exp(m, x, u, v, products):
     curvature = m.sectional_curvature(x, u, v)
     # A curvature is known to the rounding of |J|^2 over the area: planes that are nearly a line tell nothing.
     gap = jnp.abs((4 * near - wide) / 3 - curvature) * jnp.minimum(1, area / (uu * vv))
-    gap = jnp.where(area == 0, 0, gap)  # as on every curve
     return _row(points, 4), {"curvature spreads geodesics": gap / (1 + jnp.abs(curvature))}
 
 

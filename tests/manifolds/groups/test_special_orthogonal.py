@@ -25,7 +25,8 @@ def turn(*angles, dtype=float):
 
 @pytest.mark.parametrize("n", [pytest.param(2, marks=pytest.mark.full), 3, 4])
 def test_law_manifold(n):
-    laws.check_laws(ROTATIONS, (n, n), radius=3.0)
+    # In the plane they are a circle: all tangents are parallel, and have no curvature but that of rounding.
+    laws.check_laws(ROTATIONS, (n, n), radius=3.0, without=("curvature spreads geodesics",) if n == 2 else ())
 
 
 @pytest.mark.full
