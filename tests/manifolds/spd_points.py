@@ -12,7 +12,7 @@ OTHER = np.linalg.qr(np.random.default_rng(6).normal(size=(N, N)))[0]
 def spd(spectrum, dtype=jnp.float64, rotation=ROTATION):
     """The matrix with these eigenvalues and a random eigenbasis, symmetric to the last bit."""
     matrix = (rotation * np.asarray(spectrum)) @ rotation.T
-    return jnp.asarray((matrix + matrix.T) / 2, dtype)
+    return np.asarray((matrix + matrix.T) / 2, dtype)
 
 
 def awkward(dtype, size=0.1):
@@ -22,15 +22,15 @@ def awkward(dtype, size=0.1):
     """
     wide = 1e10 if dtype == jnp.float64 else 1e4
     x, y = spd([0.5, 1.0, 2.0], dtype), spd([0.7, 1.1, 1.9], dtype, OTHER)
-    identity = jnp.eye(N, dtype=dtype)
-    zero = jnp.zeros((N, N), dtype)
+    identity = np.eye(N, dtype=dtype)
+    zero = np.zeros((N, N), dtype)
     u = size * spd([-1.0, 0.3, 0.8], dtype, OTHER)
     tied = spd([1.5, 1.5, 1.0], dtype)
     gaps = {
         f"gap {gap}": (x, spd([2.0, 2.0 + gap, 3.0], dtype, OTHER), u) for gap in (1e-3, 1e-6, 1e-9, 1e-12)
     }
     near = {f"apart {a}": (x, x + a * spd([1, 0.5, 2.0], dtype, OTHER), a * u) for a in (1e-4, 1e-8, 1e-12)}
-    tiny = jnp.asarray(1e-12, dtype)
+    tiny = np.asarray(1e-12, dtype)
     return {
         "x = y": (x, x, zero),
         "x = y = identity": (identity, identity, zero),

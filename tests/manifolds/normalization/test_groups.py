@@ -55,11 +55,21 @@ def test_rotations():
 
     *points, bias = np.asarray(draw(keys, sizes))
     points = np.stack(points)
-    result = batch_norm(group, points, START, bias, 0.5, epsilon=0.0, tol=1e-10, momentum=1.0)
+
+    @jax.jit
+    def terms(points, bias):
+        result = batch_norm(group, points, START, bias, 0.5, epsilon=0.0, tol=1e-10, momentum=1.0)
+        return (
+            result,
+            frechet_mean(group, result.points, tol=1e-9).point,
+            frechet_variance(group, result.points, bias),
+            batch_norm_eval(group, points, result.state, bias, 0.5, epsilon=0.0),
+        )
+
+    result, mean, variance, again = terms(points, bias)
     assert result.status == Status.CONVERGED
-    np.testing.assert_allclose(frechet_mean(group, result.points, tol=1e-9).point, bias, atol=1e-6)
-    np.testing.assert_allclose(frechet_variance(group, result.points, bias), 0.25, rtol=1e-6)
-    again = batch_norm_eval(group, points, result.state, bias, 0.5, epsilon=0.0)
+    np.testing.assert_allclose(mean, bias, atol=1e-6)
+    np.testing.assert_allclose(variance, 0.25, rtol=1e-6)
     np.testing.assert_allclose(again, result.points, atol=1e-8)
 
 
@@ -70,14 +80,21 @@ OTHERS = [pytest.param(name, marks=pytest.mark.full) for name in GROUPS if name 
 def test_law_mean_is_bias_and_variance_is_scale_squared(name):
     group = GROUPS[name]
     points, bias = batch(group), group.project(BIAS)
-    result = batch_norm(group, points, START, bias, SCALE, epsilon=0.0, tol=1e-9, momentum=1.0)
+
+    @jax.jit
+    def terms(points, bias):
+        result = batch_norm(group, points, START, bias, SCALE, epsilon=0.0, tol=1e-9, momentum=1.0)
+        after, before = (frechet_mean(group, p, tol=1e-9).point for p in (result.points, points))
+        variance = frechet_variance(group, result.points, bias)
+        again = batch_norm_eval(group, points, result.state, bias, SCALE, epsilon=0.0)
+        return result, after, before, variance, again
+
+    result, after, before, variance, again = terms(points, bias)
     assert result.status == Status.CONVERGED
-    mean = frechet_mean(group, result.points, tol=1e-9)
-    np.testing.assert_allclose(mean.point, bias, atol=1e-6)
-    np.testing.assert_allclose(frechet_variance(group, result.points, bias), SCALE**2, rtol=1e-6)
+    np.testing.assert_allclose(after, bias, atol=1e-6)
+    np.testing.assert_allclose(variance, SCALE**2, rtol=1e-6)
     # With momentum 1 the state is this batch's, and evaluation with it gives the same.
-    np.testing.assert_allclose(result.state.mean, frechet_mean(group, points, tol=1e-9).point, atol=1e-6)
-    again = batch_norm_eval(group, points, result.state, bias, SCALE, epsilon=0.0)
+    np.testing.assert_allclose(result.state.mean, before, atol=1e-6)
     np.testing.assert_allclose(again, result.points, atol=1e-6)
 
 
@@ -93,9 +110,16 @@ def test_points_of_a_sphere():
 
     points = np.asarray(draw(keys, np.full(6, 0.3)))
     bias = np.asarray(draw(keys, np.full(6, 1.5)))[0]
-    result = batch_norm(sphere, points, BatchNormState(pole, 1.0), bias, 0.2, epsilon=0.0, tol=1e-11)
-    np.testing.assert_allclose(frechet_mean(sphere, result.points, tol=1e-10).point, bias, atol=1e-9)
-    np.testing.assert_allclose(frechet_variance(sphere, result.points, bias), 0.04, rtol=1e-9)
+
+    @jax.jit
+    def terms(points, bias):
+        result = batch_norm(sphere, points, BatchNormState(pole, 1.0), bias, 0.2, epsilon=0.0, tol=1e-11)
+        mean = frechet_mean(sphere, result.points, tol=1e-10).point
+        return mean, frechet_variance(sphere, result.points, bias)
+
+    mean, variance = terms(points, bias)
+    np.testing.assert_allclose(mean, bias, atol=1e-9)
+    np.testing.assert_allclose(variance, 0.04, rtol=1e-9)
 
 
 def test_theta_one_is_the_standard_metric():

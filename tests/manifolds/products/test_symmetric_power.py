@@ -14,6 +14,7 @@ from tests.manifolds import laws
 SETS, SHAPE = SymmetricPower(Sphere(), assignment), (3, 3)
 
 
+@jax.jit
 def random_sets():
     x, y = (SETS.random_point(jax.random.key(k), SHAPE) for k in (0, 1))
     orders = jnp.asarray(list(itertools.permutations(range(3))))

@@ -21,6 +21,12 @@ X, Y = spd([0.5, 1.0, 2.0]), spd([0.7, 1.1, 1.9], rotation=OTHER)
 
 
 def test_law_manifold():
+    # Distances are compared with those of the other spaces below.
+    laws.check_laws(DEFORMED, SHAPE, radius=1.0, without=("distances",))
+
+
+@pytest.mark.full
+def test_law_distances():
     laws.check_laws(DEFORMED, SHAPE, radius=1.0)
 
 

@@ -13,6 +13,7 @@ from geojax.results import Status
 SPHERE, N = Sphere(), 5
 
 
+@jax.jit
 def cloud(key, radius=1.0):
     """Points [N, 3] of the sphere within `radius` of a random one, and weights."""
     k1, k2, k3 = jax.random.split(key, 3)

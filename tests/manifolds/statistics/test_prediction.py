@@ -24,21 +24,21 @@ def tree(num):
 
 def test_matches_argmax_for_the_zero_one_metric():
     p = RNG.dirichlet(np.ones(6), size=32)
-    got = jax.vmap(lambda p: frechet_predict(p, 1 - jnp.eye(6)))(p)
+    got = jax.jit(jax.vmap(lambda p: frechet_predict(p, 1 - np.eye(6))))(p)
     np.testing.assert_array_equal(got, p.argmax(axis=1))
 
 
 def test_matches_the_node_nearest_the_mean_on_a_path():
     nodes, classes = np.arange(9.0), np.asarray([0, 3, 8])
     p = RNG.dirichlet(np.ones(3), size=32)
-    got = jax.vmap(lambda p: frechet_predict(p, jnp.abs(nodes[:, None] - classes)))(p)
+    got = jax.jit(jax.vmap(lambda p: frechet_predict(p, np.abs(nodes[:, None] - classes))))(p)
     np.testing.assert_array_equal(got, np.rint(p @ classes))
 
 
 def test_law_certain_classes_are_predicted():
     distances, leaves = tree(10)
     for k, node in enumerate(np.flatnonzero(leaves)):
-        assert int(frechet_predict(jnp.eye(leaves.sum())[k], distances[:, leaves])) == node
+        assert int(frechet_predict(np.eye(leaves.sum())[k], distances[:, leaves])) == node
 
 
 def test_law_leaves_of_a_tree_reach_every_node():
@@ -60,7 +60,7 @@ def test_law_leaves_of_a_tree_reach_every_node():
 def test_law_complete_graphs_reach_no_unobserved_node_strictly():
     complete = 1 - np.eye(5)
     p = RNG.dirichlet(np.ones(3), size=64)
-    got = jax.vmap(lambda p: frechet_predict(p, complete[:, :3]))(p)
+    got = jax.jit(jax.vmap(lambda p: frechet_predict(p, complete[:, :3])))(p)
     assert np.asarray(got).max() < 3
     np.testing.assert_array_equal(frechet_locus(complete[:, :3]), [True] * 3 + [False] * 2)
 

@@ -51,6 +51,7 @@ def test_law_the_variance_is_least_at_the_mean():
     sample = np.random.default_rng(1).normal(loc=[1.0, 0.0, 0.0], size=(50, 3))
     mean = quotient_frechet_mean(sample, flip).point
 
+    @jax.jit
     def spread(m):
         return jnp.sum(jnp.square(jax.vmap(lambda x: flip(x, m))(sample) - m))
 
