@@ -117,6 +117,17 @@ def test_curvature_matches_distances():
     np.testing.assert_allclose(SPACE.sectional_curvature(jnp.eye(2), swap, sign), -0.5, rtol=1e-13)
 
 
+def test_projection_is_flat_where_eigenvalues_are_raised():
+    """Eigenvalues below the floor, equal or not, do not move; those above move one for one."""
+    change = np.diag([1.0, 2.0, 3.0]) + np.eye(3)[::-1]
+    slope = jax.jit(lambda x: jax.jvp(SPACE.project, (x,), (change,))[1])
+    for low in (-1.0, -2.0):
+        found = slope(np.diag([4.0, -1.0, low]))
+        np.testing.assert_allclose(found[1:, 1:], 0, atol=1e-12)
+        np.testing.assert_allclose(found[0, 0], 1, rtol=1e-12)
+        np.testing.assert_allclose(found[0, 2], 4 / (4 - low), rtol=1e-9)
+
+
 def test_bad_input_says_what_is_wrong():
     with pytest.raises(ValueError, match=r"SPDAffineInvariant.dist: x has shape \[2, 3\]"):
         SPACE.dist(jnp.ones((2, 3)), jnp.ones((2, 3)))
