@@ -243,7 +243,9 @@ class ExponentDomain:
 
     def alternatives(self, run: Interpreter, values: Sequence[Value], why: Reason) -> Value:
         """Exponents agree; an array of zeros has whatever exponents are needed."""
-        shape = max((value.shape for value in values), key=len)
+        # An operand may lack axes, or have them at length one where another has them whole.
+        rank = max(len(value.axes) for value in values)
+        shape = [max(sizes) for sizes in zip(*(value.shape for value in values if len(value.axes) == rank))]
         moving = [value for value in values if value.scalar is None or value.scalar != 0] or [values[0]]
         return Value(run.align(moving, shape, why), whole=self.common_whole(moving))
 
