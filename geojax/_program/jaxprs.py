@@ -93,8 +93,12 @@ def call(eqn: Any) -> Body | None:
     return None if name is None or name not in eqn.params else body(eqn.params[name])
 
 
-def live(program: Body, needed: Sequence[bool] | None = None) -> Live:
-    """The equations and inputs from which the needed outputs of a program are computed."""
+def live(program: Body, needed: Sequence[bool] | None = None, *, loops: bool = False) -> Live:
+    """The equations and inputs from which the needed outputs of a program are computed.
+
+    Calls are looked into. With ``loops`` so are loops and branches, whose bodies may ignore an input; without it each
+    equation uses all its inputs, as whoever evaluates the equations needs.
+    """
     outvars = program.jaxpr.outvars
     used = {
         v for v, use in zip(outvars, needed or [True] * len(outvars), strict=True) if use and _is_variable(v)
@@ -105,10 +109,46 @@ def live(program: Body, needed: Sequence[bool] | None = None) -> Live:
         if not any(wanted):
             continue
         kept.append((eqn, wanted))
-        inner = call(eqn)
-        reads = live(inner, wanted).inputs if inner is not None else [True] * len(eqn.invars)
+        reads = _reads(eqn, wanted, loops)
         used.update(v for v, read in zip(eqn.invars, reads, strict=True) if read and _is_variable(v))
     return Live(kept[::-1], [var in used for var in program.jaxpr.invars])
+
+
+def _reads(eqn: Any, wanted: list[bool], loops: bool) -> list[bool]:
+    """Which inputs of an equation the wanted ones among its outputs are computed from."""
+    inner = call(eqn)
+    if inner is not None:
+        return live(inner, wanted, loops=loops).inputs
+    name = eqn.primitive.name
+    if loops and name == "scan":
+        parts = scan(eqn)
+        return _reads_of_loop(
+            parts.body, parts.num_consts, wanted[: parts.num_carry], wanted[parts.num_carry :]
+        )
+    if loops and name == "while":
+        parts = while_loop(eqn)
+        tests = live(parts.cond, loops=True).inputs
+        asked = [use or test for use, test in zip(wanted, tests[parts.cond_consts :], strict=True)]
+        return tests[: parts.cond_consts] + _reads_of_loop(parts.body, parts.body_consts, asked, [])
+    if loops and name == "cond":
+        reads = [live(branch, wanted, loops=True).inputs for branch in branches(eqn)]
+        return [True, *(any(reads_of_one) for reads_of_one in zip(*reads, strict=True))]
+    return [True] * len(eqn.invars)
+
+
+def _reads_of_loop(step: Body, num_consts: int, carry: list[bool], stacked: list[bool]) -> list[bool]:
+    """Which inputs a loop reads: constants, the carry at the start, scanned arrays.
+
+    An entry of the carry is read if its end is wanted, or if a step computes from it what another step or an output
+    needs.
+    """
+    while True:
+        reads = live(step, carry + stacked, loops=True).inputs
+        rest = num_consts + len(carry)
+        following = [use or read for use, read in zip(carry, reads[num_consts:rest], strict=True)]
+        if following == carry:
+            return reads[:num_consts] + carry + reads[rest:]
+        carry = following
 
 
 def _is_variable(atom: Any) -> bool:

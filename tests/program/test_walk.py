@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from geojax._program import jaxprs
 from geojax._program.observe import observe
@@ -39,6 +40,45 @@ def test_calls_are_entered_and_dead_equations_skipped():
 
 def test_only_needed_outputs_are_computed():
     assert names(needed=[False, True]) == []
+
+
+def scanned(a, b, c):
+    return jax.lax.scan(lambda h, rows: (h * rows[0], rows[1]), c[0], (a, b))[0]
+
+
+def shifted(a, b, c):
+    """The last entry of the carry comes to the first in two steps."""
+    step = lambda h, row: ((h[1], h[2] + row, h[2], h[3] * 2), h[3])
+    return jax.lax.scan(step, (1.0, 2.0, a[0], b[0]), c)[0][0]
+
+
+def counted(a, b, c):
+    """The condition reads what the result does not depend on otherwise."""
+    step = lambda h: (h[0] + 1, h[1] * 2, h[2] - 1)
+    return jax.lax.while_loop(lambda h: h[2] > 0, step, (a[0], b[0], c[0]))[0]
+
+
+def branched(a, b, c):
+    return jax.lax.cond(c[0] > 0, lambda a, b: a, lambda a, b: 2 * a, a, b)
+
+
+def nested(a, b, c):
+    inner = lambda h, rows: (
+        h + jax.lax.scan(lambda k, row: (k + row[0], None), 0.0, (a, jnp.sin(b)))[0],
+        None,
+    )
+    return jax.lax.scan(inner, 0.0, c)[0]
+
+
+# `nested` scans c for its length alone.
+@pytest.mark.parametrize(
+    "function, read",
+    [(scanned, "ac"), (shifted, "ac"), (counted, "ac"), (branched, "ac"), (nested, "a")],
+)
+def test_an_input_that_the_bodies_of_loops_and_branches_ignore_is_not_read(function, read):
+    traced = jaxprs.trace(function, *[jnp.ones(3)] * 3)
+    found = jaxprs.live(traced, loops=True).inputs
+    assert "".join(name for name, use in zip("abc", found) if use) == read
 
 
 def test_law_walking_on_arrays_is_evaluating():

@@ -66,7 +66,8 @@ def trace(apply: Callable[..., Any], params: Any, inputs: tuple[Any, ...]) -> Tr
 def _first_reads(program: jaxprs.Body, count: int) -> list[int]:
     """For each of the first inputs of a program, the number of the equation that reads it first, or `NEVER`.
 
-    The walk's values are the numbers of those inputs, None for every other array.
+    An input that only the bodies of loops and branches receive, and none of them uses, is not read. The walk's values
+    are the numbers of those inputs, None for every other array.
     """
     ranks = [NEVER] * count
     cursor = Cursor()
@@ -83,7 +84,8 @@ def _first_reads(program: jaxprs.Body, count: int) -> list[int]:
     start = [i if i < count else None for i in range(len(program.jaxpr.invars))]
     outputs = walk(program, start, step, constant=lambda number: None, unused=None, cursor=cursor)
     note(outputs, cursor.position + 1)
-    return ranks
+    used = jaxprs.live(program, loops=True).inputs
+    return [rank if use else NEVER for rank, use in zip(ranks, used)]
 
 
 def _shape(leaf: Any) -> jax.ShapeDtypeStruct:

@@ -57,7 +57,9 @@ def loops() -> list[Trap]:
     per_layer = [(P, 4), (G, 4), (P, 6), (S, 6)]
     three = [(P, 4), (G, 4), (P, 6), (P, 6), (P, 6), (S, 6), (S, 6), (S, 6)]
     at = lambda i: lambda p, x: jnp.dot(lax.cond(x[0] > 0, lambda a: a, i, p[0]), p[1]) * x
+    ignored = lambda p, x: lax.scan(lambda h, w: (tanh(h @ w[0]), None), x, (p[0], p[1]))[0]
     return [
+        trap("scanned, and ignored by the body", ignored, (2, 4, 4), (2, 4), inputs=((5, 4),), groups=[]),
         trap(
             "carries that swap",
             lambda p, x: jnp.dot(lax.fori_loop(0, 3, swap(x), (p[0], p[1]))[0], p[2]) * x,
