@@ -17,7 +17,7 @@ from geojax.symmetry.action.elements import Element, compose, identity
 from geojax.symmetry.action.groups import GENERAL_LINEAR, SCALING
 from geojax.symmetry.action.layout import blocks
 from geojax.symmetry.action.spec import SymmetrySpec
-from geojax.symmetry.orbits.leaves import block_arrays, move_leaves, unit_weights
+from geojax.symmetry.orbits.leaves import move_leaves, unit_weights
 from geojax.symmetry.orbits.reading import Leaves
 from geojax.symmetry.orbits.rescaling import rescale_leaves
 
@@ -97,41 +97,25 @@ def _largest(x: Array) -> Array:
 
 
 def _is_one_sided(spec: SymmetrySpec, name: str) -> bool:
-    """Whether a scaling has exponents of one sign only, or multiplies whole blocks by one number."""
-    on_axes = {dict(part.moves)[name] for _, _, part in spec.occurrences(name)}
-    on_blocks = {
-        dict(block.moves)[name]
-        for leaf in spec.leaves
-        for block in blocks(leaf.layout)
-        if name in dict(block.moves)
-    }
-    exponents = on_axes | on_blocks
-    return bool(on_blocks) or min(exponents) > 0 or max(exponents) < 0
+    """Whether a scaling has exponents of one sign only."""
+    exponents = {dict(part.moves)[name] for _, _, part in spec.occurrences(name)}
+    for leaf in spec.leaves:
+        for block in blocks(leaf.layout):
+            exponents |= {exponent for other, exponent in block.moves if other == name}
+    return min(exponents) > 0 or max(exponents) < 0
 
 
 def _unit_norm(spec: SymmetrySpec, name: str, leaves: Leaves) -> Array:
-    """The scaling that balances each unit, or that gives it norm one if it is one-sided; 1 if neither is defined."""
-    group = spec.groups[name]
+    """The one-sided scaling that gives each unit norm one; 1 for units without weights."""
     squares: dict[int, Array] = {}
     for _, exponent, array in unit_weights(spec, name, leaves):
         squares[exponent] = squares.get(exponent, 0) + jnp.sum(jnp.square(array), axis=-1)
-    for block, array in block_arrays(spec, leaves):
-        for other, exponent in block.moves:
-            if other == name:
-                squares[exponent] = squares.get(exponent, 0) + jnp.sum(jnp.square(array))[None]
     if not squares:
-        return jnp.ones(group.shape)
-    # Of several exponents of one sign only the one nearest to 0 counts: any rule is valid that moves with the units.
-    low = max((e for e in squares if e < 0), default=0)
-    high = min((e for e in squares if e > 0), default=0)
-    if low and high:
-        fine = (squares[high] > 0) & (squares[low] > 0)
-        ratio = -low * squares[low] / jnp.where(fine, high * squares[high], 1)
-        power = 1 / (2 * (high - low))
-    else:
-        fine = squares[low + high] > 0
-        ratio, power = 1 / jnp.where(fine, squares[low + high], 1), 1 / (2 * (low + high))
-    return jnp.reshape(jnp.where(fine, jnp.where(fine, ratio, 1) ** power, 1), group.shape)
+        return jnp.ones(spec.groups[name].shape)
+    # Of several exponents only the one nearest to 0 counts: any rule is valid that moves with the units.
+    exponent = min(squares, key=abs)
+    fine = squares[exponent] > 0
+    return jnp.where(fine, jnp.where(fine, squares[exponent], 1) ** (-1 / (2 * exponent)), 1)
 
 
 def _linear_factor(spec: SymmetrySpec, name: str, leaves: Leaves) -> Array:

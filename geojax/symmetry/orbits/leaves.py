@@ -58,15 +58,18 @@ def block_arrays(spec: SymmetrySpec, leaves: Leaves) -> Iterator[tuple[Block, Ar
 def unit_weights(spec: SymmetrySpec, name: str, leaves: Leaves) -> Iterator[tuple[Block, int, Array]]:
     """The weights of each unit of a group, once for every axis of a block that the group moves.
 
-    Yields the block, the exponent with which the group acts, and an array [parents..., units, rest].
+    A block that the group multiplies as a whole is one unit. Yields the block, the exponent with which the group acts,
+    and an array [parents..., units, rest].
     """
     group = spec.groups[name]
+    units = (*group.parent_sizes, group.size)
     for block, array in block_arrays(spec, leaves):
         names = [part.name for part in block.parts]
+        if name in dict(block.moves):
+            yield block, dict(block.moves)[name], jnp.reshape(array, (*units, -1))
         for axis, part in enumerate(block.parts):
             exponent = dict(part.moves).get(name)
             if exponent is not None:
                 first = [*(names.index(parent) for parent in group.parents), axis]
                 rest = [k for k in range(len(names)) if k not in first]
-                shape = (*group.parent_sizes, group.size, -1)
-                yield block, exponent, jnp.reshape(jnp.transpose(array, (*first, *rest)), shape)
+                yield block, exponent, jnp.reshape(jnp.transpose(array, (*first, *rest)), (*units, -1))

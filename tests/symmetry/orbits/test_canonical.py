@@ -58,6 +58,19 @@ def test_one_hidden_layer_gets_equal_norms_in_and_out():
     np.testing.assert_allclose(into, np.sum(moved["v"] ** 2, 1), rtol=1e-8)
 
 
+def test_scalings_of_whole_leaves_are_balanced_too():
+    """A residual gate and the map behind it, of which g = 0.5 and g = 4 were both called least."""
+    params = {"a": RANDOM.normal(size=(3, 4)), "b": RANDOM.normal(size=(4, 2)), "g": np.array(0.5)}
+    spec = infer(lambda p, x: p["g"] * jnp.tanh(x @ p["a"]) @ p["b"], params, X, verify=False)
+    moved = {**params, "b": params["b"] / 8, "g": params["g"] * 8}
+    canonical = jax.jit(lambda params: canonicalize(spec, params, tol=1e-10))
+    found = jax.device_get(canonical(params))
+    for name, leaf in canonical(moved).items():
+        np.testing.assert_allclose(leaf, found[name], rtol=1e-9)
+    least = np.sqrt(0.5 * np.linalg.norm(params["b"]))
+    np.testing.assert_allclose([found["g"], np.linalg.norm(found["b"])], least, rtol=1e-9)
+
+
 def test_matches_scipy_on_two_layers():
     params = draw(LAYERS)
     spec = infer(relu_network, params, X, verify=False)
