@@ -130,3 +130,5 @@ def test_bad_input():
         softmax_features(X, jnp.zeros((4, 3)))
     with pytest.raises(TypeError, match="typed random key"):
         gaussian_frequencies(jnp.zeros(2), (2, 2))
+    with pytest.raises(ValueError, match="dimension 1; expected at least 2"):
+        simplex_directions(jax.random.key(0), (3, 1))
