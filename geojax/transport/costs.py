@@ -10,6 +10,7 @@ from jaxtyping import Array, Float, PyTree
 
 from geojax._core import checks, safe
 from geojax._core.loops import vary_with
+from geojax._core.precision import widened
 from geojax._core.struct import struct
 from geojax.transport.measures import check_cost, check_same_space, num_points
 from geojax.typing import Cost
@@ -107,7 +108,7 @@ def cost_matrix_of(where: str, name: str, cost: Cost, x: PyTree, y: PyTree) -> F
     check_cost(where, name, cost)
     num_points(where, x=x, y=y)
     # JAX 0.10 refuses a numpy array as a constant of a mapped function with a derivative of its own.
-    x, y = jax.tree.map(jnp.asarray, (x, y))
+    x, y = widened(jax.tree.map(jnp.asarray, (x, y)))
     if isinstance(cost, SquaredEuclidean) or (isinstance(cost, Distance) and cost.metric is None):
         check_same_space(where, x=x, y=y)
     if isinstance(cost, SquaredEuclidean):

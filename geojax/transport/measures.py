@@ -10,13 +10,17 @@ from jax.core import Tracer
 from jaxtyping import Array, Bool, Float
 
 from geojax._core import checks
+from geojax._core.precision import widened
 from geojax.typing import PyTree, Scalar
 
 USUAL_FIELD = {"x": "points", "y": "points", "projections": "direction", "weights": "weights", "b": "a"}
 
 
 def arrays(where: str, **values: Any) -> tuple[Array, ...]:
-    """`checks.floats`, which answers a solver's result in place of an array with the field to write."""
+    """Arguments as arrays of one floating dtype, at least float32.
+
+    A solver's result in place of an array is answered with the field to write.
+    """
     for name, value in values.items():
         if dataclasses.is_dataclass(value):
             fields = [field.name for field in dataclasses.fields(value)]
@@ -27,7 +31,7 @@ def arrays(where: str, **values: Any) -> tuple[Array, ...]:
             raise TypeError(
                 f"{where}: {name} is {checks.described(value)}; expected an array. Pass one of its arrays: {one}."
             )
-    return checks.floats(where, **values)
+    return widened(checks.floats(where, **values))
 
 
 def number(where: str, name: str, value: Any, dtype: Any) -> Float[Array, ""]:

@@ -18,6 +18,7 @@ from jaxtyping import Array, Float
 
 from geojax._core import checks, safe
 from geojax._core.loops import vary_with
+from geojax._core.precision import is_floating, rounded_once
 from geojax.typing import Key, PyTree
 
 _EXP = "Every space but FixedRank and KernelMetric has it; for KernelMetric see hamiltonian_geodesic."
@@ -87,13 +88,15 @@ class Manifold(abc.ABC):
     def random_point(self, key: Key, shape: Any, *, dtype: Any = float) -> Any:
         """Draw a point of the given shape: uniformly if the manifold has a uniform distribution."""
         checks.typed_key(f"{self._name}.random_point", key)
-        return self._random_point(key, shape, jax.dtypes.canonicalize_dtype(dtype))
+        dtype = jax.dtypes.canonicalize_dtype(dtype)
+        point = self._random_point(key, shape, jnp.promote_types(dtype, jnp.float32))
+        return jax.tree.map(lambda leaf: leaf.astype(dtype) if jnp.finfo(dtype).bits < 32 else leaf, point)
 
     def random_tangent(self, key: Key, x: PyTree) -> Any:
         """Draw a tangent vector at x, normal of mean 0 and the covariance of the ambient projection."""
         checks.typed_key(f"{self._name}.random_tangent", key)
         (x,) = self._arrays("random_tangent", x=x)
-        return self._random_tangent(key, x)
+        return rounded_once(self._random_tangent)(key, x)
 
     def dimension(self, x: PyTree) -> int:
         """Dimension of the manifold that x lies on, from its shape."""
@@ -195,7 +198,8 @@ class Manifold(abc.ABC):
         where = f"{self._name}.{operation}"
         if isinstance(error, Tracer):
             raise TypeError(f"{where}: {name} is traced; expected concrete values. Call it outside jit.")
-        dtype = jnp.result_type(*jax.tree.leaves(value), jnp.float32)
+        floating = [leaf.dtype for leaf in jax.tree.leaves(value) if is_floating(leaf)]
+        dtype = jnp.result_type(*(floating or [jnp.float32]))
         size = max((leaf.size for leaf in map(jnp.asarray, jax.tree.leaves(value))), default=1)
         allowed = 100 * math.sqrt(size) * float(jnp.finfo(dtype).eps)
         if not float(error) <= allowed:
@@ -212,7 +216,7 @@ def _compiled(method: str) -> Callable[..., Any]:
     def run(*given: Any) -> Any:
         # What all devices of a shard_map share would have derivatives within a method summed over them.
         manifold, *arguments = vary_with(given, given)
-        return getattr(manifold, method)(*arguments)
+        return rounded_once(getattr(manifold, method))(*arguments)
 
     run.__name__ = method.strip("_")
     return jax.jit(run)

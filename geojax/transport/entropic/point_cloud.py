@@ -9,6 +9,7 @@ from jaxtyping import Array, Float, Int, PyTree
 
 from geojax._core import checks
 from geojax._core.loops import iterate, vary_with
+from geojax._core.precision import widened
 from geojax._core.struct import struct
 from geojax.transport.costs import SquaredEuclidean, cost_matrix_of
 from geojax.transport.entropic import dual
@@ -161,8 +162,10 @@ def point_cloud_sinkhorn(
     checks.count(where, "max_steps", max_steps)
     if block is not None:
         checks.count(where, "block", block, minimum=1)
+    given = a, b
+    x, y, a, b, init = widened((x, y, a, b, init))
     dtype = _common_dtype(x, y, a, b)
-    ulp = coarsest_ulp(dtype, a, b)
+    ulp = coarsest_ulp(dtype, *given)
     b = uniform(m, dtype) if b is None else jnp.asarray(b, dtype)
     strength, limit = number(where, "epsilon", epsilon, dtype), number(where, "tol", tol, dtype)
     blocks = _Blocks(cost, n, m, dtype, block, axis_name)
