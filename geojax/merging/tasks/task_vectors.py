@@ -77,16 +77,17 @@ def ties(
 ) -> Params:
     """Merges task vectors after trimming small entries and electing the sign of each entry.
 
-    In each leaf of each task vector only the fraction `density` of the entries with the largest magnitudes is kept. An
-    entry of the result has the sign of the weighted sum of the kept values. It is the weighted mean of those kept
-    values that have this sign, added to base.
+    In each leaf of each task vector, of n entries, the density * n of largest magnitude are kept, rounded up so that a
+    small leaf keeps one at least; of entries that are equally large the first ones. An entry of the result has the
+    sign of the weighted sum of the kept values. It is the weighted mean of those kept values that have this sign, added
+    to base.
 
     Args:
         base: The model that all were fine-tuned from.
         stack: The fine-tuned models, a list of k, or one tree with a leading axis of length k.
         weights: How much each model counts in the vote and the mean, [k], nonnegative; only ratios matter. If None, all
             count alike.
-        density: Fraction of the entries of a leaf to keep, in [0, 1]; at least one is kept. Traced.
+        density: Fraction of the entries of a leaf to keep, in [0, 1]. Traced.
         align: Whether to align first: `WeightMatching(spec, key=key)` moves every model onto base.
 
     Returns:
@@ -202,10 +203,13 @@ def _weighted_sum(weights: Array, vectors: Array) -> Array:
 
 
 def _trimmed(vector: Array, density: Scalar) -> Array:
-    """The vector with all but its largest entries set to zero; entries equal to the threshold are kept."""
-    size = jnp.abs(vector).ravel()
+    """The vector with all but its largest entries set to zero; of equally large ones the first are kept."""
+    size = jax.lax.stop_gradient(jnp.abs(vector)).ravel()
     if size.size == 0:
         return vector
     count = jnp.clip(jnp.ceil(jnp.asarray(density) * size.size - 1e-4), 1, size.size).astype(int)
     threshold = jnp.sort(size)[size.size - count]
-    return jnp.where(jnp.abs(vector) < jax.lax.stop_gradient(threshold), 0, vector)
+    # Written so that a NaN is above every threshold and stays.
+    above, level = ~(size <= threshold), size == threshold
+    kept = above | (level & (jnp.cumsum(level) <= count - jnp.sum(above)))
+    return jnp.where(kept.reshape(vector.shape), vector, 0)

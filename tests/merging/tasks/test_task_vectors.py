@@ -76,6 +76,18 @@ def test_ties_matches_a_loop_over_entries(density):
             np.testing.assert_allclose(got[name], want[name], rtol=1e-12, atol=1e-14)
 
 
+@pytest.mark.parametrize("density", [0.2, 0.31, 1.0])
+def test_ties_keeps_as_many_as_the_density_says_where_magnitudes_are_equal(density):
+    """A threshold keeps all that tie with it: of signs of one size, density 0.2 kept everything."""
+    tuned = np.where(np.random.default_rng(0).random(100) < 0.5, -0.01, 0.01)
+    merged = np.asarray(merged_by_ties(np.zeros(100), tuned[None], density=density))
+    count = round(100 * density)
+    np.testing.assert_array_equal(merged[:count], tuned[:count])
+    np.testing.assert_array_equal(merged[count:], 0)
+    tuned[-1] = np.nan
+    assert np.isnan(merged_by_ties(np.zeros(100), tuned[None], density=density)[-1])
+
+
 def test_ties_of_equal_models_is_the_model():
     base, stack = jax.tree.map(np.asarray, models())
     same = jax.tree.map(lambda leaf: np.stack([leaf[0]] * 4), stack)
