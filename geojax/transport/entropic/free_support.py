@@ -57,7 +57,8 @@ def free_support_barycenter(
         weights: Weights of the measures in the mean, [k], nonnegative, of sum 1. By default 1 / k each.
         init: Points to start from, [n, d]; n is the size of the barycentre. Points that coincide stay together.
         epsilon: Strength of the entropy, > 0, in units of squared length.
-        tol: Root mean square move of the points to reach, in units of length.
+        tol: Root mean square move of the points to reach, in units of length. The couplings of a step are solved until
+            the mass that is misplaced moves the points by a tenth of that, or as far as rounding allows.
         max_steps: Most steps; static.
         max_inner_steps: Most Sinkhorn iterations of a step; static.
 
@@ -111,18 +112,20 @@ def free_support_barycenter(
     start, *values = vary_with((init, *data), init, tuple(data), limit)
     data = _Data(*values)
 
+    inner = jax.lax.stop_gradient(_inner_tol(data.y, limit))
+
     def solve(data: _Data) -> tuple[_Unknown, Any]:
         first = _State(_Unknown(jax.lax.stop_gradient(start), jnp.zeros_like(data.b)), jnp.zeros_like(limit))
-        end = iterate(_step(data, max_inner_steps), first, tol=limit, max_steps=max_steps)
+        end = iterate(_step(data, inner, max_inner_steps), first, tol=limit, max_steps=max_steps)
         return end.state.unknown, (end.state.misplaced, end.error, end.num_steps, end.status)
 
     linear_solve = implicit.dense if init.size + b.size <= DENSE else implicit.krylov
     solution, aux = implicit.fixed_point(solve, _updated, data, linear_solve=linear_solve)
     misplaced, error, num_steps, status = aux
     fixed, held = jax.lax.stop_gradient((data, solution))
-    slack = 8 * (weights.size + b.size) * ulp + _inner_tol(dtype)
+    slack = 8 * (weights.size + b.size) * ulp + _rounding(dtype)
     feasible = sums_to_one(fixed.b, slack) & sums_to_one(fixed.weights, slack) & (fixed.epsilon > 0)
-    coupled = misplaced <= _inner_tol(dtype)
+    coupled = misplaced <= inner
     status = jnp.where(coupled | (status != Status.CONVERGED), status, Status.MAX_STEPS)
     value = _value(held, _row_potentials(held, fixed), data)
     return FreeSupportResult(
@@ -153,9 +156,15 @@ class _State(NamedTuple):
     misplaced: Float[Array, ""]  # largest marginal error of the couplings
 
 
-def _inner_tol(dtype: Any) -> float:
-    """Marginal error that the couplings must reach: a misplaced share of the mass moves a point by that share."""
+def _rounding(dtype: Any) -> float:
+    """The marginal error that couplings reach in spite of rounding."""
     return 1000 * float(jnp.finfo(dtype).eps)
+
+
+def _inner_tol(y: Array, tol: Array) -> Array:
+    """Marginal error that the couplings must reach: a misplaced share of the mass moves a point by that share of y."""
+    size = jnp.max(jnp.max(y, axis=(0, 1)) - jnp.min(y, axis=(0, 1)))
+    return jnp.maximum(_rounding(y.dtype), 0.1 * tol / jnp.where(size > 0, size, 1))
 
 
 def _costs(x: Array, y: Array) -> Float[Array, "k n m"]:
@@ -191,9 +200,8 @@ def _updated(unknown: _Unknown, data: _Data) -> _Unknown:
     return _Unknown(_means(f, unknown, data), _centred(g, data.b))
 
 
-def _step(data: _Data, max_inner_steps: int):
+def _step(data: _Data, inner_tol: Array, max_inner_steps: int):
     """Solve for the couplings from the last potentials, then move the points."""
-    inner_tol = jnp.asarray(_inner_tol(data.b.dtype), data.b.dtype)
 
     def step(now: _State) -> tuple[_State, Array]:
         x, g = now.unknown

@@ -185,6 +185,16 @@ def test_free_support_derivatives_match_differences():
     np.testing.assert_allclose(reverse, (at(1e-4) - at(-1e-4)) / 2e-4, rtol=1e-4, atol=1e-5)
 
 
+def test_free_support_ends_alike_in_both_precisions():
+    """In float64 the couplings had to reach 1000 ulp at any tolerance, and a barycentre within it was MAX_STEPS."""
+    rng = np.random.default_rng(0)
+    y, init = rng.normal(size=(2, 10, 2)), rng.normal(size=(10, 2))
+    solve = jax.jit(lambda y, init: free_support_barycenter(y, init=init, epsilon=0.1))
+    single, double = (solve(y.astype(dtype), init.astype(dtype)) for dtype in (np.float32, np.float64))
+    assert single.status == double.status == Status.CONVERGED
+    np.testing.assert_allclose(single.points, double.points, atol=2e-3)
+
+
 def test_free_support_bad_input_is_reported():
     y, b, weights, init = map(np.array, clouds(jax.random.key(11)))
     assert solve_free(y, 2 * b, weights, init).status == Status.INFEASIBLE
