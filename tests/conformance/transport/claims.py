@@ -90,7 +90,7 @@ def sampled(measure):
     def call(scale, key):
         return measure(
             lambda sample: learner(scale * sample),
-            lambda k: jax.random.normal(k, (6,), scale.dtype),
+            lambda k: jax.random.uniform(k, (6,), scale.dtype, -1),
             key=key,
             num_pairs=8,
         )
