@@ -91,6 +91,19 @@ def iterate(
     return Iteration(state, error, num_steps, _status(state, error, num_steps, tol, max_error))
 
 
+def reachable(tol: Scalar, rounding: Scalar, unit: Scalar) -> Float[Array, ""]:
+    """The tolerance that counts for errors measured in parts of `unit`, a size of the data.
+
+    It is the one asked for, or what rounding allows if that is more: `rounding`, in the units of the data, and four
+    units in the last place of `unit`. An error that large may be nothing but rounding. Yet it is never more than the
+    root of the rounding of `unit`: an error above that is a failure.
+    """
+    dtype = jnp.result_type(unit)
+    eps = jnp.finfo(dtype).eps
+    allowed = jnp.minimum(4 * eps + rounding / unit, eps**0.5)
+    return jnp.maximum(jnp.asarray(tol, dtype), jnp.where(jnp.isfinite(allowed), allowed, 0))
+
+
 def _status(state: PyTree, error: Array, num_steps: Array, tol: Array, max_error: Array) -> Array:
     """The status at the end of an iteration. A comparison with NaN is false, so each case has a test of its own."""
     leaves = [leaf for leaf in jax.tree.leaves(state) if jnp.issubdtype(leaf.dtype, jnp.inexact)]

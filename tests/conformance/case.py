@@ -30,6 +30,9 @@ DERIVATIVES = (
 )
 
 
+OPTIMISER = {"half_precision": "a state is kept in the precision of the parameters, as in optax"}
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Case:
     """One public callable under one policy.

@@ -19,6 +19,7 @@ from geojax._core.tree import named_leaves
 from geojax.results import Status
 from tests.conformance import trees
 from tests.conformance.case import BATCH, Case
+from tests.conformance.half_precision import half_precision
 from tests.conformance.leaves import dot, is_floating, is_key, plain, stacked
 
 SECTIONS = ("Args:", "Returns:", "Differentiation:", "Complexity:", "Example:", "References:")
@@ -345,6 +346,7 @@ FULL: dict[str, Check] = {
             shard_map_equals_vmap,
             pmap_equals_vmap,
             numpy_constants,
+            half_precision,
             inputs_unchanged,
         )
     },
@@ -354,7 +356,7 @@ FULL: dict[str, Check] = {
 }
 
 # Those that compile nothing, so that an exemption from them can be tried.
-TRACED = ("dtypes_kept", "non_array_leaves", "docstring")
+TRACED = ("dtypes_kept", "half_precision", "non_array_leaves", "docstring")
 
 # What an exemption may name.
 CHECKS = tuple(dict.fromkeys((*CORE, *FULL)))

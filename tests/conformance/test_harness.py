@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from geojax._core import loops, safe
+from geojax._core.precision import rounded_once
 from geojax._core.struct import struct
 from geojax.results import Status
 from tests.conformance.case import Case
@@ -80,6 +81,7 @@ ITERATIVE = Case(
 )
 
 
+@rounded_once
 def length(x):
     """Euclidean length of a vector.
 
@@ -333,6 +335,7 @@ BROKEN = [
     (CORE, "nan_is_honest", broken(converged_on_nan, ITERATIVE)),
     (CORE, "nan_is_honest", broken(finite_on_nan)),
     (FULL, "numpy_constants", broken(maps_what_it_is_given)),
+    (FULL, "half_precision", broken(safe.norm)),
     (FULL, "inputs_unchanged", broken(mutates)),
     (CORE, "dtypes_kept", broken(weak)),
     (CORE, "dtypes_kept", broken(widens)),

@@ -37,13 +37,14 @@ def descend(
     start: PyTree,
     *,
     length: Scalar = 1.0,
+    unit: Scalar = 1.0,
     tol: Scalar,
     max_steps: int,
 ) -> Iteration:
     """Walk down from `start` until the norm of the Riemannian gradient is within `tol`; `state` is the point.
 
-    `length` is the length of the first step, relative to the gradient: 1 if the Hessian is near the identity. Each step
-    evaluates the gradient once.
+    The norm is measured in parts of `unit`. `length` is the length of the first step, relative to the gradient: 1 if
+    the Hessian is near the identity. Each step evaluates the gradient once.
     """
     dtype = real_dtype(start)
 
@@ -65,7 +66,7 @@ def descend(
         shorter = jnp.where(jnp.isfinite(shorter), shorter, 0.25 * state.length)
         following = jnp.where(state.started, jnp.where(accepted, longer, shorter), state.length)
         x, kept = chosen(accepted, (trial, following_gradient), (state.x, state.gradient))
-        return _State(x, kept, following, jnp.asarray(True)), manifold._norm(x, kept)
+        return _State(x, kept, following, jnp.asarray(True)), manifold._norm(x, kept) / unit
 
     zero = jax.tree.map(jnp.zeros_like, start)
     state = _State(start, zero, jnp.asarray(length, dtype), jnp.asarray(False))

@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from geojax._core.precision import rounded_once
 from geojax.manifolds.base.doors import check_function, check_manifold
 from geojax.manifolds.base.geodesics import WithExp
 from geojax.manifolds.base.manifold import Manifold
@@ -86,6 +87,7 @@ def riemannian_hvp(f: Callable[..., Any], manifold: WithExp) -> Callable[..., An
     check_function(where, "f", f, "riemannian_hvp(f, manifold)")
     check_manifold(where, manifold, "exp")
 
+    @rounded_once
     def product(x: PyTree, u: PyTree, *arguments: Any) -> Any:
         x, u = manifold._arrays(where, x=x, u=u)
 

@@ -5,8 +5,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from geojax._core import checks, safe
+from geojax._core.precision import rounded_once
 
 
+@rounded_once
 def bishop_frame(curve: Float[Array, "n 3"], normal: Float[Array, " 3"]) -> Float[Array, "n 3 3"]:
     """Rotation-minimising (parallel-transported) frames along a polygon in space.
 

@@ -6,12 +6,14 @@ import jax
 import jax.numpy as jnp
 
 from geojax._core import checks
+from geojax._core.precision import rounded_once
 from geojax.manifolds.base import stacked
 from geojax.manifolds.base.doors import check_manifold
 from geojax.manifolds.base.geodesics import WithLog
 from geojax.typing import PyTree, Scalar
 
 
+@rounded_once
 def bezier_curve(manifold: WithLog, points: PyTree, t: Scalar) -> Any:
     """Point of the Bézier curve of control points on a manifold, by de Casteljau's algorithm.
 

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from geojax._core import checks
+from geojax._core.precision import rounded_once
 from geojax.manifolds.base.doors import check_manifold
 from geojax.manifolds.base.geodesics import WithLog
 from geojax.manifolds.base.stacked import real_dtype, scaled
@@ -16,6 +17,7 @@ _Carry = tuple[Any, Any]
 Rung = Callable[[_Carry, Any, Any], Any]
 
 
+@rounded_once
 def pole_ladder(manifold: WithLog, x: PyTree, y: PyTree, u: PyTree, *, num_rungs: int = 1) -> Any:
     """Approximate parallel transport along the shortest geodesic, by reflections at its midpoints.
 
@@ -58,6 +60,7 @@ def pole_ladder(manifold: WithLog, x: PyTree, y: PyTree, u: PyTree, *, num_rungs
     return _climb("pole_ladder", manifold, x, y, u, num_rungs, 1, rung, sign)
 
 
+@rounded_once
 def schild_ladder(manifold: WithLog, x: PyTree, y: PyTree, u: PyTree, *, num_rungs: int = 8) -> Any:
     """Approximate parallel transport along the shortest geodesic, by Schild's geodesic parallelograms.
 

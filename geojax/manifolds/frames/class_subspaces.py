@@ -4,8 +4,10 @@ import jax
 from jaxtyping import Array, Float
 
 from geojax._core import checks, safe
+from geojax._core.precision import rounded_once
 
 
+@rounded_once
 def grassmann_logits(x: Float[Array, " d"], s: Float[Array, "c d k"]) -> Float[Array, " c"]:
     """Length of a feature's projection onto the subspace of each class.
 

@@ -5,6 +5,7 @@ from jaxtyping import Array, Bool, Float
 
 from geojax._core import checks
 from geojax._core.matrices.linalg import symmetric
+from geojax._core.precision import rounded_once
 from geojax._core.struct import struct
 from geojax.typing import Scalar
 
@@ -26,6 +27,7 @@ class WeightedFlag:
     levels: Bool[Array, " n_minus_1"]
 
 
+@rounded_once
 def flag_from_covariance(s: Matrix, *, tol: Scalar = 1e-6) -> WeightedFlag:
     """Nested principal subspaces of a covariance matrix, with their weights.
 
@@ -61,6 +63,7 @@ def flag_from_covariance(s: Matrix, *, tol: Scalar = 1e-6) -> WeightedFlag:
     return WeightedFlag(vectors, values, values[:-1] - values[1:] > tol * values[0])
 
 
+@rounded_once
 def embed_subspace(x: Float[Array, "n d"]) -> Matrix:
     """Subspace as a covariance matrix: the orthogonal projector, of weights 1 and 0.
 
@@ -92,6 +95,7 @@ def embed_subspace(x: Float[Array, "n d"]) -> Matrix:
     return x @ x.T
 
 
+@rounded_once
 def stratified_metric(s: Matrix, u: Matrix, v: Matrix) -> Float[Array, ""]:
     """Inner product of two changes of a covariance matrix: of its weights and of the directions of its flag.
 
@@ -134,6 +138,7 @@ def stratified_metric(s: Matrix, u: Matrix, v: Matrix) -> Float[Array, ""]:
     return jnp.vdot(jnp.diagonal(u), jnp.diagonal(v)) + jnp.sum(turning) / 2
 
 
+@rounded_once
 def flag_geodesic(x: Float[Array, "n p"], y: Float[Array, "n q"], t: Scalar) -> Matrix:
     """Point at time t of the geodesic between two subspaces of any dimensions, as a covariance matrix.
 
@@ -183,6 +188,7 @@ def flag_geodesic(x: Float[Array, "n p"], y: Float[Array, "n q"], t: Scalar) -> 
     return moving @ moving.T + t * rest
 
 
+@rounded_once
 def flagfold_kernel(
     x: Float[Array, "m d"],
     s: Float[Array, "m n n"],

@@ -4,9 +4,11 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from geojax._core import checks
+from geojax._core.precision import rounded_once
 from geojax.manifolds.frames.orthonormal import nearest_frame
 
 
+@rounded_once
 def householder_orthogonal(v: Float[Array, "r d"]) -> Float[Array, "d r"]:
     """First r columns of the product of r reflections, orthonormal for any vectors.
 
@@ -52,6 +54,7 @@ def householder_orthogonal(v: Float[Array, "r d"]) -> Float[Array, "d r"]:
     return jnp.eye(d, r, dtype=v.dtype) - v.T @ compact
 
 
+@rounded_once
 def householder_low_rank(
     v_left: Float[Array, "r m"], s: Float[Array, " r"], v_right: Float[Array, "r n"]
 ) -> Float[Array, "m n"]:
@@ -88,6 +91,7 @@ def householder_low_rank(
     return (householder_orthogonal(v_left) * s) @ householder_orthogonal(v_right).T
 
 
+@rounded_once
 def nearest_orthogonal(a: Float[Array, "m n"]) -> Float[Array, "m n"]:
     """Matrix with orthonormal columns nearest to a given one: its orthogonal polar factor.
 

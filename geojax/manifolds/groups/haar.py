@@ -9,6 +9,7 @@ from jaxtyping import Array, Float
 
 from geojax._core import checks, safe
 from geojax._core.matrices.linalg import symmetric
+from geojax._core.precision import rounded_once, wide
 from geojax._core.struct import struct
 from geojax.manifolds.base.doors import check_function
 from geojax.manifolds.groups.linear_groups import GeneralLinear, PolarGroup, SpecialLinear
@@ -78,12 +79,18 @@ def haar_sample(
             f"haar_sample: group is {checks.described(group)}; expected SpecialOrthogonal(), "
             "GeneralLinear() or SpecialLinear(). Pass one of those."
         )
-    dtype = jax.dtypes.canonicalize_dtype(dtype)
+    drawn = _drawn(key, group, n, jnp.asarray(scale, wide(dtype)))
+    return jax.tree.map(lambda leaf: leaf.astype(dtype), drawn)
+
+
+def _drawn(
+    key: Key, group: SpecialOrthogonal | GeneralLinear | SpecialLinear, n: int, scale: Float[Array, ""]
+) -> HaarSample:
+    dtype = scale.dtype
     turning, stretching = jax.random.split(key)
     turn = SpecialOrthogonal().random_point(turning, (n, n), dtype=dtype)
     if isinstance(group, SpecialOrthogonal):
         return HaarSample(turn, jnp.ones((), dtype))
-    scale = jnp.asarray(scale, dtype)
     # The symmetric part of a normal matrix has orthonormal coordinates of standard deviation 1.
     normal = symmetric(jax.random.normal(stretching, (n, n), dtype))
     s = scale * group._free(normal)
@@ -146,7 +153,11 @@ def invariant_average(
 
     def weighted(key):
         drawn = haar_sample(key, group, n, scale=scale, dtype=dtype)
-        return jax.tree.map(lambda leaf: drawn.weight * leaf, f(drawn.element))
+        return drawn.weight, f(drawn.element)
 
-    values = jax.vmap(weighted)(jax.random.split(key, num_samples))
-    return jax.tree.map(lambda leaf: jnp.mean(leaf, axis=0), values)
+    return _weighted_mean(*jax.vmap(weighted)(jax.random.split(key, num_samples)))
+
+
+@rounded_once
+def _weighted_mean(weights: Float[Array, " n"], values: Any) -> Any:
+    return jax.tree.map(lambda leaf: jnp.mean(jax.vmap(jnp.multiply)(weights, leaf), axis=0), values)

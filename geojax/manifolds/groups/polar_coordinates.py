@@ -6,6 +6,7 @@ from jaxtyping import Array, Float
 
 from geojax._core import checks
 from geojax._core.matrices import linalg
+from geojax._core.precision import rounded_once
 from geojax._core.trigonometric import exp_skew
 from geojax.manifolds.groups.rotation_log import rotation_log
 from geojax.manifolds.groups.special_orthogonal import difference
@@ -13,6 +14,7 @@ from geojax.manifolds.groups.special_orthogonal import difference
 Matrix = Float[Array, "n n"]
 
 
+@rounded_once
 def gl_polar(a: Matrix) -> tuple[Matrix, Matrix]:
     """Rotation and symmetric positive factor of a matrix with positive determinant.
 
@@ -45,6 +47,7 @@ def gl_polar(a: Matrix) -> tuple[Matrix, Matrix]:
     return polar_factors(a)
 
 
+@rounded_once
 def gl_exp(omega: Matrix, s: Matrix) -> Matrix:
     """Matrix with given polar coordinates: onto GL+(n), and onto SL(n) from symmetric matrices of trace 0.
 
@@ -78,6 +81,7 @@ def gl_exp(omega: Matrix, s: Matrix) -> Matrix:
     return exp_skew((omega - omega.T) / 2) @ linalg.expm(s)
 
 
+@rounded_once
 def gl_log(a: Matrix) -> tuple[Matrix, Matrix]:
     """Polar coordinates of a matrix with positive determinant, whether or not it has a real logarithm.
 
@@ -111,6 +115,7 @@ def gl_log(a: Matrix) -> tuple[Matrix, Matrix]:
     return turn_log(turn), linalg.logm(stretch)
 
 
+@rounded_once
 def affine_kernel_coords(g: Float[Array, "m m"]) -> Float[Array, " k"]:
     """Coordinates of an affine map in which a convolution kernel on the affine group may be parametrised.
 

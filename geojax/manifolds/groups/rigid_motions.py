@@ -4,6 +4,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from geojax._core import checks, safe
+from geojax._core.precision import rounded_once
 from geojax._core.struct import struct
 from geojax.manifolds.groups.motions import Motions, motion
 from geojax.manifolds.groups.rotation_log import rotation_log
@@ -41,6 +42,7 @@ class SpecialEuclidean(Motions):
     _linear = SpecialOrthogonal()
 
 
+@rounded_once
 def se3_exp(xi: Float[Array, " 6"]) -> Float[Array, "4 4"]:
     """Rigid motion at time 1 of the screw with a given twist: the matrix exponential.
 
@@ -78,6 +80,7 @@ def se3_exp(xi: Float[Array, " 6"]) -> Float[Array, "4 4"]:
     return motion(turn, velocity + (first * turning + safe.sinc_rest_sqrt(squared) * twice) @ velocity)
 
 
+@rounded_once
 def se3_log(transform: Float[Array, "4 4"]) -> Float[Array, " 6"]:
     """Twist of the screw that reaches a rigid motion at time 1, turning by at most pi.
 

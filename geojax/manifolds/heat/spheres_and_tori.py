@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from geojax._core import checks, safe
+from geojax._core.precision import rounded_once
 from geojax.typing import Scalar
 
 DEGREES = 64  # terms of the eigenfunction series
@@ -24,6 +25,7 @@ NODES = 48  # of the quadrature on the 2-sphere
 Number = Float[Array, ""]
 
 
+@rounded_once
 def sphere_heat_kernel(x: Float[Array, " n"], y: Float[Array, " n"], time: Scalar) -> Number:
     """Heat kernel of the unit sphere, a density with respect to area.
 
@@ -75,6 +77,7 @@ def sphere_heat_kernel(x: Float[Array, " n"], y: Float[Array, " n"], time: Scala
     return positive_time(kernel, t)
 
 
+@rounded_once
 def torus_heat_kernel(x: Float[Array, " n"], y: Float[Array, " n"], time: Scalar) -> Number:
     """Heat kernel of the flat torus of angles, a density with respect to the product of the angles.
 

@@ -6,10 +6,12 @@ from jax import lax
 from jaxtyping import Array, Float, Num
 
 from geojax._core import checks, safe
+from geojax._core.precision import rounded_once
 from geojax.manifolds.hyperbolic import triangle as triangle
 from geojax.typing import Scalar
 
 
+@rounded_once
 def hyperplane_distance(
     point: Float[Array, " n"], normal: Float[Array, " n"], offset: Scalar
 ) -> Float[Array, ""]:
@@ -48,6 +50,7 @@ def hyperplane_distance(
     return _arcsinh(*_sinh_distance(point, normal, offset))
 
 
+@rounded_once
 def lorentz_svm_loss(
     points: Float[Array, "m n"],
     labels: Num[Array, " m"],

@@ -7,7 +7,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from geojax._core import checks
+from geojax._core import checks, safe
+from geojax._core.loops import reachable
+from geojax._core.precision import rounded_once
 from geojax._core.struct import struct
 from geojax.manifolds.base.descent import descend
 from geojax.manifolds.base.euclidean import Euclidean
@@ -22,7 +24,7 @@ class FunctionalMapResult:
 
     Attributes:
         map: The map C, [k, k].
-        error: Norm of the gradient.
+        error: Norm of the gradient, in parts of |A| |B|.
         num_steps: Gradients evaluated.
         status: CONVERGED, MAX_STEPS or NONFINITE.
     """
@@ -33,6 +35,7 @@ class FunctionalMapResult:
     status: Int[Array, ""]
 
 
+@rounded_once
 def functional_map(
     evals_a: Float[Array, " k"],
     evals_b: Float[Array, " k"],
@@ -91,6 +94,7 @@ def functional_map(
     return jax.vmap(row)(coef_b, evals_b)
 
 
+@rounded_once
 def regularized_functional_map(
     coef_a: Float[Array, "k q"],
     coef_b: Float[Array, "k q"],
@@ -110,7 +114,7 @@ def regularized_functional_map(
         regularizer_gradient: r, C -> gradient of the regulariser at C, [k, k], such as `score_distillation_grad` with a
             fixed key; static.
         weight: Weight of the regulariser, >= 0.
-        tol: Norm of the gradient to reach.
+        tol: Norm of the gradient to reach, in parts of |A| |B|; or what rounding allows, if that is more.
         max_steps: Most gradients to evaluate; static.
 
     Returns:
@@ -143,11 +147,15 @@ def regularized_functional_map(
 
     first = 1 / (jnp.sum(jnp.square(coef_a)) + weight)
     start = jnp.zeros((k, k), coef_a.dtype)
+    unit = safe.norm(coef_a) * safe.norm(coef_b)
+    unit = jnp.where(unit == 0, 1, unit)
     max_steps = checks.count(where, "max_steps", max_steps)
-    end = descend(Euclidean(), gradient, start, length=first, tol=tol, max_steps=max_steps)
+    tol = reachable(tol, 0, unit)
+    end = descend(Euclidean(), gradient, start, length=first, unit=unit, tol=tol, max_steps=max_steps)
     return FunctionalMapResult(end.state, end.error, end.num_steps, end.status)
 
 
+@rounded_once
 def fmap_to_pointwise(
     functional: Float[Array, "kb ka"], phi_a: Float[Array, "n ka"], phi_b: Float[Array, "m kb"]
 ) -> Int[Array, " m"]:
@@ -187,6 +195,7 @@ def fmap_to_pointwise(
     return jnp.where(jnp.any(jnp.isnan(costs), axis=1), -1, jnp.argmin(costs, axis=1)).astype(jnp.int32)
 
 
+@rounded_once
 def zoomout(
     functional: Float[Array, "k k"],
     phi_a: Float[Array, "n K"],
@@ -252,6 +261,7 @@ def zoomout(
     return jax.lax.scan(grow, start, counts)[0]
 
 
+@rounded_once
 def score_distillation_grad(functional: Map, score: Callable[[Map, Any], Map], t: Scalar, *, key: Key) -> Map:
     """Gradient of a learned prior on functional maps, by one noised evaluation of its score.
 

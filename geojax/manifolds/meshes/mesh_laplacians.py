@@ -5,6 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from geojax._core import checks, safe
+from geojax._core.precision import rounded_once
 from geojax._core.struct import struct
 
 Vertices = Float[Array, "n 3"]
@@ -24,6 +25,7 @@ class MeshLaplacian:
     mass: Float[Array, " n"]
 
 
+@rounded_once
 def cotan_laplacian(vertices: Vertices, faces: Faces) -> MeshLaplacian:
     """Cotangent Laplacian of a triangle mesh, with lumped masses.
 
@@ -66,6 +68,7 @@ def cotan_laplacian(vertices: Vertices, faces: Faces) -> MeshLaplacian:
     return MeshLaplacian(stiffness, mass)
 
 
+@rounded_once
 def projected_laplacian(vertices: Vertices, faces: Faces) -> Float[Array, "n n 3"]:
     """Laplacian of vector fields on a mesh, projected on the normals: the part of it that measures bending.
 
@@ -102,6 +105,7 @@ def projected_laplacian(vertices: Vertices, faces: Faces) -> Float[Array, "n n 3
     return (laplacian.stiffness / laplacian.mass[:, None])[:, :, None] * normals[:, None]
 
 
+@rounded_once
 def deformation_energy(
     match: Float[Array, "n k"], vertices_a: Vertices, faces_a: Faces, vertices_b: Vertices, faces_b: Faces
 ) -> Float[Array, ""]:
@@ -155,6 +159,7 @@ def deformation_energy(
     return jnp.sum(shares * (jnp.sum(jnp.square(gap), axis=1) + jnp.square(normal))) / 2
 
 
+@rounded_once
 def orientation_penalty(
     match: Float[Array, "n k"], vertices_a: Vertices, faces_a: Faces, vertices_b: Vertices, faces_b: Faces
 ) -> Float[Array, ""]:

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from geojax._core import checks
+from geojax._core.precision import rounded_once
 from geojax._core.struct import struct
 
 EXACT = 7  # with at most so many landmarks every assignment is tried
@@ -28,6 +29,7 @@ class SparseMatch:
     energy: Float[Array, ""]
 
 
+@rounded_once
 def match_sparse(
     energy: Callable[[Float[Array, "k k"]], Float[Array, ""]],
     init: Float[Array, "k k"],

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from geojax._core import checks, safe
+from geojax._core.precision import rounded_once
 from geojax._core.struct import struct
 
 
@@ -23,6 +24,7 @@ class TriangleDistance:
     nearest: Float[Array, "n 3"]
 
 
+@rounded_once
 def point_triangle_udf(points: Float[Array, "n 3"], triangles: Float[Array, "m 3 3"]) -> TriangleDistance:
     """Unsigned distance from points in space to a set of triangles, open or closed, and its gradient.
 

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from geojax._core import checks
+from geojax._core.precision import rounded_once
 from geojax._core.struct import struct
 from geojax.manifolds.base.doors import check_manifold
 from geojax.manifolds.base.geodesics import WithTransport
@@ -57,6 +58,7 @@ class BatchNormResult:
     status: Int[Array, ""]
 
 
+@rounded_once
 def batch_norm(
     manifold: WithTransport,
     points: Points,
@@ -139,6 +141,7 @@ def _batch_norm(manifold, points, state, bias, scale, momentum, epsilon, tol, ma
     return BatchNormResult(outputs, after, mean.error, mean.num_steps, mean.status)
 
 
+@rounded_once
 def batch_norm_eval(
     manifold: WithTransport,
     points: Points,

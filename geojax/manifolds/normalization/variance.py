@@ -5,6 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from geojax._core import checks
+from geojax._core.precision import rounded_once
 from geojax.manifolds.base import stacked
 from geojax.manifolds.base.doors import check_manifold
 from geojax.manifolds.base.geodesics import WithLog
@@ -13,6 +14,7 @@ Points = Float[Array, "num *point"]
 Point = Float[Array, "*point"]
 
 
+@rounded_once
 def frechet_variance(
     manifold: WithLog, points: Points, center: Point, weights: Float[Array, " num"] | None = None
 ) -> Float[Array, ""]:

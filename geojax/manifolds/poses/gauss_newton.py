@@ -7,8 +7,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from geojax._core import checks
-from geojax._core.loops import iterate
+from geojax._core import checks, safe
+from geojax._core.loops import iterate, reachable
+from geojax._core.precision import rounded_once
 from geojax._core.struct import struct
 from geojax.manifolds.groups.rigid_motions import se3_exp
 from geojax.typing import Scalar
@@ -21,7 +22,8 @@ class PoseResult:
     Attributes:
         transform: Homogeneous matrix, [4, 4].
         cost: Half the sum of squared residuals there.
-        error: Length of the last step, the twist's norm, in radians and units of length.
+        error: Norm of the change of the residuals that the last step was to bring about, in parts of the residuals at
+            the start; 0 if that is no more than rounding.
         num_steps: Steps taken.
         status: CONVERGED, MAX_STEPS or NONFINITE.
     """
@@ -33,6 +35,7 @@ class PoseResult:
     status: Int[Array, ""]
 
 
+@rounded_once
 def se3_gauss_newton(
     residual: Callable[[Any], Any],
     start: Float[Array, "4 4"],
@@ -49,7 +52,8 @@ def se3_gauss_newton(
     Args:
         residual: Maps a homogeneous matrix, [4, 4], to residuals, [m], m >= 6. May close over traced values.
         start: Where to start, [4, 4]; so near that the residuals are nearly linear on the way.
-        tol: Largest step, the norm of the twist, that counts as converged; 0 or more. Traced.
+        tol: Largest change of the residuals by a step, in parts of the residuals at the start, that counts as
+            converged; 0 or more. Changes that rounding may explain count as 0. Traced.
         max_steps: Most steps to take.
         damping: Levenberg-Marquardt damping relative to the diagonal, >= 0; 0 is Gauss-Newton. Traced.
 
@@ -95,8 +99,14 @@ def se3_gauss_newton(
         left, jacobian = moved(zero), jax.jacfwd(moved)(zero)
         normal = jacobian.T @ jacobian
         change = jnp.linalg.solve(normal + damping * jnp.diag(jnp.diagonal(normal)), jacobian.T @ left)
-        return transform @ se3_exp(-change), jnp.linalg.norm(change)
+        # A unit in the last place of the motion moves the residuals by about this much.
+        turned, shifted = jnp.linalg.norm(jacobian[:, :3]), jnp.linalg.norm(jacobian[:, 3:])
+        rounding = jnp.finfo(start.dtype).eps * (turned + shifted * jnp.linalg.norm(transform[:3, 3]))
+        error = jnp.linalg.norm(jacobian @ change) / unit
+        return transform @ se3_exp(-change), jnp.where(error <= reachable(0, 4 * rounding, unit), 0, error)
 
+    unit = safe.norm(residual(start))
+    unit = jnp.where(unit == 0, 1, unit)
     end = iterate(step, start, tol=tol, max_steps=max_steps)
     cost = jnp.sum(jnp.square(residual(end.state))) / 2
     return PoseResult(end.state, cost, end.error, end.num_steps, end.status)

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from geojax._core import checks, safe
+from geojax._core.precision import rounded_once
 from geojax._core.struct import struct
 from geojax.manifolds.groups.special_orthogonal import nearest_rotation
 
@@ -26,6 +27,7 @@ class RigidMotion:
     translation: Float[Array, " 3"]
 
 
+@rounded_once
 def ume_matrix(
     points: Float[Array, "n 3"], features: Float[Array, " n"], levels: Float[Array, " k"]
 ) -> Float[Array, "k 4"]:
@@ -69,6 +71,7 @@ def ume_matrix(
     return weights @ jnp.concatenate([jnp.ones_like(points[:, :1]), points], axis=1)
 
 
+@rounded_once
 def ume_register(m1: Float[Array, "k 4"], m2: Float[Array, "k 4"]) -> RigidMotion:
     """Rigid motion that takes one cloud to another, from their moment matrices.
 
@@ -112,6 +115,7 @@ def ume_register(m1: Float[Array, "k 4"], m2: Float[Array, "k 4"]) -> RigidMotio
     return RigidMotion(rotation, mean2 - rotation @ mean1)
 
 
+@rounded_once
 def ume_subspace_distance(m1: Float[Array, "k 4"], m2: Float[Array, "k 4"]) -> Float[Array, ""]:
     """Projection distance between the column spaces of two moment matrices.
 
@@ -147,6 +151,7 @@ def ume_subspace_distance(m1: Float[Array, "k 4"], m2: Float[Array, "k 4"]) -> F
     return safe.norm(basis2 - basis1 @ (basis1.T @ basis2))
 
 
+@rounded_once
 def ume_contrastive_loss(
     m1: Float[Array, "b k 4"], m2: Float[Array, "b k 4"], *, temperature: float = 0.1
 ) -> Float[Array, ""]:
@@ -186,6 +191,7 @@ def ume_contrastive_loss(
     return -jnp.mean(jnp.diagonal(jax.nn.log_softmax(scores, axis=1)))
 
 
+@rounded_once
 def sampling_equalizer(points: Float[Array, "n 3"], *, voxel: float) -> Float[Array, " n"]:
     """Weights that give each cube of a grid the same mass, however densely it was sampled.
 

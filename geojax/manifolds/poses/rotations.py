@@ -5,6 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from geojax._core import checks, safe
+from geojax._core.precision import rounded_once
 from geojax._core.struct import struct
 from geojax.manifolds.groups.rotation_log import rotation_log
 from geojax.manifolds.groups.special_orthogonal import difference, nearest_rotation
@@ -29,6 +30,7 @@ class Similarity:
         return self.scale * (x @ self.rotation.T) + self.shift
 
 
+@rounded_once
 def so3_from_6d(a: Float[Array, "3 2"]) -> Float[Array, "3 3"]:
     """Rotation of space whose first two columns come from two vectors by Gram-Schmidt.
 
@@ -66,6 +68,7 @@ def so3_from_6d(a: Float[Array, "3 2"]) -> Float[Array, "3 3"]:
     return jnp.stack([first, second, jnp.cross(first, second)], axis=1)
 
 
+@rounded_once
 def so3_geodesic(r1: Float[Array, "3 3"], r2: Float[Array, "3 3"]) -> Float[Array, ""]:
     """Angle between two rotations of space.
 
@@ -98,6 +101,7 @@ def so3_geodesic(r1: Float[Array, "3 3"], r2: Float[Array, "3 3"]) -> Float[Arra
     return safe.norm(rotation_log(*difference(r1, r2))) / jnp.asarray(2**0.5, r1.dtype)
 
 
+@rounded_once
 def procrustes_align(x: Float[Array, "n d"], y: Float[Array, "n d"]) -> Similarity:
     """Similarity that moves one set of points closest to another, point by point.
 
@@ -138,6 +142,7 @@ def procrustes_align(x: Float[Array, "n d"], y: Float[Array, "n d"]) -> Similari
     return Similarity(scale, rotation, centre_y - scale * (rotation @ centre_x))
 
 
+@rounded_once
 def pa_mpjpe(x: Float[Array, "n d"], y: Float[Array, "n d"]) -> Float[Array, ""]:
     """Mean distance between corresponding points after the best similarity: the Procrustes-aligned joint error.
 
@@ -171,6 +176,7 @@ def pa_mpjpe(x: Float[Array, "n d"], y: Float[Array, "n d"]) -> Float[Array, ""]
     return jnp.mean(jax.vmap(safe.norm)(aligned(x) - y))
 
 
+@rounded_once
 def forward_kinematics(
     parents: tuple[int, ...], rotations: Float[Array, "n d d"], offsets: Float[Array, "n d"]
 ) -> tuple[Float[Array, "n d d"], Float[Array, "n d"]]:

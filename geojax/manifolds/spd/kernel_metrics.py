@@ -8,6 +8,7 @@ from jaxtyping import Array, Float, Int
 from geojax._core import checks
 from geojax._core.loops import vary_with
 from geojax._core.matrices import divided, linalg, multipliers
+from geojax._core.precision import rounded_once
 from geojax._core.struct import struct
 from geojax.manifolds.base.doors import check_function
 from geojax.manifolds.spd.cone import SPDCone
@@ -142,6 +143,7 @@ class HamiltonianResult:
     status: Int[Array, ""]
 
 
+@rounded_once
 def hamiltonian_geodesic(
     manifold: KernelMetric, x: Matrix, momentum: Matrix, t: Scalar, *, num_steps: int = 64, tol: Scalar = 1e-6
 ) -> HamiltonianResult:

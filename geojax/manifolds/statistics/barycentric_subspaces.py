@@ -15,12 +15,14 @@ from jaxtyping import Array, Bool, Float, Int
 
 from geojax._core import checks
 from geojax._core.loops import iterate, vary_with
+from geojax._core.precision import rounded_once
 from geojax._core.struct import struct
 from geojax.manifolds.base import stacked
 from geojax.manifolds.base.descent import coordinates, stationary
 from geojax.manifolds.base.doors import check_manifold
 from geojax.manifolds.base.euclidean import Euclidean
 from geojax.manifolds.base.geodesics import WithLog
+from geojax.manifolds.base.units import unit_and_tol
 from geojax.manifolds.products.product import Product
 from geojax.manifolds.statistics.mean import ambient_mean
 from geojax.typing import PyTree, Scalar
@@ -33,7 +35,7 @@ class SubspaceProjection:
     Attributes:
         point: The projection.
         weights: Its barycentric coordinates, [k + 1], of sum 1; some may be negative.
-        error: Length of the last step, in units of distance.
+        error: Length of the last step, in parts of the largest distance from the start to y or a reference.
         num_steps: Steps taken.
         status: CONVERGED, MAX_STEPS or NONFINITE.
     """
@@ -58,6 +60,7 @@ class _Walk(NamedTuple):
     share: Float[Array, ""]
 
 
+@rounded_once
 def barycentric_subspace_project(
     manifold: WithLog, references: PyTree, y: PyTree, *, tol: Scalar = 1e-6, max_steps: int = 50
 ) -> SubspaceProjection:
@@ -70,7 +73,8 @@ def barycentric_subspace_project(
         references: Reference points x_0 .. x_k in general position, stacked on a leading axis of size k + 1, at most
             the dimension of the manifold + 1.
         y: The point to project.
-        tol: Length of a step to reach, in units of distance.
+        tol: Length of a step to reach, in parts of the largest distance from the start to y or a reference; or what
+            rounding allows, if that is more.
         max_steps: Most steps; static.
 
     Returns:
@@ -152,11 +156,13 @@ def project_onto(
         # Rounding moves x off the manifold, and weights that are large and of both signs magnify that.
         x = manifold._project(manifold._exp(state.x, stacked.scaled(part, v)))
         mixed = state.weights + part * (weights - state.weights)
-        return _Walk(SubspacePoint(x, mixed / jnp.linalg.norm(mixed)), v, share), size
+        return _Walk(SubspacePoint(x, mixed / jnp.linalg.norm(mixed)), v, share), size / unit
 
     dtype = stacked.real_dtype(references)
     equal = used.astype(dtype) / jnp.sum(used).astype(dtype)
     start = ambient_mean(manifold, references, equal)
+    seen = jax.tree.map(lambda one, all_: jnp.concatenate([one[None], all_]), y, references)
+    unit, tol = unit_and_tol(manifold, start, seen, tol)
     walk = _Walk(SubspacePoint(start, equal), jax.tree.map(jnp.zeros_like, start), jnp.ones((), dtype))
     end = iterate(step, vary_with(walk, (manifold, references, y)), tol=tol, max_steps=max_steps)
     x, weights = end.state.state

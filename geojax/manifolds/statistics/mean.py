@@ -9,11 +9,13 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from geojax._core import checks
+from geojax._core.precision import rounded_once
 from geojax._core.struct import struct
 from geojax.manifolds.base import stacked
 from geojax.manifolds.base.descent import descend, stationary
 from geojax.manifolds.base.doors import check_manifold
 from geojax.manifolds.base.geodesics import WithLog
+from geojax.manifolds.base.units import unit_and_tol
 from geojax.results import Status
 from geojax.typing import PyTree, Scalar
 
@@ -24,7 +26,8 @@ class MeanResult:
 
     Attributes:
         point: The mean or median.
-        error: Norm of the Riemannian gradient there; for a median, of the smallest subgradient.
+        error: Norm of the Riemannian gradient there, in parts of the largest distance from the start to a point; for a
+            median, of the smallest subgradient; for a quotient, the change of the last round.
         num_steps: Gradients evaluated.
         status: CONVERGED, MAX_STEPS, NONFINITE or INFEASIBLE.
     """
@@ -35,6 +38,7 @@ class MeanResult:
     status: Int[Array, ""]
 
 
+@rounded_once
 def frechet_mean(
     manifold: WithLog,
     points: PyTree,
@@ -51,7 +55,8 @@ def frechet_mean(
         manifold: The space; its metric parameters may be traced.
         points: Points stacked on a leading axis of size n (of each leaf, if points are trees), or a list of points.
         weights: Weights, [n], nonnegative, of positive sum; equal if left out.
-        tol: Norm of the gradient to reach, in units of distance.
+        tol: Norm of the gradient to reach, in parts of the largest distance from the start to a point; or what rounding
+            allows, if that is more.
         max_steps: Most gradients to evaluate; static.
 
     Returns:
@@ -89,12 +94,10 @@ def _mean(
     weights = stacked.weights_of("frechet_mean", weights, num, stacked.real_dtype(points))
     theta = manifold, points, weights
     held, fixed, shares = jax.lax.stop_gradient((manifold, points, weights / jnp.sum(weights)))
+    start = _off_cut_loci(held, ambient_mean(held, fixed, shares), fixed, shares)
+    unit, tol = unit_and_tol(held, start, fixed, tol)
     end = descend(
-        held,
-        lambda x: _gradient(x, held, fixed, shares),
-        _off_cut_loci(held, ambient_mean(held, fixed, shares), fixed, shares),
-        tol=tol,
-        max_steps=max_steps,
+        held, lambda x: _gradient(x, held, fixed, shares), start, unit=unit, tol=tol, max_steps=max_steps
     )
 
     def gradient(x: Any, theta: Any) -> Any:

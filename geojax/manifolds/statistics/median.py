@@ -15,10 +15,12 @@ from jaxtyping import Array, Bool, Float, Int
 
 from geojax._core import checks, safe
 from geojax._core.loops import iterate, vary_with
+from geojax._core.precision import rounded_once
 from geojax.manifolds.base import stacked
 from geojax.manifolds.base.descent import stationary
 from geojax.manifolds.base.doors import check_manifold
 from geojax.manifolds.base.geodesics import WithLog
+from geojax.manifolds.base.units import unit_and_tol
 from geojax.manifolds.statistics.mean import MeanResult, ambient_mean, judged
 from geojax.typing import PyTree, Scalar
 
@@ -42,6 +44,7 @@ class _Pull(NamedTuple):
     near_share: Float[Array, ""]
 
 
+@rounded_once
 def frechet_median(
     manifold: WithLog,
     points: PyTree,
@@ -58,7 +61,8 @@ def frechet_median(
         manifold: The space; its metric parameters may be traced.
         points: Points stacked on a leading axis of size n (of each leaf, if points are trees), or a list of points.
         weights: Weights, [n], nonnegative, of positive sum; equal if left out.
-        tol: Norm of the smallest subgradient to reach; a pure number, as the gradient of a distance is.
+        tol: Norm of the smallest subgradient to reach; a pure number, as the gradient of a distance is; or
+            what rounding allows, if that is more.
         max_steps: Most gradients to evaluate; static.
 
     Returns:
@@ -97,9 +101,12 @@ def _median(
     weights = stacked.weights_of("frechet_median", weights, num, stacked.real_dtype(points))
     theta = manifold, points, weights
     held, fixed, shares = jax.lax.stop_gradient((manifold, points, weights / jnp.sum(weights)))
+    start = ambient_mean(held, fixed, shares)
+    # The gradient of a distance is a pure number: rounding changes it by its share of the distance.
+    _, tol = unit_and_tol(held, start, fixed, tol)
     end = iterate(
         _step(held, fixed, shares),
-        _start(ambient_mean(held, fixed, shares), num, (held, fixed, shares)),
+        _start(start, num, (held, fixed, shares)),
         tol=tol,
         max_steps=max_steps,
     )

@@ -7,8 +7,10 @@ from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Bool, Float, Int
 
 from geojax._core import checks
+from geojax._core.precision import rounded_once
 
 
+@rounded_once
 def frechet_predict(
     probabilities: Float[Array, " k"], distances: Float[Array, "n k"], *, power: float = 2.0
 ) -> Int[Array, ""]:

@@ -6,13 +6,15 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from geojax._core import checks
-from geojax._core.loops import iterate, vary_with
+from geojax._core import checks, safe
+from geojax._core.loops import iterate, reachable, vary_with
+from geojax._core.precision import rounded_once
 from geojax.manifolds.base.doors import check_function
 from geojax.manifolds.statistics.mean import MeanResult
 from geojax.typing import Key, Scalar
 
 
+@rounded_once
 def quotient_frechet_mean(
     points: Float[Array, "n d"],
     align: Callable[[Array, Array], Array],
@@ -27,7 +29,8 @@ def quotient_frechet_mean(
     Args:
         points: Sample, [n, d].
         align: align(x, m) -> the element of the orbit of x that is nearest to m; static.
-        tol: Change of the template to reach, in units of the points.
+        tol: Change of the template to reach, in parts of the root mean square of the lengths of the points; or what
+            rounding allows, if that is more.
         max_steps: Most rounds; static.
 
     Returns:
@@ -66,14 +69,19 @@ def quotient_frechet_mean(
 
     def step(template: Array) -> tuple[Array, Array]:
         following = average(template, held)
-        return following, jnp.linalg.norm(following - template)
+        return following, jnp.linalg.norm(following - template) / unit
 
+    unit = safe.norm(held) / n**0.5
+    unit = jnp.where(unit == 0, 1, unit)
     start = vary_with(held[0], held)
-    end = iterate(step, start, tol=tol, max_steps=checks.count(where, "max_steps", max_steps))
+    end = iterate(
+        step, start, tol=reachable(tol, 0, unit), max_steps=checks.count(where, "max_steps", max_steps)
+    )
     point = jnp.where(jnp.all(jnp.isfinite(end.state)), average(end.state, points), end.state)
     return MeanResult(point, end.error, end.num_steps, end.status)
 
 
+@rounded_once
 def consistency_bias(
     template: Float[Array, " d"],
     sigma: Scalar,

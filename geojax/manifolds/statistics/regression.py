@@ -8,11 +8,13 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from geojax._core import checks
+from geojax._core.precision import rounded_once
 from geojax._core.struct import struct
 from geojax.manifolds.base import stacked
 from geojax.manifolds.base.descent import descend, stationary
 from geojax.manifolds.base.doors import check_manifold
 from geojax.manifolds.base.geodesics import WithLog
+from geojax.manifolds.base.units import unit_and_tol
 from geojax.manifolds.products.power import Power
 from geojax.manifolds.statistics.mean import judged
 from geojax.typing import PyTree, Scalar
@@ -25,7 +27,8 @@ class RegressionResult:
     Attributes:
         point: Where it is at time 0.
         velocity: Its velocity there, a tangent vector at `point`, per unit of time.
-        error: Norm of the gradient with respect to its points at the first and the last time.
+        error: Norm of the gradient with respect to its points at the first and the last time, in parts of the largest
+            distance of a point from the first one.
         num_steps: Gradients evaluated.
         status: CONVERGED, MAX_STEPS, NONFINITE or INFEASIBLE.
     """
@@ -37,6 +40,7 @@ class RegressionResult:
     status: Int[Array, ""]
 
 
+@rounded_once
 def geodesic_regression(
     manifold: WithLog,
     times: Float[Array, " n"],
@@ -56,7 +60,8 @@ def geodesic_regression(
         times: Times of the points, [n], not all equal.
         points: Points stacked on a leading axis of size n.
         weights: Weights, [n], nonnegative, of positive sum; equal if left out.
-        tol: Norm of the gradient to reach, in units of distance.
+        tol: Norm of the gradient to reach, in parts of the largest distance of a point from the first one; or what
+            rounding allows, if that is more.
         max_steps: Most gradients to evaluate; static.
 
     Returns:
@@ -107,8 +112,15 @@ def _regression(
         return Power(theta[0])._riemannian_gradient(ends, slope)
 
     # The sum of squares is spread over two end points: the Hessian is about a third of the identity.
+    unit, tol = unit_and_tol(held[0], jax.tree.map(lambda leaf: leaf[0], start), held[2], tol)
     end = descend(
-        Power(manifold), lambda ends: gradient(ends, held), start, length=2.0, tol=tol, max_steps=max_steps
+        Power(manifold),
+        lambda ends: gradient(ends, held),
+        start,
+        length=2.0,
+        unit=unit,
+        tol=tol,
+        max_steps=max_steps,
     )
     ends = stationary(lambda theta: Power(theta[0]), gradient, end.state, theta)
     span = times[last] - times[first]

@@ -8,11 +8,13 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from geojax._core import checks
+from geojax._core.precision import rounded_once
 from geojax._core.struct import struct
 from geojax.manifolds.base import stacked
 from geojax.manifolds.base.descent import coordinates, descend
 from geojax.manifolds.base.doors import check_manifold
 from geojax.manifolds.base.geodesics import WithLog
+from geojax.manifolds.base.units import unit_and_tol
 from geojax.manifolds.products.power import Power
 from geojax.manifolds.statistics.barycentric_subspaces import SubspacePoint, inverse_derivative, project_onto
 from geojax.manifolds.statistics.mean import frechet_mean
@@ -28,7 +30,7 @@ class SubspaceAnalysis:
     Attributes:
         references: The reference points, stacked on a leading axis of size k + 1.
         variances: Mean squared distance of the sample from the subspace of the first 1, 2, .. k + 1 references.
-        error: Norm of the gradient of their sum.
+        error: Norm of the gradient of their sum, in parts of the largest distance of a point from the mean.
         num_steps: Gradients evaluated.
         status: CONVERGED, MAX_STEPS or NONFINITE.
     """
@@ -40,6 +42,7 @@ class SubspaceAnalysis:
     status: Int[Array, ""]
 
 
+@rounded_once
 def accumulated_unexplained_variance(
     manifold: WithLog, references: PyTree, points: PyTree, *, tol: Scalar = 1e-6, max_steps: int = 50
 ) -> Float[Array, ""]:
@@ -51,7 +54,7 @@ def accumulated_unexplained_variance(
         manifold: The space.
         references: Reference points x_0 .. x_k, stacked on a leading axis; their order matters.
         points: The sample, stacked on a leading axis.
-        tol: Length of a step of each projection to reach, in units of distance.
+        tol: Length of a step of each projection to reach, as in `barycentric_subspace_project`.
         max_steps: Most steps of each projection; static.
 
     Returns:
@@ -106,6 +109,7 @@ def _unexplained(
     return jnp.mean(jax.vmap(jax.vmap(squared, (None, 0)), (0, None))(used, points), axis=1)
 
 
+@rounded_once
 def barycentric_subspace_analysis(
     manifold: WithLog, points: PyTree, dimension: int, *, tol: Scalar = 1e-6, max_steps: int = 200
 ) -> SubspaceAnalysis:
@@ -118,7 +122,8 @@ def barycentric_subspace_analysis(
         manifold: The space.
         points: The sample, stacked on a leading axis; more points than `dimension`.
         dimension: Dimension k of the largest subspace, static; at least 1, below that of the manifold or equal.
-        tol: Norm of the gradient to reach, in units of distance.
+        tol: Norm of the gradient to reach, in parts of the largest distance of a point from the mean; or what rounding
+            allows, if that is more.
         max_steps: Most gradients to evaluate; static.
 
     Returns:
@@ -163,8 +168,9 @@ def _analysis(
     manifold: WithLog, points: PyTree, dimension: int, tol: Scalar, max_steps: int
 ) -> SubspaceAnalysis:
     dtype = stacked.real_dtype(points)
-    inner_tol = jnp.asarray(tol, dtype) / 10
     mean = frechet_mean(manifold, points, tol=tol).point
+    inner_tol = jnp.asarray(tol, dtype) / 10
+    unit, tol = unit_and_tol(manifold, mean, points, tol)
     components = tangent_pca(manifold, mean, points)
     lengths = jnp.sqrt(components.variances[:dimension])
     directions = jax.tree.map(lambda leaf: leaf[:dimension], components.directions)
@@ -180,6 +186,7 @@ def _analysis(
         lambda x: power._riemannian_gradient(x, jax.grad(total)(x)),
         start,
         length=1.0,
+        unit=unit,
         tol=tol,
         max_steps=max_steps,
     )

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from geojax._core.precision import rounded_once
 from geojax._core.struct import struct
 from geojax.manifolds.base import stacked
 from geojax.manifolds.base.doors import check_manifold
@@ -29,6 +30,7 @@ class TangentPCA:
     coordinates: Float[Array, "n k"]
 
 
+@rounded_once
 def tangent_pca(
     manifold: WithLog, x: PyTree, points: PyTree, weights: Float[Array, " n"] | None = None
 ) -> TangentPCA:

@@ -8,8 +8,11 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from geojax._core import checks, tree
-from geojax._core.loops import iterate, vary_with
+from geojax._core.loops import reachable, vary_with
+from geojax._core.precision import rounded_once
 from geojax._core.struct import struct
+from geojax.manifolds.base.descent import descend
+from geojax.manifolds.base.euclidean import Euclidean
 from geojax.merging.aligned import WeightMatching, aligned
 from geojax.merging.averages.stock import pairwise_cosine
 from geojax.merging.leaves import as_stack, callable_first, coefficients, map_stack, merged_only, stack_size
@@ -27,8 +30,9 @@ class AggregationResult:
         weights: How much each client counts, [k]: nonnegative, with sum 1.
         shrinkage: The factor gamma.
         loss: The loss of params.
-        error: Norm of the gradient with respect to the logarithms of weights and shrinkage.
-        num_steps: Steps taken.
+        error: Norm of the gradient with respect to the logarithms of weights and shrinkage, in parts of the loss at the
+            start or of its gradient.
+        num_steps: Gradients evaluated.
         status: CONVERGED, MAX_STEPS or NONFINITE.
     """
 
@@ -41,6 +45,7 @@ class AggregationResult:
     status: Int[Array, ""]
 
 
+@rounded_once
 def aggregate(
     stack: Params,
     weights: Float[Array, " k"] | None = None,
@@ -84,6 +89,7 @@ def aggregate(
     return _scaled_sum(stack, shares, shrinkage)
 
 
+@rounded_once
 def learn_aggregation(
     loss: Callable[[Params], Array],
     stack: Params,
@@ -96,14 +102,15 @@ def learn_aggregation(
     """Learns the weights of an aggregation, and its shrinkage, on a loss of the aggregated model.
 
     Minimises  loss(gamma sum_i w_i theta_i)  over w on the simplex and gamma > 0, by gradient descent on the logarithms
-    of both. A step is halved if the loss would rise, and the next one is longer if it falls.
+    of both. The slopes at the two ends of a step say how long the next one is, and whether this one is taken back.
 
     Args:
         loss: A scalar function of parameters, on data held by the server.
         stack: The clients' models, a list of k, or one tree with a leading axis of length k.
-        learning_rate: First step. Traced.
-        tol: Norm of the gradient with respect to the logarithms at which to stop. Traced.
-        max_steps: Most steps; static.
+        learning_rate: First step, relative to the loss at the start or its gradient, whichever is more. Traced.
+        tol: Norm of the gradient with respect to the logarithms at which to stop, in parts of the loss at the start or
+            of its gradient, whichever is more; or what rounding allows, if that is more. Traced.
+        max_steps: Most gradients to evaluate; static.
         align: Whether to align first: `WeightMatching(spec, key=key)` moves every model onto the first.
 
     Returns:
@@ -115,7 +122,7 @@ def learn_aggregation(
     Status: CONVERGED, MAX_STEPS, NONFINITE.
 
     Differentiation: forward mode, unrolled.
-    Complexity: one value and gradient of loss in each step.
+    Complexity: one gradient of loss in each step.
 
     Example:
         >>> import jax.numpy as jnp
@@ -138,29 +145,23 @@ def learn_aggregation(
         checks.shapes("learn_aggregation", **{"loss(params)": (value, "")})
         return value
 
-    slope = jax.value_and_grad(loss_at)
-
-    def step(state: tuple[Array, Array, Array, Array]) -> tuple[Any, Array]:
-        logs, value, gradient, rate = state
-        moved = logs - rate * gradient
-        new_value, new_gradient = slope(moved)
-        fell = new_value <= value
-        logs, value, gradient = (
-            jnp.where(fell, new, old)
-            for new, old in ((moved, logs), (new_value, value), (new_gradient, gradient))
-        )
-        # A loss that is NaN counts as a rise, and halving the step would hide it: report it as the error.
-        error = jnp.where(jnp.isfinite(new_value), jnp.linalg.norm(gradient), jnp.nan)
-        return (logs, value, gradient, rate * jnp.where(fell, 1.2, 0.5)), error
-
     start = vary_with(jnp.zeros(count + 1, dtype), merged_only(stack))
-    value, gradient = slope(start)
-    state = start, value, gradient, jnp.asarray(learning_rate, dtype)
-    end = iterate(step, state, tol=tol, max_steps=max_steps)
-    logs, value = end.state[:2]
+    value, gradient = jax.value_and_grad(loss_at)(start)
+    unit = jnp.maximum(jnp.abs(value), jnp.linalg.norm(gradient)).astype(dtype)
+    unit = jnp.where(unit == 0, 1, unit)
+    end = descend(
+        Euclidean(),
+        jax.grad(loss_at),
+        start,
+        length=jnp.asarray(learning_rate, dtype) / unit,
+        unit=unit,
+        tol=reachable(tol, 0, unit),
+        max_steps=max_steps,
+    )
+    logs = end.state
     weights, shrinkage = _factors(logs)
     params = _scaled_sum(stack, weights, shrinkage)
-    return AggregationResult(params, weights, shrinkage, value, end.error, end.num_steps, end.status)
+    return AggregationResult(params, weights, shrinkage, loss(params), end.error, end.num_steps, end.status)
 
 
 def _scaled_sum(stack: Params, weights: Array, shrinkage: Scalar) -> Params:

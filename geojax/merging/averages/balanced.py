@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from geojax._core import checks, safe, tree
+from geojax._core.precision import rounded_once
 from geojax.merging.aligned import WeightMatching, aligned_pair
 from geojax.merging.leaves import is_merged, same_model, wide
 from geojax.merging.paths.connectivity import interpolate
@@ -15,6 +16,7 @@ from geojax.typing import Params, Scalar
 __all__ = ["balanced_average", "error_correction_table"]
 
 
+@rounded_once
 def balanced_average(
     apply: Callable[..., Float[Array, "... classes"]],
     params_a: Params,

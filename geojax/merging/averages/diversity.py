@@ -9,6 +9,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from geojax._core import checks
 from geojax._core.loops import vary_with
+from geojax._core.precision import rounded_once
 from geojax._core.struct import struct
 from geojax.merging.leaves import as_stack, callable_first, map_stack, stack_size
 from geojax.typing import Params
@@ -56,6 +57,7 @@ class DiverseSelectionResult:
     score: Float[Array, ""]
 
 
+@rounded_once
 def diverse_select(score: Callable[[Params], Array], stack: Params) -> DiverseSelectionResult:
     """Chooses greedily the models whose average scores best.
 
@@ -115,6 +117,7 @@ def diverse_select(score: Callable[[Params], Array], stack: Params) -> DiverseSe
     return DiverseSelectionResult(params, chosen, score(params))
 
 
+@rounded_once
 def error_decomposition(
     predictions: Float[Array, "r k n"], averaged: Float[Array, "r n"], targets: Float[Array, " n"]
 ) -> ErrorDecomposition:

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from geojax._core import checks, tree
+from geojax._core.precision import rounded_once
 from geojax.merging.aligned import WeightMatching, act_on_each, permutations_onto_first, stacked
 from geojax.merging.leaves import as_stack, is_merged, map_stack, merged_only, model_of, stack_size, wide
 from geojax.symmetry.action.acting import act
@@ -64,6 +65,11 @@ def diagonal_fisher(log_likelihood: Callable[..., Array], params: Params, *examp
         return value
 
     scores = jax.vmap(jax.grad(score), in_axes=(None, 0))(moving, examples)
+    return _mean_square(scores)
+
+
+@rounded_once
+def _mean_square(scores: Params) -> Params:
     return jax.tree.map(lambda leaf: jnp.mean(jnp.square(leaf), axis=0), scores)
 
 

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from geojax._core import checks
+from geojax._core.precision import rounded_once
 from geojax.merging.averages.average import weighted_mean
 from geojax.merging.leaves import as_stack, merged_only, stack_size
 from geojax.typing import Key, Params, Scalar
@@ -15,6 +16,7 @@ from geojax.typing import Key, Params, Scalar
 __all__ = ["hypervolume", "non_dominated", "pareto_front", "pareto_loss"]
 
 
+@rounded_once
 def pareto_loss(
     losses: Sequence[Callable[[Params], Array]], stack: Params, *, key: Key, concentration: Scalar = 1.0
 ) -> Float[Array, ""]:
@@ -60,6 +62,7 @@ def pareto_loss(
     return jnp.vdot(alpha, _values("pareto_loss", losses, weighted_mean(stack, alpha)))
 
 
+@rounded_once
 def pareto_front(
     losses: Sequence[Callable[[Params], Array]], stack: Params, weights: Float[Array, "n k"]
 ) -> Float[Array, "n t"]:
@@ -126,6 +129,7 @@ def non_dominated(points: Float[Array, "n t"]) -> Bool[Array, " n"]:
     return ~jnp.any(beaten, axis=1) & ~jnp.any(jnp.isnan(points), axis=1)
 
 
+@rounded_once
 def hypervolume(points: Float[Array, "n t"], reference: Float[Array, " t"]) -> Float[Array, ""]:
     """Volume between a front of losses and a reference point, exactly; larger for better fronts.
 

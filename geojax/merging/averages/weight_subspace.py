@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from geojax._core import checks
+from geojax._core.precision import rounded_once
 from geojax._core.struct import struct
 from geojax.merging.averages.average import weighted_mean
 from geojax.merging.leaves import as_stack, check_rows, is_merged, merged_only, stack_size
@@ -75,6 +76,7 @@ def collect_weights(
     return jax.lax.scan(visit, params, jax.random.split(key, num))[1]
 
 
+@rounded_once
 def weight_subspace(stack: Params, *, num: int) -> WeightSubspace:
     """Principal directions of a set of models in weight space.
 
@@ -108,6 +110,7 @@ def weight_subspace(stack: Params, *, num: int) -> WeightSubspace:
     return WeightSubspace(mean, merge.basis, squares / max(1, count - 1))
 
 
+@rounded_once
 def sample_subspace(subspace: WeightSubspace, *, key: Key) -> Params:
     """Draws a model from the Gaussian distribution on a weight subspace.
 

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from geojax._core import safe
+from geojax._core.precision import rounded_once
 from geojax._core.struct import struct
 from geojax._core.tree import named_leaves
 from geojax.merging.leaves import merged_only
@@ -33,6 +34,7 @@ class AlignmentReport:
     alignment: dict[str, Float[Array, "2"]]
 
 
+@rounded_once
 def alignment_report(
     spec: SymmetrySpec,
     loss: Callable[[Params], Array],

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from geojax._core import safe
+from geojax._core.precision import rounded_once
 from geojax.merging.paths.connectivity import interpolate
 from geojax.symmetry import SymmetrySpec, collect
 from geojax.typing import Params, Scalar
@@ -60,10 +61,13 @@ def feature_connectivity(
     """
     middle = interpolate(params_a, params_b, t)
     at_a, at_b, between = (collect(spec, apply, params, *inputs) for params in (params_a, params_b, middle))
-    return {name: _mean_cosine(between[name], (1 - t) * at_a[name] + t * at_b[name]) for name in between}
+    return {name: _cosine_between(at_a[name], between[name], at_b[name], t) for name in between}
 
 
-def _mean_cosine(x: Array, y: Array) -> Float[Array, ""]:
+@rounded_once
+def _cosine_between(at_a: Array, between: Array, at_b: Array, t: Scalar) -> Float[Array, ""]:
+    """The mean cosine between the activations of the interpolated model and the interpolated activations."""
+    x, y = between, (1 - t) * at_a + t * at_b
     x, y = (jnp.reshape(each, (each.shape[0], -1)) for each in (x, y))
     product = jnp.sum(x * y, axis=1)
     squares = jnp.sum(x * x, axis=1) * jnp.sum(y * y, axis=1)

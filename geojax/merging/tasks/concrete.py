@@ -9,6 +9,7 @@ from jaxtyping import Array, Float, Int
 
 from geojax._core import checks, tree
 from geojax._core.loops import vary_with
+from geojax._core.precision import rounded_once
 from geojax._core.struct import struct
 from geojax.merging.aligned import WeightMatching, aligned
 from geojax.merging.leaves import coefficients, is_merged, merged_only, split_merged, stack_size
@@ -38,6 +39,7 @@ class ConcreteFit:
     status: Int[Array, ""]
 
 
+@rounded_once
 def concrete_mask(logits: Params, *, key: Key, temperature: Scalar) -> Params:
     """Draws a mask with entries between 0 and 1 from the binary Concrete distribution.
 
@@ -87,6 +89,7 @@ def concrete_mask(logits: Params, *, key: Key, temperature: Scalar) -> Params:
     return tree.map_named(draw, logits)
 
 
+@rounded_once
 def concrete_merge(
     base: Params,
     stack: Params,
@@ -140,6 +143,7 @@ def concrete_merge(
     return jax.tree.map(mix, base, merged, mask)
 
 
+@rounded_once
 def concrete_fit(
     inner_loss: Callable[[Params], Array],
     outer_loss: Callable[[Params], Array],

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from geojax._core import checks
+from geojax._core.precision import rounded_once
 from geojax._core.struct import struct
 from geojax.merging.leaves import as_stack, check_rows, map_stack, merged_only, split_arrays, stack_size, wide
 from geojax.typing import Params
@@ -111,6 +112,7 @@ def revert(merged: ReversibleMerge, index: int) -> Params:
     return map_stack(lambda leaf: jnp.tensordot(row.astype(leaf.dtype), leaf, 1), merged.basis)
 
 
+@rounded_once
 def low_rank_gram(factors: Sequence[tuple[Float[Array, "m r"], Float[Array, "r n"]]]) -> Float[Array, "k k"]:
     """Inner products of matrices B_i A_i of low rank, from their factors.
 

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from geojax._core import checks, tree
+from geojax._core.precision import rounded_once
 from geojax.merging.leaves import (
     as_stack,
     coefficients,
@@ -22,6 +23,7 @@ from geojax.typing import Params, Scalar
 __all__ = ["layer_energy", "patch", "quantize_signature", "weight_signature"]
 
 
+@rounded_once
 def weight_signature(robust: Params, clean: Params, basis: Params | None = None) -> Params:
     """The change that robust training makes to a model's weights.
 
@@ -119,6 +121,7 @@ def patch(params: Params, stack: Params, weights: Float[Array, " k"] | None = No
     return jax.tree.map(add, params)
 
 
+@rounded_once
 def quantize_signature(signature: Params, *, num_bits: Scalar) -> Params:
     """Rounds a signature to a few bits for each entry, with one scale for each leaf.
 

@@ -10,6 +10,7 @@ from jaxtyping import Array, Float, Int
 
 from geojax._core import checks
 from geojax._core.loops import iterate
+from geojax._core.precision import rounded_once
 from geojax._core.struct import struct
 from geojax.manifolds.base.manifold import Manifold
 from geojax.optim.curved.problem import Method, Problem
@@ -36,6 +37,7 @@ class MinimizeResult:
     status: Int[Array, ""]
 
 
+@rounded_once
 def minimize(
     manifold: Manifold,
     f: Callable[[Any], Any],

@@ -8,11 +8,13 @@ import optax
 from jaxtyping import Array, Float
 
 from geojax._core import checks, safe
+from geojax._core.precision import rounded_once
 from geojax.typing import PyTree, Scalar
 
 Weight = Float[Array, "*shape"]
 
 
+@rounded_once
 def project_radial(update: Weight, gradient: Weight, weight: Weight, *, delta: Scalar = 0.1) -> Weight:
     """Take the radial part out of an update if the weight is scale-invariant.
 
@@ -144,6 +146,7 @@ def scale_by_sgdp(
     return _without_radial("scale_by_sgdp", optax.trace(momentum, nesterov), delta)
 
 
+@rounded_once
 def weight_norm(
     direction: Float[Array, "*shape channels"], scale: Float[Array, " channels"]
 ) -> Float[Array, "*shape channels"]:

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from geojax._core import checks, safe, tree
+from geojax._core.precision import rounded_once
 from geojax._core.struct import static, struct
 
 
@@ -14,10 +15,12 @@ from geojax._core.struct import static, struct
 class Norm(Protocol):
     """A norm of an array (or a tree), and the step t that maximises <g, t> over |t| <= 1."""
 
+    @rounded_once
     def norm(self, d: Any) -> Array:
         """Length of a step."""
         ...
 
+    @rounded_once
     def steepest(self, g: Any) -> Any:
         """The step of length 1 that maximises <g, t>; zero if g is zero."""
         ...
@@ -48,10 +51,12 @@ class MaxNorm:
     References: [BernsteinNewhouse2024].
     """
 
+    @rounded_once
     def norm(self, d):
         """Largest absolute entry."""
         return jnp.max(jnp.abs(d), initial=0)
 
+    @rounded_once
     def steepest(self, g):
         """Signs."""
         return jnp.sign(g)
@@ -82,10 +87,12 @@ class ColumnNorm:
     References: [BernsteinNewhouse2024], embedding layers.
     """
 
+    @rounded_once
     def norm(self, d):
         """Norm of the longest column."""
         return jnp.max(jax.vmap(safe.norm, in_axes=1)(_matrix("ColumnNorm", d)), initial=0)
 
+    @rounded_once
     def steepest(self, g):
         """Columns of length 1, or 0."""
         return jax.vmap(_unit, in_axes=1, out_axes=1)(_matrix("ColumnNorm", g))
@@ -116,10 +123,12 @@ class RowNorm:
     References: [BernsteinNewhouse2024], embedding layers.
     """
 
+    @rounded_once
     def norm(self, d):
         """Norm of the longest row."""
         return jnp.max(jax.vmap(safe.norm)(_matrix("RowNorm", d)), initial=0)
 
+    @rounded_once
     def steepest(self, g):
         """Rows of length 1, or 0."""
         return jax.vmap(_unit)(_matrix("RowNorm", g))
@@ -153,10 +162,12 @@ class SpectralNorm:
 
     num_steps: int = static(default=14)
 
+    @rounded_once
     def norm(self, d):
         """Largest singular value."""
         return jnp.linalg.norm(_matrix("SpectralNorm", d), 2)
 
+    @rounded_once
     def steepest(self, g):
         """Orthogonal factor."""
         return newton_schulz(g, num_steps=self.num_steps)
@@ -203,11 +214,13 @@ class ModularNorm:
                     "Give every part an instance, such as MaxNorm()."
                 )
 
+    @rounded_once
     def norm(self, d):
         """Largest norm of a part."""
         norms = self._each(lambda norm, leaf: norm.norm(leaf), d)
         return jnp.max(jnp.stack(jax.tree.leaves(norms)))
 
+    @rounded_once
     def steepest(self, g):
         """Steepest in every part."""
         return self._each(lambda norm, leaf: norm.steepest(leaf), g)
@@ -223,6 +236,7 @@ class ModularNorm:
         )
 
 
+@rounded_once
 def newton_schulz(matrix: Float[Array, "m n"], *, num_steps: int = 14) -> Float[Array, "m n"]:
     """Approximate U V^T of a matrix U S V^T by products of matrices alone.
 

@@ -9,9 +9,11 @@ import optax
 from jaxtyping import Array, Float
 
 from geojax._core import checks, tree
+from geojax._core.precision import rounded_once, wide
 from geojax.typing import Key, PyTree, Scalar
 
 
+@rounded_once
 def scaled_gradient(
     gradient: Float[Array, "n r"], factor: Float[Array, "m r"], *, damping: Scalar = 0.0
 ) -> Float[Array, "n r"]:
@@ -131,11 +133,11 @@ def small_init(key: Key, shape: tuple[int, int], *, scale: Scalar, dtype: Any = 
     References: [XuShenChiMa2023].
     """
     checks.typed_key("small_init", key)
-    dtype = jax.dtypes.canonicalize_dtype(dtype)
-    factor = jnp.asarray(scale, dtype) / jnp.sqrt(jnp.asarray(shape[0], dtype))
-    return factor * jax.random.normal(key, shape, dtype)
+    factor = jnp.asarray(scale, wide(dtype)) / shape[0] ** 0.5
+    return (factor * jax.random.normal(key, shape, wide(dtype))).astype(jax.dtypes.canonicalize_dtype(dtype))
 
 
+@rounded_once
 def _preconditioned(where: str, path: str, gradient: Any, factor: Any, damping: Scalar) -> Array:
     """G (F^T F + damping I)^-1; messages name the leaf at `path`."""
     names = [checks.leaf_of(name, path) for name in ("gradient", "factor")]

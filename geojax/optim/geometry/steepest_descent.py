@@ -8,11 +8,13 @@ import optax
 from jaxtyping import Array, Float
 
 from geojax._core import checks
+from geojax._core.precision import rounded_once
 from geojax.optim.arguments import check_learning_rate
 from geojax.optim.geometry.norms import ModularNorm, Norm
 from geojax.typing import PyTree, Scalar
 
 
+@rounded_once
 def dual_norm(g: PyTree, norm: Norm) -> Float[Array, ""]:
     """Dual norm of a gradient: how much a step of length 1 can change the function, to first order.
 
@@ -46,6 +48,7 @@ def dual_norm(g: PyTree, norm: Norm) -> Float[Array, ""]:
     return _paired(g, norm.steepest(g))
 
 
+@rounded_once
 def steepest_step(g: PyTree, norm: Norm, *, sharpness: Scalar = 1.0) -> Any:
     """The step that minimises a linear function plus the squared norm of the step.
 

@@ -10,6 +10,7 @@ from jaxtyping import Array, Float
 
 from geojax._core import checks, safe
 from geojax._core.loops import vary_with
+from geojax._core.precision import rounded_once
 from geojax.optim.preconditioned.spd_momentum import generalized_normal_coords
 from geojax.optim.preconditioned.spd_structures import square, symmetric_structure
 from geojax.typing import PyTree, Scalar
@@ -19,6 +20,7 @@ Sides = tuple[Float[Array, "p p"], Float[Array, "q q"]]
 BOTH = symmetric_structure, symmetric_structure
 
 
+@rounded_once
 def kronecker_normal_coords(
     factors: Sides, z: Sides, *, structures: tuple[Structure, Structure] = BOTH
 ) -> Sides:
@@ -60,6 +62,7 @@ def kronecker_normal_coords(
     return _factors_after(factors, _algebra(z, structures))
 
 
+@rounded_once
 def kronecker_momentum_step(
     factors: Sides,
     momenta: Sides,

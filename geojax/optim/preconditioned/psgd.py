@@ -10,10 +10,12 @@ from jaxtyping import Array, Float
 
 from geojax._core import checks
 from geojax._core.loops import vary_with
+from geojax._core.precision import rounded_once
 from geojax.optim.preconditioned.groups import Group
 from geojax.typing import Key, PyTree, Scalar
 
 
+@rounded_once
 def psgd_criterion(
     group: Group, q: PyTree, v: Float[Array, "*shape"], h: Float[Array, "*shape"]
 ) -> Float[Array, ""]:
@@ -49,6 +51,7 @@ def psgd_criterion(
     return jnp.sum(jnp.square(group.act(q, h))) + jnp.sum(jnp.square(group.solve_transposed(q, v)))
 
 
+@rounded_once
 def group_step(
     group: Group, q: PyTree, v: Float[Array, "*shape"], h: Float[Array, "*shape"], *, rate: Scalar = 0.1
 ) -> Any:

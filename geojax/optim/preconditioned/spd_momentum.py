@@ -6,12 +6,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from geojax._core.precision import rounded_once
 from geojax.optim.preconditioned.spd_structures import square, symmetric_structure
 from geojax.typing import Scalar
 
 Matrix = Float[Array, "d d"]
 
 
+@rounded_once
 def generalized_normal_coords(
     factor: Matrix, z: Matrix, *, structure: Callable[[Matrix], Matrix] = symmetric_structure
 ) -> Matrix:
@@ -50,6 +52,7 @@ def generalized_normal_coords(
     return factor + moved + (moved @ n) / 2
 
 
+@rounded_once
 def spd_momentum_step(
     factor: Matrix,
     momentum: Matrix,

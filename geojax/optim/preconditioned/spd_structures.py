@@ -5,10 +5,12 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from geojax._core import checks
+from geojax._core.precision import rounded_once
 
 Matrix = Float[Array, "d d"]
 
 
+@rounded_once
 def symmetric_structure(z: Matrix) -> Matrix:
     """Symmetric matrices in orthonormal coordinates: factors of any positive definite matrix.
 
@@ -39,6 +41,7 @@ def symmetric_structure(z: Matrix) -> Matrix:
     return (z + z.T) / 4
 
 
+@rounded_once
 def diagonal_structure(z: Matrix) -> Matrix:
     """Diagonal matrices in orthonormal coordinates: diagonal factors stay diagonal.
 
@@ -69,6 +72,7 @@ def diagonal_structure(z: Matrix) -> Matrix:
     return z * jnp.eye(len(z), dtype=z.dtype) / 2
 
 
+@rounded_once
 def triangular_structure(z: Matrix) -> Matrix:
     """Lower triangular matrices in orthonormal coordinates: Cholesky factors stay Cholesky factors.
 
@@ -99,6 +103,7 @@ def triangular_structure(z: Matrix) -> Matrix:
     return diagonal_structure(z) + jnp.tril(z, -1) / jnp.sqrt(jnp.asarray(2, z.dtype))
 
 
+@rounded_once
 def hierarchical_structure(z: Matrix, *, first: int, last: int = 0) -> Matrix:
     """Arrow-shaped matrices in orthonormal coordinates: a diagonal with a few dense rows and columns.
 

@@ -9,6 +9,7 @@ from jax.sharding import NamedSharding
 from jaxtyping import Array
 
 from geojax._core.matrices.linalg import inverses
+from geojax._core.precision import rounded_once
 from geojax._core.tree import path_name
 from geojax.symmetry.action import door
 from geojax.symmetry.action.arrays import multiply, spread, take
@@ -19,6 +20,7 @@ from geojax.symmetry.action.spec import SymmetrySpec
 from geojax.typing import Params
 
 
+@rounded_once
 def act(spec: SymmetrySpec, element: Mapping[str, Array], params: Params) -> Params:
     """Moves parameters by a group element; the function they parametrise stays the same.
 

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from geojax._core.precision import widened
+
 
 def take(x: Array, axis: int, parents: Sequence[int], permutation: Array) -> Array:
     """``x`` gathered along ``axis``; the leading axes of the permutation run along the axes ``parents`` of ``x``."""
@@ -18,7 +20,8 @@ def multiply(x: Array, axis: int, parents: Sequence[int], matrix: Array) -> Arra
     letters = list(range(x.ndim))
     fresh = x.ndim
     out = [fresh if i == axis else i for i in letters]
-    product = jnp.einsum(matrix, [*parents, fresh, axis], x, letters, out, precision="highest")
+    wide_matrix, wide_x = widened((matrix, x))
+    product = jnp.einsum(wide_matrix, [*parents, fresh, axis], wide_x, letters, out, precision="highest")
     return product.astype(x.dtype)
 
 

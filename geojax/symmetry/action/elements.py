@@ -13,6 +13,7 @@ from jaxtyping import Array
 
 from geojax._core import checks
 from geojax._core.matrices.linalg import inverses
+from geojax._core.precision import rounded_once
 from geojax._core.tree import is_numeric
 from geojax.symmetry.action import door
 from geojax.symmetry.action.arrays import take
@@ -102,6 +103,7 @@ def random_element(spec: SymmetrySpec, key: Key) -> Element:
     return {name: _draw(group, keys[i]) for i, (name, group) in enumerate(spec.members)}
 
 
+@rounded_once
 def compose(spec: SymmetrySpec, g: Mapping[str, Array], h: Mapping[str, Array]) -> Element:
     """The product gh of two elements: first h acts, then g.
 
@@ -150,6 +152,7 @@ def compose(spec: SymmetrySpec, g: Mapping[str, Array], h: Mapping[str, Array]) 
     return product
 
 
+@rounded_once
 def inverse(spec: SymmetrySpec, g: Mapping[str, Array]) -> Element:
     """The element that undoes another.
 

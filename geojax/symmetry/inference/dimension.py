@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from geojax._core.precision import rounded_once
 from geojax._program.arguments import array_leaves, flatten
 from geojax.symmetry.action.acting import act
 from geojax.symmetry.action.elements import identity
@@ -15,6 +16,7 @@ from geojax.symmetry.action.spec import SymmetrySpec
 from geojax.typing import Params
 
 
+@rounded_once
 def functional_dimension(apply: Callable[..., Any], params: Params, *inputs: Any) -> Int[Array, ""]:
     """The number of directions in which changing the parameters changes the function: the rank of its Jacobian.
 
@@ -50,6 +52,7 @@ def functional_dimension(apply: Callable[..., Any], params: Params, *inputs: Any
     return jnp.linalg.matrix_rank(jacobian(function, weights, arrays))
 
 
+@rounded_once
 def symmetry_dimension(apply: Callable[..., Any], params: Params, *inputs: Any) -> Int[Array, ""]:
     """The number of directions in which the parameters change and the function, to first order, does not.
 
@@ -85,6 +88,7 @@ def symmetry_dimension(apply: Callable[..., Any], params: Params, *inputs: Any) 
     return matrix.shape[1] - jnp.linalg.matrix_rank(matrix)
 
 
+@rounded_once
 def hidden_symmetry_defect(
     spec: SymmetrySpec, apply: Callable[..., Any], params: Params, *inputs: Any
 ) -> Int[Array, ""]:
@@ -144,6 +148,7 @@ def jacobian(
     return jnp.concatenate([jnp.reshape(part, (part.shape[0], -1)) for part in parts], axis=1)
 
 
+@rounded_once
 def orbit_dimension(spec: SymmetrySpec, params: Params) -> Int[Array, ""]:
     """The dimension of the set of parameters that the continuous groups of a spec reach from given ones.
 

@@ -5,11 +5,13 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from geojax._core import checks
+from geojax._core.precision import rounded_once
 from geojax._core.tree import is_numeric
 from geojax._program.arguments import array_leaves
 from geojax.typing import Params
 
 
+@rounded_once
 def interpolated_experts(gates: Float[Array, " k"], experts: Params) -> Params:
     """One expert whose weights are the average of those of many, weighted by gates.
 

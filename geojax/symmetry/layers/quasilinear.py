@@ -9,9 +9,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from geojax._core.precision import rounded_once
 from geojax.typing import Params, Scalar
 
 
+@rounded_once
 def quasilinear_block(
     u: Float[Array, "h w c"], tensor: Float[Array, "2 c c c"], *, step: Scalar = 1.0
 ) -> Array:
@@ -43,6 +45,7 @@ def quasilinear_block(
     return u + step * jnp.einsum("doik,hwk,dhwi->hwo", tensor, u, slopes)
 
 
+@rounded_once
 def gauge_act(params: Params, g: Float[Array, "c c"]) -> Params:
     """Moves an encoder, quasi-linear blocks and a decoder by one change of basis of the channels.
 
@@ -76,6 +79,7 @@ def gauge_act(params: Params, g: Float[Array, "c c"]) -> Params:
     }
 
 
+@rounded_once
 def gauge_orbit(params: Params, direction: Float[Array, "c c"], t: Scalar) -> Params:
     """A point of the orbit of `gauge_act` along a one-parameter group.
 

@@ -10,11 +10,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float
 
+from geojax._core.precision import rounded_once
 from geojax.typing import Scalar
 
 Discretisation = Callable[[Array, Scalar], tuple[Array, Array]]
 
 
+@rounded_once
 def ssm_change_basis(a: Array, b: Array, c: Array, transform: Array) -> tuple[Array, Array, Array]:
     """The same linear system with its state in another basis, x = T z.
 
@@ -46,6 +48,7 @@ def ssm_change_basis(a: Array, b: Array, c: Array, transform: Array) -> tuple[Ar
     return turned[:, :-1], turned[:, -1], c @ transform
 
 
+@rounded_once
 def ssm_diagonalize(
     a: Array, b: Array, c: Array
 ) -> tuple[Complex[Array, " n"], Complex[Array, " n"], Complex[Array, " n"]]:
@@ -180,6 +183,7 @@ def s4d_linear(n: int) -> Complex[Array, " n"]:
     return -0.5 + 1j * jnp.pi * jnp.arange(n)
 
 
+@rounded_once
 def zero_order_hold(rates: Array, step: Scalar) -> tuple[Array, Array]:
     """Discretises a diagonal system whose input is constant during a step.
 
@@ -208,6 +212,7 @@ def zero_order_hold(rates: Array, step: Scalar) -> tuple[Array, Array]:
     return jnp.exp(rates * step), jnp.where(still, step, jnp.expm1(safe * step) / safe)
 
 
+@rounded_once
 def bilinear(rates: Array, step: Scalar) -> tuple[Array, Array]:
     """Discretises a diagonal system by the bilinear (Tustin) rule.
 
@@ -235,6 +240,7 @@ def bilinear(rates: Array, step: Scalar) -> tuple[Array, Array]:
     return (1 + half) / (1 - half), step / (1 - half)
 
 
+@rounded_once
 def s4d_kernel(
     rates: Array,
     b: Array,

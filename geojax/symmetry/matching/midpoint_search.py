@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from geojax._core.precision import rounded_once
 from geojax.results import Status
 from geojax.symmetry.action.elements import Element
 from geojax.symmetry.ascent.problem import CompactElement
@@ -97,6 +98,7 @@ def midpoint_loss(
     return jnp.asarray(loss(midpoint(params_a, params_b), key))
 
 
+@rounded_once
 def midpoint(params_a: Params, params_b: Params) -> Params:
     """The midpoint of two trees; leaves that are not floating or complex arrays are those of a."""
     pairs = zip(arrays_of(params_a), arrays_of(params_b), strict=True)

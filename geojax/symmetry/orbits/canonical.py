@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from geojax._core import checks
+from geojax._core.precision import rounded_once
 from geojax.symmetry.action.door import check_spec
 from geojax.symmetry.action.elements import Element, compose, identity
 from geojax.symmetry.action.groups import PERMUTATION, SCALING, SIGN, topological
@@ -18,6 +19,7 @@ from geojax.symmetry.orbits.rescaling import rescale_leaves
 from geojax.typing import Params, Scalar
 
 
+@rounded_once
 def canonicalize(spec: SymmetrySpec, params: Params, *, tol: Scalar = 1e-6, max_steps: int = 500) -> Params:
     """One representative of all parameters that differ by scalings, signs and permutations.
 
@@ -63,6 +65,7 @@ def canonicalize(spec: SymmetrySpec, params: Params, *, tol: Scalar = 1e-6, max_
     return with_leaves(params, leaves)
 
 
+@rounded_once
 def canonical_permutation(spec: SymmetrySpec, params: Params) -> Element:
     """The permutations that sort the units of every group by the size of their weights, largest first.
 
@@ -129,6 +132,7 @@ def permutation_count(spec: SymmetrySpec) -> int:
     return math.prod(math.factorial(group.size) ** group.copies for group in permutations)
 
 
+@rounded_once
 def fold_scales(spec: SymmetrySpec, params: Params) -> Params:
     """Moves the elementwise scale of a norm into the linear maps after it, leaving ones.
 

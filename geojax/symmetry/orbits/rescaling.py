@@ -5,6 +5,7 @@ from jaxtyping import Array, Float, Int
 
 from geojax._core import checks
 from geojax._core.loops import iterate
+from geojax._core.precision import rounded_once
 from geojax._core.struct import struct
 from geojax.symmetry.action.groups import SCALING
 from geojax.symmetry.action.spec import SymmetrySpec
@@ -31,6 +32,7 @@ class RescalingResult:
     status: Int[Array, ""]
 
 
+@rounded_once
 def min_norm_rescaling(
     spec: SymmetrySpec, params: Params, *, tol: Scalar = 1e-6, max_steps: int = 500
 ) -> RescalingResult:

@@ -9,7 +9,8 @@ import optax
 from jaxtyping import Array, Float, Int
 
 from geojax._core import checks, tree
-from geojax._core.loops import iterate, vary_with
+from geojax._core.loops import iterate, reachable, vary_with
+from geojax._core.precision import rounded_once
 from geojax._core.struct import struct
 from geojax.symmetry.action.door import check_spec
 from geojax.symmetry.action.elements import Element, compose, identity
@@ -36,6 +37,7 @@ class TeleportResult:
     status: Int[Array, ""]
 
 
+@rounded_once
 def teleport(
     spec: SymmetrySpec,
     loss: Callable[[Params], Scalar],
@@ -61,7 +63,8 @@ def teleport(
         objective: objective(params), a scalar to maximise in place of psi: minus the curvature along the gradient, or
             minus a trace of the Hessian, looks for flat places.
         step_size: Length of the first step, in units of log scale and of radians; > 0.
-        tol: Norm of the slope along the group at which to stop.
+        tol: Norm of the slope along the group at which to stop, in parts of the objective at the start; or what
+            rounding allows, if that is more.
         max_steps: Most steps.
 
     Returns:
@@ -140,9 +143,11 @@ def teleport(
         element = {name: both[name].astype(dtype) for name in state.element}
         taken = _Position(ahead, element, value, state.length)
         kept = state._replace(length=state.length / 2)
-        return jax.tree.map(lambda new, old: jnp.where(better, new, old), taken, kept), size
+        return jax.tree.map(lambda new, old: jnp.where(better, new, old), taken, kept), size / unit
 
     first = _Position(start, at_rest, psi(start), jnp.asarray(step_size, dtype))
+    unit = jnp.where(first.value == 0, 1, jnp.abs(first.value))
+    tol = reachable(tol, 0, unit)
     end = iterate(advance, vary_with(first, start, step_size), tol=tol, max_steps=max_steps)
     element = {**identity(spec), **end.state.element}
     moved = whole(end.state.leaves)

@@ -9,6 +9,7 @@ from jaxtyping import Array, Float, Int
 
 from geojax._core import checks
 from geojax._core.loops import vary_with
+from geojax._core.precision import rounded_once
 from geojax._core.struct import struct
 from geojax.symmetry.rankings.distances import kendall_tau
 from geojax.typing import Scalar
@@ -32,6 +33,7 @@ class BreakdownResult:
     attack: Int[Array, " n"]
 
 
+@rounded_once
 def breakdown(
     pairwise: Float[Array, "n n"], statistic: Callable[[Array], Array], *, delta: Scalar
 ) -> BreakdownResult:

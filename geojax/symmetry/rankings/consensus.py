@@ -7,12 +7,14 @@ from jaxtyping import Array, Float, Int
 
 from geojax._core import checks
 from geojax._core.loops import vary_with
+from geojax._core.precision import rounded_once
 from geojax.typing import Scalar
 
 MAX_ITEMS = 12
 """Most items of an exact median, which visits every subset."""
 
 
+@rounded_once
 def kemeny_median(pairwise: Float[Array, "n n"]) -> Int[Array, " n"]:
     """The ranking of least expected Kendall distance to a distribution of rankings.
 
@@ -73,6 +75,7 @@ def kemeny_median(pairwise: Float[Array, "n n"]) -> Int[Array, " n"]:
     return jnp.where(finite, ranks, -1)
 
 
+@rounded_once
 def bucket_merge(pairwise: Float[Array, "n n"], *, threshold: Scalar) -> Int[Array, " n"]:
     """A median that ties items which the data do not separate; contaminated data move it less easily.
 

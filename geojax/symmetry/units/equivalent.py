@@ -10,6 +10,7 @@ from jaxtyping import Array, Float, Int
 
 from geojax._core import safe
 from geojax._core.loops import vary_with
+from geojax._core.precision import rounded_once
 from geojax._core.struct import struct
 from geojax.symmetry.action.arrays import multiply
 from geojax.symmetry.action.groups import PERMUTATION, SCALING
@@ -33,6 +34,7 @@ class FeatureMergingResult:
     labels: dict[str, Array]
 
 
+@rounded_once
 def merge_equivalent_units(spec: SymmetrySpec, params: Params, *, threshold: Scalar) -> FeatureMergingResult:
     """Merges hidden units whose incoming weights are positive multiples of one another, or nearly so.
 
@@ -76,6 +78,7 @@ def merge_equivalent_units(spec: SymmetrySpec, params: Params, *, threshold: Sca
     return FeatureMergingResult(with_leaves(params, leaves), labels)
 
 
+@rounded_once
 def feature_complexity(
     spec: SymmetrySpec, params: Params, *, threshold: Scalar
 ) -> dict[str, Int[Array, "..."]]:

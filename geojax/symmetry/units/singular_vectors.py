@@ -4,8 +4,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from geojax._core import checks
+from geojax._core.precision import rounded_once
 
 
+@rounded_once
 def singular_alignment(weight_a: Float[Array, "n m"], weight_b: Float[Array, "n m"]) -> Float[Array, ""]:
     """Agreement of the left and right singular vectors of two matrices, weighted by their singular values.
 

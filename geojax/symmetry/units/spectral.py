@@ -6,6 +6,7 @@ from jaxtyping import Array, Float, Int
 
 from geojax._core import checks
 from geojax._core.lloyd import LloydResult, k_means_plus_plus, lloyd
+from geojax._core.precision import rounded_once
 from geojax._core.struct import struct
 from geojax.typing import Key
 
@@ -29,6 +30,7 @@ class UnitGroupsResult:
     status: Int[Array, ""]
 
 
+@rounded_once
 def spectral_unit_match(
     correlation: Float[Array, "p q"], *, num_groups: int, key: Key, max_steps: int = 100
 ) -> UnitGroupsResult:

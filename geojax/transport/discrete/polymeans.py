@@ -9,6 +9,7 @@ from jaxtyping import Array, Float, Int, PyTree
 
 from geojax._core import checks
 from geojax._core.lloyd import lloyd, update_centres
+from geojax._core.precision import rounded_once
 from geojax._core.struct import struct
 from geojax.transport.costs import cost_matrix_of
 from geojax.transport.measures import num_points
@@ -33,6 +34,7 @@ class PolymeanResult:
     status: Int[Array, ""]
 
 
+@rounded_once
 def polymean(
     x: PyTree[Float[Array, "n ..."]],
     *,

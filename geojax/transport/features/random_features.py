@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from geojax._core import checks
+from geojax._core.precision import rounded_once
 from geojax.transport.features.directions import orthogonal_directions, rotations, simplex
 from geojax.typing import Key
 
@@ -100,6 +101,7 @@ def simplex_plus_frequencies(key: Key, shape: tuple[int, int], *, num_sweeps: in
     return (jax.vmap(coupled_set)(norms) @ turns).reshape(-1, d)[:k]
 
 
+@rounded_once
 def softmax_features(x: Float[Array, "n d"], frequencies: Float[Array, "k d"]) -> Float[Array, "n k"]:
     """Positive random features of the softmax kernel, unbiased: phi(x) . phi(y) approximates exp(x . y).
 
@@ -134,6 +136,7 @@ def softmax_features(x: Float[Array, "n d"], frequencies: Float[Array, "k d"]) -
     return _features("softmax_features", x, frequencies, 0.5)
 
 
+@rounded_once
 def gaussian_features(x: Float[Array, "n d"], frequencies: Float[Array, "k d"]) -> Float[Array, "n k"]:
     """Positive random features of the Gaussian kernel: phi(x) . phi(y) approximates exp(-|x - y|^2 / 2), unbiased.
 

@@ -6,6 +6,7 @@ from jaxtyping import Array, Float
 
 from geojax._core import checks
 from geojax._core.matrices import bures
+from geojax._core.precision import rounded_once
 
 Matrix = Float[Array, "d d"]
 
@@ -51,6 +52,7 @@ def bures_wasserstein(s1: Matrix, s2: Matrix) -> Float[Array, ""]:
     return _squared_distance((s1 + s1.T) / 2, (s2 + s2.T) / 2)
 
 
+@rounded_once
 def gaussian_wasserstein(
     m1: Float[Array, " d"], s1: Matrix, m2: Float[Array, " d"], s2: Matrix
 ) -> Float[Array, ""]:

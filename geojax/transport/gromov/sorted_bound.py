@@ -5,8 +5,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from geojax._core import checks
+from geojax._core.precision import rounded_once
 
 
+@rounded_once
 def sorted_gromov_wasserstein(x: Float[Array, " n"], y: Float[Array, " n"]) -> Float[Array, ""]:
     """Lower bound of the squared Gromov-Wasserstein cost between two graphs, from one number for each node.
 
@@ -45,6 +47,7 @@ def sorted_gromov_wasserstein(x: Float[Array, " n"], y: Float[Array, " n"]) -> F
     return jnp.mean((jnp.sort(x) - jnp.sort(y)) ** 2)
 
 
+@rounded_once
 def graph_on_logits_loss(
     student: Float[Array, "s v"], teacher: Float[Array, "t v"], *, k: int
 ) -> Float[Array, ""]:

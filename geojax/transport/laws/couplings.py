@@ -5,9 +5,11 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from geojax._core import checks
+from geojax._core.precision import rounded_once
 from geojax.typing import Key
 
 
+@rounded_once
 def total_variation(p: Float[Array, " n"], q: Float[Array, " n"]) -> Float[Array, ""]:
     """Total variation distance between two laws on the same points.
 
@@ -41,6 +43,7 @@ def total_variation(p: Float[Array, " n"], q: Float[Array, " n"]) -> Float[Array
     return jnp.sum(jnp.abs(p - q)) / 2
 
 
+@rounded_once
 def maximal_coupling(
     p: Float[Array, " n"], q: Float[Array, " n"], *, key: Key
 ) -> tuple[Int[Array, ""], Int[Array, ""]]:
@@ -89,6 +92,7 @@ def maximal_coupling(
     return jnp.where(same, shared, draw(first, p - common)), jnp.where(same, shared, draw(second, q - common))
 
 
+@rounded_once
 def shared_randomness_coupling(p: Float[Array, "k n"], *, key: Key) -> Int[Array, " k"]:
     """One draw from each of many laws with shared random numbers, so that draws from similar laws mostly agree.
 

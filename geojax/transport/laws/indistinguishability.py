@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from geojax._core import checks
+from geojax._core.precision import widened
 from geojax._core.struct import struct
 from geojax.transport.laws.couplings import shared_randomness_coupling, total_variation
 from geojax.typing import Key
@@ -116,7 +117,7 @@ def _laws(
     law = jax.vmap(lambda key: learner(sampler(key)))
     first, second = law(keys[:, 0]), law(keys[:, 1])
     checks.shapes(where, **{"learner(sample)": (first, "_ n")})
-    return first, second, keys[:, 2]
+    return *widened((first, second)), keys[:, 2]
 
 
 def _estimate(draws: Array) -> EstimateResult:

@@ -8,6 +8,7 @@ from jaxtyping import Array, Float, Int
 
 from geojax._core import checks
 from geojax._core.loops import iterate, vary_with
+from geojax._core.precision import rounded_once
 from geojax._core.struct import struct
 from geojax.results import Status
 from geojax.transport.costs import SquaredEuclidean, cost_matrix_of
@@ -41,6 +42,7 @@ class MixtureSelectionResult:
     status: Int[Array, ""]
 
 
+@rounded_once
 def mixture_ot(
     sources: Float[Array, "s n d"],
     target: Float[Array, "m d"],
@@ -100,6 +102,7 @@ def mixture_ot(
     return jnp.where(known, result.cost, jnp.nan)
 
 
+@rounded_once
 def fit_ot_predictor(
     alphas: Float[Array, "r s"],
     sizes: Float[Array, " r"],
@@ -151,6 +154,7 @@ def fit_ot_predictor(
     return ScorePredictor(coefficients[: size["s"]], coefficients[size["s"] : -1], coefficients[-1])
 
 
+@rounded_once
 def project_scale(
     score_small: Scalar, score_large: Scalar, size_small: Scalar, size_large: Scalar, size: Scalar
 ) -> Float[Array, ""]:
@@ -195,6 +199,7 @@ def project_scale(
     return jnp.where(valid, jnp.exp((1 - place) * jnp.log(small) + place * jnp.log(large)), jnp.nan)
 
 
+@rounded_once
 def select_mixture(
     objective: Callable[[Float[Array, " s"]], Float[Array, ""]],
     init: Float[Array, " s"],

@@ -4,9 +4,11 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from geojax._core import checks
+from geojax._core.precision import rounded_once
 from geojax.typing import Scalar
 
 
+@rounded_once
 def ate_ustatistic(
     u: Float[Array, "n d"], y: Float[Array, " n"], treat: Bool[Array, " n"], *, h: Scalar
 ) -> Float[Array, ""]:

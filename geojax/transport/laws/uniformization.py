@@ -5,8 +5,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from geojax._core import checks
+from geojax._core.precision import rounded_once
 
 
+@rounded_once
 def uniform_transform(
     x: Float[Array, "n d"], reference: Float[Array, "m d"] | None = None, *, num_bins: int
 ) -> Float[Array, "n d"]:
@@ -58,6 +60,7 @@ def uniform_transform(
     return jnp.where(unknown, jnp.nan, jnp.stack(columns, axis=1))
 
 
+@rounded_once
 def inverse_uniform_transform(
     u: Float[Array, "n d"], reference: Float[Array, "m d"], *, num_bins: int
 ) -> Float[Array, "n d"]:

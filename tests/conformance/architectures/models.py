@@ -10,7 +10,8 @@ TEXT = {"vocab_size": 4, "hidden_size": 4, "num_hidden_layers": 1, "num_attentio
 TOKENS = jnp.array([[0, 2, 1, 3]])
 CHEAP = ("docstring", "dtypes_kept", "gradient_matches_differences")
 SHARED = exempt_all("llama and resnet are made of the same layers and pass it", but=CHEAP)
-IMAGES = dict.fromkeys(
+TRAINED = {"half_precision": "a model computes in the precision of its parameters"}
+IMAGES = TRAINED | dict.fromkeys(
     ("jit_vmap_commute", "shard_map_equals_vmap", "pmap_equals_vmap"), "convolutions are dear to compile"
 )
 
@@ -47,7 +48,7 @@ def case(name, arch, *inputs, exemptions):
 
 
 CASES = [
-    text("llama", **TEXT, intermediate_size=3, num_key_value_heads=1, exemptions={}),
+    text("llama", **TEXT, intermediate_size=3, num_key_value_heads=1, exemptions=TRAINED),
     text(
         "bert",
         jnp.ones_like(TOKENS),

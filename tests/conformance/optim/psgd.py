@@ -5,9 +5,10 @@ import jax.numpy as jnp
 import optax
 
 from geojax import optim
-from tests.conformance.case import Case
+from tests.conformance.case import OPTIMISER, Case
 
 SMOOTH = {"gradient_finite_at_edges": "where a probe and its product vanish there is no step"}
+STATE = {**SMOOTH, **OPTIMISER}
 
 
 def arguments(key, dtype):
@@ -24,7 +25,7 @@ def group(name, **sizes):
         q = optim.group_step(value, value.identity(v), v, h, rate=rate)
         return q, optim.psgd_criterion(value, q, v, h), value.act_transposed(q, v)
 
-    return Case(name, getattr(optim, name), arguments, call=call, differentiable=(0, 1, 2), exemptions=SMOOTH)
+    return Case(name, getattr(optim, name), arguments, call=call, differentiable=(0, 1, 2), exemptions=STATE)
 
 
 def fitted(key, params, rate):
@@ -65,6 +66,6 @@ CASES = [
         lambda key, dtype: (key, jax.random.normal(key, (2, 2), dtype), jnp.asarray(0.3, dtype)),
         call=fitted,
         differentiable=(1, 2),
-        exemptions=SMOOTH,
+        exemptions=STATE,
     ),
 ]

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from geojax import optim
-from tests.conformance.case import Case
+from tests.conformance.case import OPTIMISER, Case
 
 
 def arguments(key, dtype):
@@ -71,6 +71,7 @@ CASES = [
         call=preconditioned,
         differentiable=(0, 1, 2, 3),
         edges={"no gradient": still},
+        exemptions=OPTIMISER,
     ),
     Case(
         "generalized_normal_coords",

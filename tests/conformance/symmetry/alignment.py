@@ -17,7 +17,7 @@ from geojax.symmetry.orbits.asymmetry import (
 from geojax.symmetry.orbits.teleport import teleport, with_teleportation
 from geojax.symmetry.units.equivalent import feature_complexity, merge_equivalent_units
 from geojax.symmetry.units.singular_vectors import singular_alignment
-from tests.conformance.case import Case, exempt_all
+from tests.conformance.case import OPTIMISER, Case, exempt_all
 
 SMOOTH = ("gradient_matches_differences", "forward_equals_reverse", "gradient_finite_at_edges")
 X = jnp.linspace(-1.0, 1.0, 8).reshape(4, 2)
@@ -88,6 +88,7 @@ CASES = [
         call=one_update,
         exemptions={
             **SEARCH,
+            **OPTIMISER,
             "non_array_leaves": "optax transformations map over every leaf: an optimiser's trees hold arrays alone",
         },
         tolerance=1e-9,

@@ -131,3 +131,27 @@ def test_bad_input_says_what_is_wrong():
     assert lost.status == Status.NONFINITE
     with pytest.raises(ValueError, match="off the manifold"):
         MOTIONS.check_point(2 * jnp.eye(4))
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_law_lengths_in_other_units_give_the_scaled_pose(dtype):
+    points = np.random.default_rng(0).normal(size=(7, 3))
+    twist = np.asarray([0.4, -0.2, 0.3, 1.0, 2.0, -1.0])
+
+    @jax.vmap
+    def register(unit):
+        scaled = unit * jnp.asarray(points, dtype)
+        goal = se3_exp(jnp.asarray(twist, dtype) * jnp.where(jnp.arange(6) < 3, 1, unit))
+
+        def residual(t):
+            return (scaled @ (t[:3, :3] - goal[:3, :3]).T + t[:3, 3] - goal[:3, 3]).ravel()
+
+        return se3_gauss_newton(residual, jnp.eye(4, dtype=dtype)), goal
+
+    units = np.array([1e-4, 1.0, 1e4])
+    found, goal = jax.jit(register)(jnp.asarray(units, dtype))
+    assert np.all(np.asarray(found.status) == Status.CONVERGED)
+    error = np.abs(found.transform - goal)
+    assert np.max(error[:, :3, :3]) < 1e-5
+    assert np.max(error[:, :3, 3] / units[:, None]) < 1e-5

@@ -100,3 +100,19 @@ def test_bad_input_says_what_is_wrong():
         functional_map(SCALED, SCALED, a, b[:3], alpha=1.0)
     with pytest.raises(TypeError, match="typed random key"):
         score_distillation_grad(np.eye(2), lambda z, t: z, 1.0, key=3)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_law_descriptors_in_other_units_give_the_same_map(dtype):
+    coef_a, coef_b = np.random.default_rng(0).normal(size=(2, 6, 9))
+    want = coef_b @ coef_a.T @ np.linalg.inv(coef_a @ coef_a.T + 0.3 * np.eye(6))
+
+    @jax.vmap
+    def solve(unit):
+        a, b = (unit * jnp.asarray(each, dtype) for each in (coef_a, coef_b))
+        return regularized_functional_map(a, b, lambda c: c, weight=0.3 * unit**2)
+
+    found = jax.jit(solve)(jnp.asarray([1e-4, 1.0, 1e4], dtype))
+    assert np.all(np.asarray(found.status) == Status.CONVERGED)
+    np.testing.assert_allclose(found.map, [want] * 3, atol=2e-4)

@@ -58,3 +58,24 @@ def test_bad_input_says_what_is_wrong():
     assert bad.status == Status.NONFINITE
     with pytest.raises(ValueError, match="weights has shape"):
         aggregate(jnp.ones((2, 3)), jnp.ones(3))
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_law_a_loss_in_other_units_ends_alike_with_the_same_weights(dtype):
+    rng = np.random.default_rng(0)
+    clients, curvature = rng.normal(size=(3, 6)), rng.uniform(0.5, 2, 6)
+    target = 1.3 * np.array([0.2, 0.5, 0.3]) @ clients + 0.1 * rng.normal(size=6)
+    normal = clients * curvature
+    want = np.linalg.solve(normal @ clients.T, normal @ target)
+
+    @jax.vmap
+    def solve(unit):
+        def loss(p):
+            return unit * jnp.sum(jnp.asarray(curvature, dtype) * jnp.square(p - jnp.asarray(target, dtype)))
+
+        return learn_aggregation(loss, jnp.asarray(clients, dtype))
+
+    found = jax.jit(solve)(jnp.asarray([1e-4, 1.0, 1e4], dtype))
+    assert np.all(np.asarray(found.status) == Status.CONVERGED)
+    np.testing.assert_allclose(found.weights * found.shrinkage[:, None], [want] * 3, atol=1e-4)
