@@ -9,8 +9,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from geojax.symmetry.action.arrays import take
-from geojax.symmetry.action.groups import PERMUTATION
-from geojax.symmetry.ascent.kinds import DISCRETE, num_columns
+from geojax.symmetry.action.groups import SIGN
+from geojax.symmetry.ascent.kinds import DISCRETE, SIGNED, num_columns
 from geojax.symmetry.ascent.problem import (
     CompactElement,
     Pair,
@@ -54,8 +54,9 @@ def update_group(
 
     A group without dependents is one linear problem for each index of its parents, solved by an assignment or by a
     polar factor. For a group with dependents, their best elements are computed for every pair (new index, old index)
-    of the group, and an assignment on the values reached chooses the pairs; that is exact if the problem inside the
-    group is separable. If a pair has the group on two axes, the gain is quadratic, and the update only climbs.
+    of the group, and for each of its signs, and an assignment on the values reached chooses the pairs; that is exact
+    if the problem inside the group is separable. If a pair has the group on two axes, the gain is quadratic, and the
+    update only climbs.
 
     Args:
         problem: Which group moves which axis.
@@ -91,8 +92,8 @@ def update_group(
         gains += constant
     table = None
     if with_dependents:
-        table = _update_dependents(problem, name, with_dependents, element)
-        gains += table.value if kind == PERMUTATION else jnp.concatenate([table.value, table.value], axis=-1)
+        table = _table(problem, name, with_dependents, element)
+        gains += table.value
     chosen, value, gain = climb(kind, gains, quadratics, current)
     changed = {name: chosen}
     if table is not None:
@@ -132,6 +133,32 @@ def solve(problem: Problem, a: Sequence[Array], b: Sequence[Array], start: Mappi
 def _moved_by_one(pair: Pair, name: str) -> bool:
     """Whether a group moves one axis of a pair and no other group moves any."""
     return pair.groups.count(name) == 1 and set(pair.groups) <= {"", name}
+
+
+def _table(
+    problem: Problem,
+    name: str,
+    with_dependents: list[tuple[Pair, Array, Array]],
+    element: Mapping[str, Array],
+) -> Update:
+    """The best elements of a group's dependents for every coordinate of the group.
+
+    Every array of the result has the axes [parents..., new, k] in front, as gains have. If the group flips an array
+    that its dependents move, their best elements differ between its two signs.
+    """
+    kind = problem.kind(name)
+    plain = _update_dependents(problem, name, with_dependents, element)
+    if kind not in (SIGNED, SIGN):
+        return plain
+    minus = plain
+    flips = [pair.positions(name)[0] in pair.signed for pair, _, _ in with_dependents]
+    if any(flips):
+        negated = [
+            (pair, a, -b if flip else b) for flip, (pair, a, b) in zip(flips, with_dependents, strict=True)
+        ]
+        minus = _update_dependents(problem, name, negated, element)
+    old = element[name].ndim
+    return jax.tree.map(lambda *both: jnp.concatenate(both, axis=old), plain, minus)
 
 
 def _update_dependents(
@@ -193,8 +220,8 @@ def _axes_to_place(problem: Problem, name: str, child: str, array: Array) -> Arr
     return jnp.moveaxis(array, range(len(outer)), [parents.index(axis) for axis in outer])
 
 
-def _entries_at(table: Array, permutation: Int[Array, "..."]) -> Array:
-    """The entries [p..., i, permutation[p..., i], ...] of a table [p..., new, old, ...]."""
-    axis = permutation.ndim
-    index = (permutation % permutation.shape[-1]).reshape(permutation.shape + (1,) * (table.ndim - axis))
+def _entries_at(table: Array, codes: Int[Array, "..."]) -> Array:
+    """The entries [p..., i, codes[p..., i], ...] of a table [p..., new, k, ...]."""
+    axis = codes.ndim
+    index = codes.reshape(codes.shape + (1,) * (table.ndim - axis))
     return jnp.squeeze(jnp.take_along_axis(table, index, axis=axis, mode="clip"), axis)

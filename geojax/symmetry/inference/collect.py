@@ -1,8 +1,7 @@
 """collect: the activations of every group's units, read off the same trace as the symmetry."""
 
-import dataclasses
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -14,15 +13,10 @@ from geojax._program import jaxprs
 from geojax._program.arguments import flatten
 from geojax._program.observe import observe
 from geojax.symmetry.action import door
-from geojax.symmetry.action.groups import PERMUTATION, Group
-from geojax.symmetry.action.layout import Block, Layout, Part, blocks, split
+from geojax.symmetry.action.layout import split
 from geojax.symmetry.action.spec import SymmetrySpec
-from geojax.symmetry.inference.build import Builder
-from geojax.symmetry.inference.dependence import node_of
-from geojax.symmetry.inference.divide import divide
-from geojax.symmetry.inference.labels.axes import Factor, Node, resolve
-from geojax.symmetry.inference.labels.values import Product
-from geojax.symmetry.inference.tracing import Trace, trace
+from geojax.symmetry.inference.sites import Reading, Site, find_sites
+from geojax.symmetry.inference.tracing import trace
 from geojax.typing import Params
 
 
@@ -32,7 +26,8 @@ def collect(spec: SymmetrySpec, apply: Callable[..., Any], params: Params, *inpu
     Every matrix product and convolution that reads an array along a group's axis contributes that array: for the
     hidden layer of a perceptron its values after the nonlinearity. All other axes (batch, time, space) become samples,
     laid one after another in program order. The permutation p moves the units of the result as it moves the weights:
-    the new activations are the old ones taken at p along the last axis.
+    the new activations are the old ones taken at p along the last axis. If another group moves an axis that became
+    samples (the state [batch, time, channel, state] of a state space model), it moves the samples.
 
     Args:
         spec: The symmetry of the function, from `infer`.
@@ -63,7 +58,24 @@ def collect(spec: SymmetrySpec, apply: Callable[..., Any], params: Params, *inpu
 
     References: [Ainsworth2022], Sec. 3.1
     """
-    call = "collect(spec, apply, params, *inputs)"
+    groups = spec.groups
+    rows: dict[str, list[Array]] = {}
+    for reading, array in read_units("collect(spec, apply, params, *inputs)", spec, apply, params, *inputs):
+        group = groups[reading.group]
+        parents = range(reading.num_samples, reading.num_samples + len(group.parents))
+        samples = [axis for axis in range(array.ndim - 1) if axis not in parents]
+        moved = jnp.transpose(array, (*samples, *parents, array.ndim - 1))
+        rows.setdefault(reading.group, []).append(jnp.reshape(moved, (-1, *group.shape)))
+    return {name: jnp.concatenate(rows[name]) for name in groups if name in rows}
+
+
+def read_units(
+    call: str, spec: SymmetrySpec, apply: Callable[..., Any], params: Params, *inputs: Any
+) -> list[tuple[Reading, Array]]:
+    """Every array along whose axis a product reads a group's units, and how the groups move it, in program order.
+
+    ``call`` is the call of the public function, for messages. An array that two products read is there once.
+    """
     door.check_spec(call, spec)
     door.check_apply(call, apply)
     door.check_params(call, spec, params)
@@ -76,7 +88,9 @@ def collect(spec: SymmetrySpec, apply: Callable[..., Any], params: Params, *inpu
         reader = _reader.__wrapped__
     else:
         reader = _reader
-    return reader(spec, apply, described, tree, jax.sharding.get_abstract_mesh())(weights, arrays)
+    readings, read = reader(spec, apply, described, tree, jax.sharding.get_abstract_mesh())
+    pairs = zip(readings, read(weights, arrays), strict=True)
+    return [(reading, array) for reading, array in pairs if array is not None]
 
 
 @functools.lru_cache(maxsize=64)
@@ -86,8 +100,8 @@ def _reader(
     described: tuple[tuple[type, Any], ...],
     tree: Any,
     mesh: Any,
-) -> Callable[[list[Array], list[Array]], dict[str, Array]]:
-    """The compiled function from arrays to activations.
+) -> tuple[list[Reading], Callable[[list[Array], list[Array]], list[Array | None]]]:
+    """The readings of a program, and the compiled function from its arguments to their arrays.
 
     It is made once for a function, the shapes and settings of its arguments, and the mesh around it: a program traced
     inside `shard_map` or `pmap` has types that belong to their mesh.
@@ -95,12 +109,13 @@ def _reader(
     del mesh
     params, inputs = jax.tree_util.tree_unflatten(tree, [leaf for _, leaf in described])
     traced = trace(apply, params, inputs)
-    sites = _sites(spec, traced)
+    sites = find_sites(spec, traced)
+    readings = [reading for site in sites for reading in site.readings]
 
-    def read(weights: list[Array], arrays: list[Array]) -> dict[str, Array]:
-        return _gather(traced.program, sites, [*weights, *arrays], spec.groups)
+    def read(weights: list[Array], arrays: list[Array]) -> list[Array | None]:
+        return _gather(traced.program, sites, [*weights, *arrays])
 
-    return jax.jit(read)
+    return readings, jax.jit(read)
 
 
 def _abstract(leaf: Any) -> Any:
@@ -109,82 +124,16 @@ def _abstract(leaf: Any) -> Any:
     return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, weak_type=getattr(leaf, "weak_type", False))
 
 
-@dataclasses.dataclass(frozen=True)
-class _Site:
-    """Where a product reads a group's units: its place, the number of the factor, and the layout of that array."""
-
-    place: tuple[int, ...]
-    factor: int
-    layout: Layout
-    groups: tuple[tuple[str, int], ...]
-    """Pairs (group, number of the block that shows its units)."""
-
-
-def _sites(spec: SymmetrySpec, traced: Trace) -> list[_Site]:
-    names = Builder(traced).names
-    groups = spec.groups
-    sites = []
-    for product in traced.interpreter.products:
-        for number, value in enumerate(product.factors):
-            if not value.data:
-                continue
-            labels = [*((factor,) for factor in resolve(product.ambient)), *value.axes]
-            ambient = len(labels) - len(value.axes)
-            summed = {axis + ambient for axis in _summed_axes(product, number)}
-            factors = [(axis, factor) for axis, label in enumerate(labels) for factor in resolve(label)]
-            layout = divide(factors, lambda axis, factor: Part(factor.size, axis, _name(names, factor)))
-            pairs = [
-                (part.name, i)
-                for i, block in enumerate(blocks(layout))
-                for part in block.parts
-                if part.axis in summed and _complete(part.name, block, groups)
-            ]
-            if pairs:
-                sites.append(_Site(product.place, number, layout, tuple(pairs)))
-    return sites
-
-
-def _name(names: dict[Node, str], factor: Factor) -> str:
-    node = node_of(factor)
-    return "" if node is None else names.get(node, "")
-
-
-def _summed_axes(product: Product, number: int) -> Sequence[int]:
-    """The axes of a factor that the product sums over."""
-    if product.eqn.primitive.name == "dot_general":
-        return product.eqn.params["dimension_numbers"][0][number]
-    numbers = product.eqn.params["dimension_numbers"]
-    return (numbers.lhs_spec[1] if number == 0 else numbers.rhs_spec[1],)
-
-
-def _complete(name: str, block: Block, groups: dict[str, Group]) -> bool:
-    """Whether the block shows the units of a group, with all parents and none of their children."""
-    group = groups.get(name)
-    if group is None or group.kind != PERMUTATION:
-        return False
-    present = [part.name for part in block.parts]
-    children = any(name in groups[other].parents for other in present if other in groups)
-    return not children and all(present.count(one) == 1 for one in (name, *group.parents))
-
-
-def _gather(
-    program: jaxprs.Body, sites: list[_Site], arguments: list[Any], groups: dict[str, Group]
-) -> dict[str, Array]:
+def _gather(program: jaxprs.Body, sites: list[Site], arguments: list[Any]) -> list[Array | None]:
+    """The array of each reading of each site; None for an array that an earlier site has shown."""
     seen = observe(program, arguments, {site.place for site in sites})
-    rows: dict[str, list[Array]] = {}
     done: set[tuple] = set()
+    arrays: list[Array | None] = []
     for site in sites:
         array = seen[site.place][site.factor]
         pieces = split(site.layout, array)
-        block_list = list(blocks(site.layout))
-        for name, number in site.groups:
-            key = (id(array), name, number)
-            if key in done:
-                continue
+        for reading, number, order in zip(site.readings, site.blocks, site.orders, strict=True):
+            key = (id(array), reading.group, number, order)
+            arrays.append(None if key in done else jnp.transpose(pieces[number], order))
             done.add(key)
-            present = [part.name for part in block_list[number].parts]
-            last = [present.index(parent) for parent in (*groups[name].parents, name)]
-            first = [axis for axis in range(len(present)) if axis not in last]
-            moved = jnp.transpose(pieces[number], (*first, *last))
-            rows.setdefault(name, []).append(jnp.reshape(moved, (-1, *groups[name].shape)))
-    return {name: jnp.concatenate(rows[name]) for name in groups if name in rows}
+    return arrays

@@ -27,6 +27,14 @@ class Equations:
             lead = form.pop(pivot)
             form = plus(form, known, lead)
 
+    def reduced(self, form: Form) -> Form:
+        """The form in unknowns that no equation gives by earlier ones; both have the same value on every solution."""
+        form = dict(form)
+        while pivots := [symbol for symbol in form if symbol in self.pivots]:
+            pivot = max(pivots)
+            form = plus(form, self.pivots[pivot], form.pop(pivot))
+        return form
+
     def solutions(self, unknowns: Sequence[int]) -> list[dict[int, int]]:
         """A basis of the solutions in whole numbers: one for each free unknown, 1 or the least multiple there."""
         columns: dict[int, Form] = {}
@@ -61,6 +69,18 @@ class BinaryEquations:
                 self.pivots[pivot] = form ^ (1 << pivot)
                 return
             form ^= (1 << pivot) | self.pivots[pivot]
+
+    def reduced(self, form: int) -> int:
+        """The form in unknowns that no equation gives by earlier ones; both have the same value on every solution."""
+        waiting, kept = form, 0
+        while waiting:
+            pivot = waiting.bit_length() - 1
+            waiting ^= 1 << pivot
+            if pivot in self.pivots:
+                waiting ^= self.pivots[pivot]
+            else:
+                kept |= 1 << pivot
+        return kept
 
     def solutions(self, unknowns: Sequence[int]) -> list[dict[int, int]]:
         """A basis of the solutions, each as {unknown: 1}."""

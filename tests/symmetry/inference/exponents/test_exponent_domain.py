@@ -346,3 +346,25 @@ def test_binary_solutions_are_all_of_them(seed):
     }
     brute = {x for x in range(2**6) if all((x & mask).bit_count() % 2 == 0 for mask in masks)}
     assert spanned == brute
+
+
+def test_law_a_reduced_form_has_the_same_value_on_every_solution_and_no_unknown_that_an_equation_gives():
+    random = np.random.default_rng(0)
+    for _ in range(20):
+        rational, binary = Equations(), BinaryEquations()
+        for row in random.integers(-2, 3, size=(4, 8)):
+            rational.add({symbol: Fraction(int(value)) for symbol, value in enumerate(row) if value})
+            binary.add(sum(1 << symbol for symbol, value in enumerate(row) if value % 2))
+        row = random.integers(-2, 3, size=8)
+        form = {symbol: Fraction(int(value)) for symbol, value in enumerate(row) if value}
+        reduced = rational.reduced(form)
+        assert not reduced.keys() & rational.pivots.keys()
+        for solution in rational.solutions(range(8)):
+            one, other = (sum(v * solution.get(s, 0) for s, v in f.items()) for f in (form, reduced))
+            assert one == other
+        mask = sum(1 << symbol for symbol in form)
+        least = binary.reduced(mask)
+        assert not any(least >> symbol & 1 for symbol in binary.pivots)
+        for solution in binary.solutions(range(8)):
+            ones = sum(1 << symbol for symbol in solution)
+            assert (mask & ones).bit_count() % 2 == (least & ones).bit_count() % 2
