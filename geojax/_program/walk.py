@@ -25,20 +25,23 @@ class Cursor:
         place: The calls and scans that the walk is inside of.
         position: Number of the equation at hand; calls are not counted, only the equations inside them.
         wanted: Which outputs of the equation at hand the program uses.
+        callers: The equations of the calls that the walk is inside of, from the outermost.
     """
 
     place: Place = ()
     position: int = -1
     wanted: Sequence[bool] = ()
+    callers: tuple[Any, ...] = ()
 
     @contextlib.contextmanager
     def inside(self, eqn: Any) -> Iterator[None]:
         """Notes for a while that the walk is inside an equation."""
-        before, self.place = self.place, (*self.place, id(eqn))
+        before = self.place, self.callers
+        self.place, self.callers = (*self.place, id(eqn)), (*self.callers, eqn)
         try:
             yield
         finally:
-            self.place = before
+            self.place, self.callers = before
 
 
 def walk(

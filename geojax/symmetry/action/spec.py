@@ -21,8 +21,9 @@ from geojax.symmetry.action.table import render
 class SymmetrySpec:
     """The symmetry groups of ``apply(params, *inputs)`` and how they move each leaf of ``params``.
 
-    A spec is static data: hashable, comparable, printable (`print(spec)` is a table), and it survives a JSON round
-    trip (`to_json`, `from_json`). It holds no array and no reference to the function it was read from.
+    A spec is static data: hashable, comparable, printable (`print(spec)` is a table, `table` gives all of it), and it
+    survives a JSON round trip (`to_json`, `from_json`). It holds no array and no reference to the function it was read
+    from.
 
     Attributes:
         members: The groups in order of first use, as pairs (name, group); see `groups` for a dict.
@@ -119,8 +120,19 @@ class SymmetrySpec:
             raise ValueError(f"text holds a {type(spec).__name__}, expected a saved SymmetrySpec")
         return spec
 
+    def table(self, *, full: bool = False) -> str:
+        """The printed form: the groups and what they move, the axes held fixed and why, the leaves not read.
+
+        An axis of a leaf is ``path[axis]``, a piece of it ``path[axis][start:stop]``. Groups that repeat from layer to
+        layer are one row with ``{i}`` in place of the layer's number, and long lists end in ``+`` and a count.
+
+        Args:
+            full: If true, nothing is folded or cut short.
+        """
+        return render(self, full=full)
+
     def __str__(self) -> str:
-        return render(self)
+        return self.table()
 
     def __repr__(self) -> str:
         return (

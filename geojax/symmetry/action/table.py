@@ -1,12 +1,13 @@
 """The printed form of a SymmetrySpec."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 from geojax.symmetry.action.facts import Leaf, Pin, VerifyResult
+from geojax.symmetry.action.folding import Row, fold_names, fold_rows
 from geojax.symmetry.action.groups import Group
-from geojax.symmetry.action.layout import Block, Part, blocks
+from geojax.symmetry.action.pieces import Box, named, places
 
 WIDTH = 110
 
@@ -50,31 +51,38 @@ class Printable(Protocol):
         """Dimension of the continuous groups."""
         ...
 
-    def occurrences(self, name: str) -> Iterator[tuple[Leaf, Block, Part]]:
-        """Every part that the named group moves."""
-        ...
 
+def render(spec: Printable, *, full: bool = False) -> str:
+    """The table of groups, then the axes held fixed and why, then the leaves that the function does not read.
 
-def render(spec: Printable) -> str:
-    """The table of groups, then the axes held fixed and why, then the leaves that the function does not read."""
-    lines = [_headline(spec), ""]
+    Unless it is ``full``, rows of one pattern are one row and long lists are cut short.
+    """
+    lines = [_headline(spec, full), ""]
     if spec.members:
         head = ("group", "kind", "size", "of", "moves")
-        rows = [(name, g.kind, _size(g), " ".join(g.parents), _moves(spec, name)) for name, g in spec.members]
-        lines += _columns(rows, head)
+        moves = _moves(spec)
+        rows: list[Row] = [
+            ((name,), g.kind, _size(g), g.parents, tuple(moves[name])) for name, g in spec.members
+        ]
+        rows = rows if full else fold_rows(rows)
+        table = [
+            (" ".join(name), kind, size, " ".join(of), _listed(moved, full))
+            for name, kind, size, of, moved in rows
+        ]
+        lines += _columns(table, head)
     else:
         lines += ["no symmetry was found"]
     if spec.pins:
-        lines += ["", "held fixed", *_columns(_pins(spec))]
+        lines += ["", "held fixed", *_columns(_pins(spec, full))]
     unread = [leaf.path for leaf in spec.leaves if not leaf.read]
     if unread:
-        lines += ["", "not read by the function: " + ", ".join(unread)]
+        lines += ["", "not read by the function: " + _enumerated(unread, full)]
     if spec.unknown:
         lines += ["", "primitives without a rule (their axes are held): " + ", ".join(spec.unknown)]
     return "\n".join(lines)
 
 
-def _headline(spec: Printable) -> str:
+def _headline(spec: Printable, full: bool) -> str:
     discrete = sum(group.log10_order for _, group in spec.members if group.dimension == 0)
     text = f"{len(spec.members)} groups on {len(spec.leaves)} leaves, 10^{discrete:.0f} discrete elements"
     if spec.reach is not None:
@@ -88,9 +96,9 @@ def _headline(spec: Printable) -> str:
         return text + "; NOT VERIFIED: no output is finite with parameters near the given ones"
     text += f"; verified (largest relative change {check.change:.1e}, control {check.control:.1e})"
     if check.failed:
-        text += "\nFAILED verification and excluded: " + ", ".join(check.failed)
+        text += "\nFAILED verification and excluded: " + _enumerated(check.failed, full)
     if check.blind:
-        text += "\nthe inputs do not exercise (pass more varied inputs): " + ", ".join(check.blind)
+        text += "\nthe inputs do not exercise (pass more varied inputs): " + _enumerated(check.blind, full)
     return text
 
 
@@ -98,24 +106,35 @@ def _size(group: Group) -> str:
     return " x ".join(str(n) for n in (*group.parent_sizes, group.size))
 
 
-def _moves(spec: Printable, name: str) -> str:
-    seen: dict[str, None] = {}
-    for leaf, _, part in spec.occurrences(name):
-        exponent = dict(part.moves)[name]
-        seen[f"{leaf.path}[{part.axis}]" + (f"^{exponent}" if exponent != 1 else "")] = None
+def _moves(spec: Printable) -> dict[str, list[str]]:
+    """For each group the names of the axes, pieces and leaves that it moves, with exponents other than 1."""
+    moves: dict[str, list[str]] = {name: [] for name, _ in spec.members}
     for leaf in spec.leaves:
-        for block in blocks(leaf.layout):
-            for group, exponent in block.moves:
-                if group == name:
-                    seen[leaf.path + (f"^{exponent}" if exponent != 1 else "")] = None
-    return _shorten(list(seen), WIDTH // 2)
+        found: dict[tuple[str, int], list[tuple[int, Box]]] = {}
+        for block, box in places(leaf.layout, leaf.shape):
+            # A factor of an axis of the leaf is named as the axis, and an axis of which it moves two factors once.
+            for axis, part in [*((part.axis, part) for part in block.parts), (-1, block)]:
+                for move in part.moves:
+                    found.setdefault(move, []).append((axis, box))
+        for (group, exponent), boxes in found.items():
+            power = f"^{exponent}" if exponent != 1 else ""
+            moves[group] += [name + power for name in named(leaf.path, leaf.shape, boxes)]
+    return moves
 
 
-def _pins(spec: Printable) -> list[tuple[str, ...]]:
+def _pins(spec: Printable, full: bool) -> list[tuple[str, ...]]:
     together: dict[tuple[str, str, str], dict[str, None]] = {}
     for pin in spec.pins:
         together.setdefault((pin.primitive, pin.reason, pin.source), {})[f"{pin.path}[{pin.axis}]"] = None
-    return [(*why, _shorten(list(axes), WIDTH // 2)) for why, axes in together.items()]
+    return [(*why, _listed(list(axes), full)) for why, axes in together.items()]
+
+
+def _listed(names: Sequence[str], full: bool) -> str:
+    return " ".join(names) if full else _shorten(fold_names(names), WIDTH // 2)
+
+
+def _enumerated(names: Sequence[str], full: bool) -> str:
+    return ", ".join(names if full else fold_names(names))
 
 
 def _shorten(names: list[str], room: int) -> str:

@@ -110,7 +110,7 @@ def test_the_table_names_everything():
     assert "not read by the function: idle" in str(SPEC)
     assert "primitives without a rule (their axes are held): mystery (model.py:4 (net))" in str(SPEC)
     (units,) = [line for line in lines if line.startswith("d ")]
-    assert units.split() == ["d", "scaling", "2", "x", "3", "h", "packed[0]^-1", "packed^2"]
+    assert units.split() == ["d", "scaling", "2", "x", "3", "h", "packed[0][0:3]^-1", "packed@[3:6,:]^2"]
     assert any(line.startswith("sort ") and "packed[0]" in line for line in lines)
 
 
@@ -124,3 +124,39 @@ def test_verification_passes_only_within_the_tolerance():
     assert not VerifyResult(1e-3, 1e-6, 0.5).passed
     assert not VerifyResult(1e-9, 1e-6, 0.5, failed=("a",)).passed
     assert not VerifyResult(float("nan"), 1e-6, 0.5).passed
+
+
+def layers_spec(count):
+    """A network of layers that are alike, as pairs of leaves [4, 3] and [3, 4]."""
+    members, leaves = [], []
+    for i in range(count):
+        members += [
+            (f"net/{i}", Group("permutation", 3)),
+            (f"net/{i}:sign", Group("sign", 3, axis=f"net/{i}")),
+        ]
+        moves = ((f"net/{i}", 1), (f"net/{i}:sign", 1))
+        part = Part(3, 1, f"net/{i}", moves)
+        leaves += [
+            Leaf(f"net/{i}/w", (4, 3), Block((Part(4, 0), part))),
+            Leaf(f"net/{i}/v", (3, 4), Block((dataclasses.replace(part, axis=0), Part(4, 1)))),
+            Leaf(f"net/{i}/idle", (2,), Block((Part(2, 0),)), read=False),
+        ]
+    pins = [Pin(f"net/{i}/w", 0, 4, "sort", "is sorted", "net.py:1 (f)") for i in range(count)]
+    return SymmetrySpec(tuple(members), tuple(leaves), tuple(pins))
+
+
+def test_the_table_of_32_equal_layers_is_as_long_as_that_of_3():
+    short = str(layers_spec(32)).splitlines()
+    assert len(short) == len(str(layers_spec(3)).splitlines()) == 10
+    assert any(line.split("  ")[0] == "net/{i}, i = 0..31" for line in short)
+    assert any("net/{i}/w[1] net/{i}/v[0]" in line for line in short)
+    assert short[-1] == "not read by the function: net/{0..31}/idle"
+    assert any(line.endswith("net/{0..31}/w[0]") for line in short)
+
+
+def test_the_full_table_hides_nothing():
+    full = layers_spec(32).table(full=True)
+    for leaf in layers_spec(32).leaves:
+        assert leaf.path in full
+    assert "+" not in full.partition("\n")[2]
+    assert layers_spec(32).table() == str(layers_spec(32))

@@ -128,7 +128,7 @@ class Interpreter(Algebra):
 
     def why(self, eqn: Any, text: str) -> Reason:
         """A reason that names the equation's primitive and source line."""
-        return Reason(eqn.primitive.name, text, jaxprs.source(eqn))
+        return Reason(eqn.primitive.name, text, jaxprs.source(eqn, self.cursor.callers))
 
     def record(self, axes: tuple[Label, ...]) -> None:
         """Notes that an array with these labels exists."""
