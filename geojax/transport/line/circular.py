@@ -7,40 +7,50 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from geojax.transport.line.sorting import argsort, ascending
-from geojax.transport.line.univariate import line_points, mean_norm, powers
+from geojax.transport.line.univariate import coupled, line_points, mean_norm, powers, weighted
 from geojax.transport.measures import exponent, number
 from geojax.typing import Scalar
 
-LARGEST = 1 << 29  # of the common denominator of the weights
+LARGEST = 1 << 29  # of the common denominator of equal weights, up to which cuts are counted in integers
 
 
 def circular_wasserstein(
-    x: Float[Array, " n"], y: Float[Array, " m"], *, p: Scalar = 2, period: Scalar = 1.0
+    x: Float[Array, " n"],
+    y: Float[Array, " m"],
+    a: Float[Array, " n"] | None = None,
+    b: Float[Array, " m"] | None = None,
+    *,
+    p: Scalar = 2,
+    period: Scalar = 1.0,
 ) -> Float[Array, ""]:
-    """Wasserstein distance W_p between two uniform measures on a circle, exact (the distance, not its p-th power).
+    """Wasserstein distance W_p between two measures on a circle, exact (the distance, not its p-th power).
 
     W_p^p = min_s int_0^1 |F^-1(t) - G^-1(t - s)|^p dt,  where F^-1 and G^-1 are the quantile functions, continued by
     F^-1(t + 1) = F^-1(t) + period. The integral is convex in s, and linear between the shifts at which jumps of the
     two functions coincide; bisection gives the best of those shifts.
 
     Args:
-        x: Points, [n], each of weight 1 / n; taken modulo the period.
-        y: Points, [m], each of weight 1 / m.
+        x: Points, [n], in any order; taken modulo the period.
+        y: Points, [m], in the same units.
+        a: Weights of x, [n], nonnegative. By default 1 / n each.
+        b: Weights of y, [m], nonnegative, with the same sum as a. By default 1 / m each.
         p: Exponent, finite, >= 1. A Python integer is fastest.
         period: Length of the circle, > 0: 1 for turns, 2 pi for radians.
 
     Returns:
-        Scalar in units of x. NaN if a point is not finite, p < 1 or period <= 0.
+        Scalar in units of x. NaN if a point is not finite, a weight is negative, the sums of the weights differ by
+        more than the rounding of the less precise of the two dtypes, p < 1 or period <= 0.
 
     Raises:
-        ValueError: At trace time, if x or y is not a vector or is empty, or the least common multiple of n and m is
-            above 2^29.
+        ValueError: At trace time, if x or y is not a vector or is empty, or the shapes disagree.
         TypeError: At trace time, if an argument is not real.
 
-    Differentiation: envelope in x, y, p and period; if the best cut is not unique, or points tie, one of the
-        generalised derivatives. 0 between equal measures.
+    Differentiation: envelope in x, y, a, b, p and period; if the best cut is not unique, or points tie, one of the
+        generalised derivatives. 0 between equal measures. a and b may change only so that their sums stay fixed; the
+        gradient is defined for such changes.
 
-    Complexity: O((n + m) log(n m)) time, O(n + m) memory.
+    Complexity: O((n + m) log(n m)) time without weights and with, where the bisection runs to the last bit of the
+        shift, O((n + m) log n) times the bits of the dtype; O(n + m) memory.
 
     Example:
         >>> import jax.numpy as jnp
@@ -50,21 +60,27 @@ def circular_wasserstein(
 
     References: [Delon2010].
     """
-    x, y = line_points("circular_wasserstein", x=x, y=y)
-    p = exponent("circular_wasserstein", p)
-    n, m = x.size, y.size
-    units = math.lcm(n, m)
-    if units > LARGEST:
-        raise ValueError(
-            f"circular_wasserstein: x and y have {n} and {m} points, whose least common multiple {units} is above "
-            "2^29; expected sizes with a larger common factor. Drop a few points of the larger set."
-        )
-    length = number("circular_wasserstein", "period", period, x.dtype)
+    where = "circular_wasserstein"
+    x, y = line_points(where, x=x, y=y)
+    p = exponent(where, p)
+    length = number(where, "period", period, x.dtype)
     positive = length > 0
     length = jnp.where(positive, length, 1)
-    x, y = ascending(jnp.mod(x, length)), ascending(jnp.mod(y, length))
-    shift = _best_shift(*jax.lax.stop_gradient((x, y, length)), p, units)
-    gaps, widths = _gaps(x, y, length, shift, units)
+    units = math.lcm(x.size, y.size)
+    if a is None and b is None and units <= LARGEST:
+        x, y = ascending(jnp.mod(x, length)), ascending(jnp.mod(y, length))
+        shift = _best_shift(*jax.lax.stop_gradient((x, y, length)), p, units)
+        gaps, widths = _gaps(x, y, length, shift, units)
+    else:
+        x, y, a, b, mass = weighted(where, x, y, a, b)
+        length = length.astype(x.dtype)
+        x, y = jnp.mod(x, length), jnp.mod(y, length)
+        by_x, by_y = argsort(x), argsort(y)
+        x, y, a, b = x[by_x], y[by_y], a[by_x], b[by_y]
+        i, j = _best_cut(*jax.lax.stop_gradient((x, y, a, b, mass, length)), p)
+        i, j = i + jnp.arange(x.size, dtype=jnp.int32), j + jnp.arange(y.size, dtype=jnp.int32)
+        x, y = continued(x, i, length), continued(y, j, length)
+        gaps, widths = coupled(x, y, a[i % a.size], b[j % b.size], mass)
     return jnp.where((jnp.asarray(p) >= 1) & positive, mean_norm(gaps, widths, p), jnp.nan)
 
 
@@ -109,3 +125,47 @@ def _gaps(x: Array, y: Array, length: Array, shift: Array, units: int) -> tuple[
     widths = jnp.diff(ends, prepend=0).astype(x.dtype) / units
     gaps = x[(ends - 1) // step_x] - continued(y, (ends - 1 - shift) // step_y, length)
     return gaps, widths
+
+
+def _best_cut(
+    x: Array, y: Array, a: Array, b: Array, mass: Array, length: Array, p: Scalar
+) -> tuple[Int[Array, ""], Int[Array, ""]]:
+    """The points of x and of y that follow the best cut: from there both are coupled in their order.
+
+    The cost is convex in the shift s of y, so bisection of its slope finds the best s to the last bit. Between the
+    shifts at which a jump of x meets one of y the cost is linear, so the nearest of those is as good.
+    """
+    ends_x, ends_y = (jnp.minimum(jnp.cumsum(w), mass).at[-1].set(mass) for w in (a, b))
+    before = continued(y, jnp.arange(y.size, dtype=jnp.int32) - 1, length)
+    starts_y = ends_y - b
+
+    def split(t: Array) -> tuple[Array, Array]:
+        """A place t as whole turns and a rest in [0, mass)."""
+        turns = jnp.floor(t / mass)
+        return turns.astype(jnp.int32), jnp.clip(t - turns * mass, 0, mass)
+
+    def rises(s: Array) -> Array:
+        turns, rest = split(starts_y + s)
+        place = jnp.minimum(jnp.searchsorted(ends_x, rest, side="right"), x.size - 1)
+        at = x[place] + turns * length
+        return jnp.sum(powers(at - before, p) - powers(at - y, p)) >= 0
+
+    def halve(_, bounds: tuple[Array, Array]) -> tuple[Array, Array]:
+        low, high = bounds
+        middle = (low + high) / 2
+        rising = rises(middle)
+        return jnp.where(rising, low, middle), jnp.where(rising, middle, high)
+
+    zero = 0 * (
+        x[0] + y[0] + length + mass
+    )  # inside shard_map, varies over the mesh like everything that it meets
+    bits = jnp.finfo(x.dtype).nmant + 3
+    _, s = jax.lax.fori_loop(0, bits, halve, (zero - mass, zero + mass))
+    turns, rest = split(ends_y + s)
+    place = jnp.minimum(jnp.searchsorted(ends_x, rest, side="right"), x.size - 1)
+    # The jump of x nearest to that of y_j lies at the end of point `place`, or at its start.
+    start = jnp.where(place > 0, ends_x[place - 1], 0)
+    late = ends_x[place] - rest < rest - start
+    j = jnp.argmin(jnp.minimum(ends_x[place] - rest, rest - start)).astype(jnp.int32)
+    i = place[j] + late[j] + x.size * turns[j]
+    return i.astype(jnp.int32), j + 1

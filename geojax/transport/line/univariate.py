@@ -57,7 +57,7 @@ def wasserstein_1d(
     if a is None and b is None:
         gaps, widths = uniform_gaps(x, y)
     else:
-        gaps, widths = _weighted_gaps(x, y, a, b)
+        gaps, widths = weighted_gaps("wasserstein_1d", x, y, a, b)
     return jnp.where(jnp.asarray(p) >= 1, mean_norm(gaps, widths, p), jnp.nan)
 
 
@@ -86,16 +86,31 @@ def uniform_gaps(x: Float[Array, " n"], y: Float[Array, " m"]) -> tuple[Array, A
     return x[(ends - 1) // m] - y[(ends - 1) // n], jnp.asarray(widths, x.dtype)
 
 
-def _weighted_gaps(x: Array, y: Array, a: Array | None, b: Array | None) -> tuple[Array, Array]:
+def weighted_gaps(
+    where: str, x: Float[Array, " n"], y: Float[Array, " m"], a: Array | None, b: Array | None
+) -> tuple[Array, Array]:
     """The same for weighted measures; NaN if a weight is negative or the sums of the weights differ."""
+    x, y, a, b, mass = weighted(where, x, y, a, b)
+    by_x, by_y = argsort(x), argsort(y)
+    return coupled(x[by_x], y[by_y], a[by_x], b[by_y], mass)
+
+
+def weighted(
+    where: str, x: Float[Array, " n"], y: Float[Array, " m"], a: Array | None, b: Array | None
+) -> tuple[Array, Array, Array, Array, Float[Array, ""]]:
+    """Points and weights in one dtype, and the mass; points are NaN if they or the weights are not valid."""
     ulp = coarsest_ulp(x.dtype, a, b)
-    x, y, a, b = with_weights("wasserstein_1d", a, b, x=(x, "n"), y=(y, "m"))
+    x, y, a, b = with_weights(where, a, b, x=(x, "n"), y=(y, "m"))
     mass, mass_b = jnp.sum(a), jnp.sum(b)
     rounding = 4 * (a.size + b.size) * ulp * mass
     weights_valid = jnp.all(a >= 0) & jnp.all(b >= 0) & (mass > 0) & (jnp.abs(mass - mass_b) <= rounding)
     valid = weights_valid & jnp.all(jnp.isfinite(x)) & jnp.all(jnp.isfinite(y))
-    by_x, by_y = argsort(x), argsort(y)
-    ends = jnp.concatenate([jnp.minimum(jnp.cumsum(w), mass) for w in (a[by_x], b[by_y])])
+    return jnp.where(valid, x, jnp.nan), y, a, b, mass
+
+
+def coupled(x: Array, y: Array, a: Array, b: Array, mass: Array) -> tuple[Array, Array]:
+    """The gaps x_i - y_j of the coupling that keeps the order in which points are given, and its masses."""
+    ends = jnp.concatenate([jnp.minimum(jnp.cumsum(w), mass) for w in (a, b)])
     order = argsort(ends)
     ends = ends[order]
     starts = jnp.concatenate([jnp.zeros_like(ends[:1]), ends[:-1]])
@@ -104,8 +119,7 @@ def _weighted_gaps(x: Array, y: Array, a: Array | None, b: Array | None) -> tupl
     of_x = order < x.size
     place_x = jnp.minimum(jnp.cumsum(of_x) - of_x, x.size - 1)
     place_y = jnp.minimum(jnp.cumsum(~of_x) - ~of_x, y.size - 1)
-    gaps = x[by_x[place_x]] - y[by_y[place_y]]
-    return jnp.where(valid, gaps, jnp.nan), ends - starts
+    return x[place_x] - y[place_y], ends - starts
 
 
 def powers(gaps: Array, p: Scalar) -> Array:

@@ -4,13 +4,17 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from geojax._core import checks
-from geojax.transport.measures import arrays
+from geojax.transport.measures import arrays, check_weights
 
 Controlled = tuple[Float[Array, " k"], Float[Array, ""]]
 
 
 def lower_control(
-    x: Float[Array, "n d"], y: Float[Array, "m d"], projections: Float[Array, "k d"]
+    x: Float[Array, "n d"],
+    y: Float[Array, "m d"],
+    projections: Float[Array, "k d"],
+    a: Float[Array, " n"] | None = None,
+    b: Float[Array, " m"] | None = None,
 ) -> Controlled:
     """Squared distance of the projected means, a lower bound of the projected squared W_2.
 
@@ -20,6 +24,8 @@ def lower_control(
         x: Points, [n, d].
         y: Points, [m, d].
         projections: Unit rows, [k, d].
+        a: Weights of x, [n], of sum 1. By default 1 / n each.
+        b: Weights of y, [m], of sum 1. By default 1 / m each.
 
     Returns:
         (c, mean): its values at the projections, [k], and its mean over the sphere; both in squared units of x.
@@ -40,13 +46,17 @@ def lower_control(
 
     References: [Nguyen2024].
     """
-    x, y, projections = clouds("lower_control", x, y, projections)
-    shift = jnp.mean(x, axis=0) - jnp.mean(y, axis=0)
+    x, y, projections, a, b = clouds("lower_control", x, y, projections, a, b)
+    shift = _mean(x, a) - _mean(y, b)
     return jnp.square(projections @ shift), jnp.sum(jnp.square(shift)) / shift.size
 
 
 def upper_control(
-    x: Float[Array, "n d"], y: Float[Array, "m d"], projections: Float[Array, "k d"]
+    x: Float[Array, "n d"],
+    y: Float[Array, "m d"],
+    projections: Float[Array, "k d"],
+    a: Float[Array, " n"] | None = None,
+    b: Float[Array, " m"] | None = None,
 ) -> Controlled:
     """Mean squared difference of independent projected points, an upper bound of the projected squared W_2.
 
@@ -57,6 +67,8 @@ def upper_control(
         x: Points, [n, d].
         y: Points, [m, d].
         projections: Unit rows, [k, d].
+        a: Weights of x, [n], of sum 1. By default 1 / n each.
+        b: Weights of y, [m], of sum 1. By default 1 / m each.
 
     Returns:
         (c, mean): its values at the projections, [k], and its mean over the sphere; both in squared units of x.
@@ -77,20 +89,29 @@ def upper_control(
 
     References: [Nguyen2024].
     """
-    x, y, projections = clouds("upper_control", x, y, projections)
-    lower, lower_mean = lower_control(x, y, projections)
-    x, y = x - jnp.mean(x, axis=0), y - jnp.mean(y, axis=0)
-    along = jnp.mean(jnp.square(projections @ x.T), axis=1) + jnp.mean(jnp.square(projections @ y.T), axis=1)
-    traces = jnp.mean(jnp.sum(jnp.square(x), axis=1)) + jnp.mean(jnp.sum(jnp.square(y), axis=1))
+    x, y, projections, a, b = clouds("upper_control", x, y, projections, a, b)
+    lower, lower_mean = lower_control(x, y, projections, a, b)
+    x, y = x - _mean(x, a), y - _mean(y, b)
+    along = _mean(jnp.square(x @ projections.T), a) + _mean(jnp.square(y @ projections.T), b)
+    traces = _mean(jnp.sum(jnp.square(x), axis=1), a) + _mean(jnp.sum(jnp.square(y), axis=1), b)
     return lower + along, lower_mean + traces / x.shape[1]
 
 
-def clouds(where: str, x: Array, y: Array, projections: Array) -> tuple[Array, Array, Array]:
-    """Check two clouds and directions, and convert them to one floating dtype of at least single precision."""
-    x, y, projections = arrays(where, x=x, y=y, projections=projections)
+def _mean(values: Array, weights: Array | None) -> Array:
+    """The weighted mean along the first axis."""
+    return jnp.mean(values, axis=0) if weights is None else weights @ values
+
+
+def clouds(
+    where: str, x: Array, y: Array, projections: Array, a: Array | None = None, b: Array | None = None
+) -> tuple[Array, Array, Array, Array | None, Array | None]:
+    """Check two clouds, directions and weights, and convert them to one floating dtype of at least single precision."""
+    weights = {name: value for name, value in (("a", a), ("b", b)) if value is not None}
+    x, y, projections, *given = arrays(where, x=x, y=y, projections=projections, **weights)
     size = checks.shapes(where, x=(x, "n d"), y=(y, "m d"), projections=(projections, "k d"))
     for name, count in zip(("x", "y", "projections"), (size["n"], size["m"], size["k"])):
         if count == 0:
             raise ValueError(f"{where}: {name} has no rows; expected at least one. Leave empty problems out.")
-    dtype = jnp.promote_types(x.dtype, jnp.float32)
-    return x.astype(dtype), y.astype(dtype), projections.astype(dtype)
+    check_weights(where, x, y, a, b)
+    kept = dict(zip(weights, given))
+    return x, y, projections, kept.get("a"), kept.get("b")

@@ -61,7 +61,7 @@ def sliced_flow(
     checks.typed_key("sliced_flow", key)
     checks.count("sliced_flow", "num_steps", num_steps)
     checks.count("sliced_flow", "num_projections", num_projections, minimum=1)
-    x, y, _ = clouds("sliced_flow", x, y, x[:1])
+    x, y, *_ = clouds("sliced_flow", x, y, x[:1])
     n, d = x.shape
     length = number("sliced_flow", "step_size", step_size, x.dtype) * (n * d / 2)
 

@@ -33,6 +33,8 @@ class MaxSlicedResult:
 def max_sliced_wasserstein(
     x: Float[Array, "n d"],
     y: Float[Array, "m d"],
+    a: Float[Array, " n"] | None = None,
+    b: Float[Array, " m"] | None = None,
     *,
     init: Float[Array, "k d"],
     p: Scalar = 2,
@@ -47,8 +49,10 @@ def max_sliced_wasserstein(
     value at the starts.
 
     Args:
-        x: Points, [n, d], each of weight 1 / n.
-        y: Points, [m, d], each of weight 1 / m.
+        x: Points, [n, d].
+        y: Points, [m, d].
+        a: Weights of x, [n], nonnegative, of sum 1. By default 1 / n each.
+        b: Weights of y, [m], nonnegative, of sum 1. By default 1 / m each.
         init: Directions to start from, as unit rows [k, d], from `random_directions`, `orthogonal_directions` or
             `simplex_directions`.
         p: Exponent, finite, >= 1. A Python integer is fastest.
@@ -62,10 +66,12 @@ def max_sliced_wasserstein(
         ValueError: At trace time, if the shapes disagree, a measure is empty or there is no start.
         TypeError: At trace time, if an argument is not real.
 
-    Status: CONVERGED, MAX_STEPS; NONFINITE if a point is not finite or p < 1.
+    Status: CONVERGED, MAX_STEPS; NONFINITE if a point is not finite, weights are not valid as in `wasserstein_1d`, or
+        p < 1.
 
-    Differentiation: `value`: envelope, in x, y and p, at `direction`. It is exact if no projected points tie at
-        the maximum; otherwise it is the gradient for one of the optimal matchings. Others: none.
+    Differentiation: `value`: envelope, in x, y, a, b and p, at `direction`. It is exact if no projected points tie
+        at the maximum; otherwise it is the gradient for one of the optimal matchings. a and b may change only so that
+        their sums stay fixed. Others: none.
 
     Complexity: O(max_steps k (n + m) (d + log(n + m))) time.
 
@@ -80,21 +86,22 @@ def max_sliced_wasserstein(
 
     References: [Deshpande2019].
     """
-    x, y, starts = clouds("max_sliced_wasserstein", x, y, init)
+    given = a, b
+    x, y, starts, _, _ = clouds("max_sliced_wasserstein", x, y, init, a, b)
     checks.count("max_sliced_wasserstein", "max_steps", max_steps)
-    held_x, held_y, starts = jax.lax.stop_gradient((x, y, starts))
+    held_x, held_y, held, starts = jax.lax.stop_gradient((x, y, given, starts))
     p = exponent("max_sliced_wasserstein", p)
     tol = number("max_sliced_wasserstein", "tol", tol, x.dtype)
     held_p = p if isinstance(p, int) else jax.lax.stop_gradient(jnp.asarray(p, x.dtype))
 
     def height(theta: Array) -> Array:
-        return projected_powers(held_x, held_y, theta[None], held_p)[0]
+        return projected_powers(held_x, held_y, theta[None], held_p, *held)[0]
 
-    ends = jax.vmap(lambda start: _ascent(height, start, (x, y, held_p), tol, max_steps))(starts)
+    ends = jax.vmap(lambda start: _ascent(height, start, (x, y, held, held_p), tol, max_steps))(starts)
     heights = ends.state[2]
     best = jnp.argmax(heights)  # if a value is NaN, the first of them
     direction = ends.state[0][best]
-    value = projected_powers(x, y, direction[None], p)[0]
+    value = projected_powers(x, y, direction[None], p, *given)[0]
     status = jnp.where(jnp.isfinite(value), ends.status[best], Status.NONFINITE).astype(jnp.int32)
     return MaxSlicedResult(value, direction, ends.error[best], ends.num_steps[best], status)
 

@@ -8,12 +8,12 @@ from jaxtyping import Array, Float
 
 from geojax._core import safe
 from geojax._core.struct import struct
-from geojax.transport.line.univariate import powers, uniform_gaps
+from geojax.transport.line.univariate import powers, uniform_gaps, weighted_gaps
 from geojax.transport.measures import exponent
 from geojax.transport.sliced.control_variates import Controlled, clouds
 from geojax.typing import Scalar
 
-Control = Callable[[Array, Array, Array], Controlled]
+Control = Callable[..., Controlled]
 
 
 @struct
@@ -30,6 +30,8 @@ class SlicedResult:
 def sliced_wasserstein(
     x: Float[Array, "n d"],
     y: Float[Array, "m d"],
+    a: Float[Array, " n"] | None = None,
+    b: Float[Array, " m"] | None = None,
     *,
     projections: Float[Array, "k d"],
     p: Scalar = 2,
@@ -43,23 +45,28 @@ def sliced_wasserstein(
     directions the estimate has no bias; beta = 0 without a control.
 
     Args:
-        x: Points, [n, d], each of weight 1 / n.
-        y: Points, [m, d], each of weight 1 / m.
+        x: Points, [n, d].
+        y: Points, [m, d].
+        a: Weights of x, [n], nonnegative, of sum 1. By default 1 / n each.
+        b: Weights of y, [m], nonnegative, of sum 1. By default 1 / m each.
         projections: Directions as unit rows, [k, d], from `random_directions`, `orthogonal_directions` or
             `simplex_directions`.
         p: Exponent, finite, >= 1. A Python integer is fastest.
         control: control(x, y, projections) -> (values [k], their exact mean over the sphere), such as `lower_control`
-            and `upper_control`. It needs k >= 3 to take effect.
+            and `upper_control`; called as control(x, y, projections, a, b) if there are weights. It needs k >= 3 to
+            take effect.
 
     Returns:
-        SlicedResult(value, std_error), in units of x to the power p. NaN if a point is not finite or p < 1.
+        SlicedResult(value, std_error), in units of x to the power p. NaN if a point is not finite, weights are not
+        valid as in `wasserstein_1d`, or p < 1.
 
     Raises:
         ValueError: At trace time, if the shapes disagree or a measure is empty.
         TypeError: At trace time, if an argument is not real.
 
-    Differentiation: exact in x, y, projections and p wherever the value is smooth; where projected points tie, one of
-        the generalised derivatives.
+    Differentiation: exact in x, y, a, b, projections and p wherever the value is smooth; where projected points tie,
+        one of the generalised derivatives. a and b may change only so that their sums stay fixed; the gradient is
+        defined for such changes.
 
     Complexity: O(k (n + m) (d + log(n + m))) time, O(k (n + m)) memory.
 
@@ -74,27 +81,32 @@ def sliced_wasserstein(
 
     References: [Bonneel2015]; [Nguyen2024] for control variates.
     """
-    x, y, projections = clouds("sliced_wasserstein", x, y, projections)
+    given = a, b
+    x, y, projections, a, b = clouds("sliced_wasserstein", x, y, projections, a, b)
     p = exponent("sliced_wasserstein", p)
-    values = projected_powers(x, y, projections, p)
+    values = projected_powers(x, y, projections, p, *given)
     if control is not None:
         if not callable(control):
             raise TypeError(
                 f"sliced_wasserstein: control is {control!r}; expected a function. Write control=lower_control or "
                 "control=upper_control."
             )
-        values = _controlled(values, *control(x, y, projections))
+        weights = () if a is None and b is None else (a, b)
+        values = _controlled(values, *control(x, y, projections, *weights))
     k = values.size
     value = jnp.mean(values)
     variance = jnp.sum(jnp.square(values - value)) / (k - 1) if k > 1 else jnp.full_like(value, jnp.nan)
     return SlicedResult(value, safe.sqrt(variance / k))
 
 
-def projected_powers(x: Array, y: Array, projections: Array, p: Scalar) -> Float[Array, " k"]:
+def projected_powers(
+    x: Array, y: Array, projections: Array, p: Scalar, a: Array | None, b: Array | None
+) -> Float[Array, " k"]:
     """W_p^p of the projected clouds along each direction."""
+    uniform = a is None and b is None
 
     def along(u: Array, v: Array) -> Array:
-        gaps, widths = uniform_gaps(u, v)
+        gaps, widths = uniform_gaps(u, v) if uniform else weighted_gaps("sliced_wasserstein", u, v, a, b)
         return jnp.sum(widths * powers(gaps, p))
 
     values = jax.vmap(along)(projections @ x.T, projections @ y.T)

@@ -45,6 +45,17 @@ def clouds(key, dtype):
     return x, y, transport.random_directions(k3, (K, D)).astype(dtype)
 
 
+def weighted_clouds(key, dtype):
+    """x, y, a, b, projections."""
+    x, y, projections = clouds(key, dtype)
+    return x, y, *line(key, dtype)[2:4], projections
+
+
+def equal_weighted_clouds(dtype):
+    x, _, a, _, projections = weighted_clouds(jax.random.key(0), dtype)
+    return x, x, a, a, projections
+
+
 def distant_clouds(key, dtype):
     """The same with y far away and two directions: no projected points tie at the maximum."""
     x, y, projections = clouds(key, dtype)
@@ -96,12 +107,36 @@ CASES = [
         edges={"equal clouds": equal_clouds},
     ),
     Case(
+        "sliced_wasserstein",
+        transport.sliced_wasserstein,
+        weighted_clouds,
+        variant="weighted",
+        call=lambda x, y, a, b, projections: transport.sliced_wasserstein(
+            x, y, a, b, projections=projections, control=transport.upper_control
+        ),
+        differentiable=(0, 1, 2, 3),
+        directions=lambda key, item: (
+            *(jax.random.normal(key, cloud.shape) for cloud in item[:2]),
+            *(along_the_simplex(key, weight) for weight in item[2:4]),
+        ),
+        edges={"equal clouds": equal_weighted_clouds},
+    ),
+    Case(
         "circular_wasserstein",
         transport.circular_wasserstein,
         lambda key, dtype: (*line(key, dtype)[:2], jnp.asarray(1.0, dtype)),
         call=lambda x, y, period: transport.circular_wasserstein(x, y, period=period),
         differentiable=(0, 1, 2),
         edges={"equal measures": lambda dtype: (*equal_lines(dtype)[:2], jnp.asarray(1.0, dtype))},
+    ),
+    Case(
+        "circular_wasserstein",
+        transport.circular_wasserstein,
+        lambda key, dtype: line(key, dtype)[:4],
+        variant="weighted",
+        differentiable=(0, 1, 2, 3),
+        directions=lambda key, item: line_directions(key, (*item, item[0][0]))[:4],
+        edges={"equal measures": lambda dtype: equal_lines(dtype)[:4]},
     ),
     Case(
         "lcot_embedding",

@@ -110,3 +110,15 @@ def test_bad_input():
     assert solve(x, 2.0) == Status.MAX_STEPS
     with pytest.raises(ValueError, match="no rows"):
         max_sliced_wasserstein(x, y, init=starts()[:0])
+
+
+@pytest.mark.full
+def test_weights_count_copies_of_points():
+    x, y = clouds(3)
+    count = np.arange(N) % 3
+    copies = np.repeat(x, count, axis=0)
+    solve = jax.jit(lambda x, y, a: max_sliced_wasserstein(x, y, a, init=starts()))
+    got, want = solve(x, y, count / count.sum()), solve(copies, y, None)
+    assert got.status == want.status == Status.CONVERGED
+    np.testing.assert_allclose(got.value, want.value, rtol=1e-6)
+    assert solve(x, y, -count / count.sum()).status == Status.NONFINITE

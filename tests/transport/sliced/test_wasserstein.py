@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import ot
 import pytest
 from ott.tools import sliced as ott_sliced
 
@@ -49,6 +50,35 @@ def test_matches_the_line_along_each_direction(p):
     got = jax.jit(lambda x, y: sliced_wasserstein(x, y, projections=THETA[:4], p=p))(x, y)
     np.testing.assert_allclose(got.value, np.mean(lines), rtol=1e-12)
     np.testing.assert_allclose(got.std_error, np.std(lines, ddof=1) / 2, rtol=1e-10)
+
+
+def weights(seed):
+    rng = np.random.default_rng(seed)
+    return rng.dirichlet(np.ones(N)), rng.dirichlet(np.ones(M))
+
+
+@pytest.mark.parametrize("p", [2, pytest.param(1, marks=pytest.mark.full)])
+@pytest.mark.parametrize(
+    "dtype, rtol", [(np.float64, 1e-10), pytest.param(np.float32, 1e-5, marks=pytest.mark.full)]
+)
+def test_weights_match_pot_on_the_same_directions(p, dtype, rtol):
+    (x, y), (a, b) = clouds(0, 0.3), weights(1)
+    want = ot.sliced_wasserstein_distance(x, y, a, b, projections=THETA.T, p=p) ** p
+    data = [v.astype(dtype) for v in (x, y, a, b)]
+    got = jax.jit(lambda *d: sliced_wasserstein(*d, projections=THETA.astype(dtype), p=p))(*data)
+    np.testing.assert_allclose(got.value, want, rtol=rtol)
+
+
+@pytest.mark.full
+def test_weights_count_copies_of_points_with_and_without_a_control():
+    (x, y), count = clouds(1), np.arange(N) % 3
+    a = count / count.sum()
+    copies = np.repeat(x, count, axis=0)
+    for control in (None, lower_control, upper_control):
+        got = sliced(x, y, a, projections=THETA, control=control)
+        want = sliced(copies, y, projections=THETA, control=control)
+        np.testing.assert_allclose(got.value, want.value, rtol=1e-9)
+        np.testing.assert_allclose(got.std_error, want.std_error, rtol=1e-9)
 
 
 @pytest.mark.full
@@ -165,6 +195,9 @@ def test_bad_input():
     assert np.isnan(sliced(x, y, projections=THETA, p=0.5).value)
     with pytest.raises(ValueError, match=r"y has shape \[30, 4\].*d = 5"):
         sliced_wasserstein(x, y[:, :4], projections=THETA)
+    with pytest.raises(ValueError, match=r"a have shape \[3\]"):
+        sliced_wasserstein(x, y, np.ones(3) / 3, projections=THETA)
+    assert np.isnan(sliced(x, y, -np.ones(N) / N, projections=THETA, p=2.0).value)
     with pytest.raises(ValueError, match="x has no rows"):
         sliced_wasserstein(x[:0], y, projections=THETA)
     with pytest.raises(ValueError, match=r"shape is \(3,\)"):
