@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from geojax.transport.costs import Distance, SquaredEuclidean, pairwise
     from geojax.transport.discrete.assignment import assignment, assignment_cost
     from geojax.transport.discrete.bottleneck import bottleneck_assignment
+    from geojax.transport.discrete.exact import ExactTransportResult, exact_transport
     from geojax.transport.discrete.polymeans import PolymeanResult, polymean
     from geojax.transport.discrete.sample_spaces import orbit_type, sample_space_distance
     from geojax.transport.discrete.species import farthest_point_sampling, species_wasserstein
@@ -57,6 +58,7 @@ __all__ = [
     "BarycenterResult",
     "Distance",
     "DivergenceResult",
+    "ExactTransportResult",
     "FeatureSinkhornResult",
     "FreeSupportResult",
     "GromovResult",
@@ -76,6 +78,7 @@ __all__ = [
     "bures_wasserstein",
     "circular_wasserstein",
     "entropic_map",
+    "exact_transport",
     "farthest_point_sampling",
     "feature_sinkhorn",
     "features",
@@ -121,6 +124,7 @@ _DEFINED_IN = {
     "BarycenterResult": "geojax.transport.entropic.barycenter",
     "Distance": "geojax.transport.costs",
     "DivergenceResult": "geojax.transport.entropic.divergence",
+    "ExactTransportResult": "geojax.transport.discrete.exact",
     "FeatureSinkhornResult": "geojax.transport.entropic.feature_sinkhorn",
     "FreeSupportResult": "geojax.transport.entropic.free_support",
     "GromovResult": "geojax.transport.gromov.wasserstein",
@@ -140,6 +144,7 @@ _DEFINED_IN = {
     "bures_wasserstein": "geojax.transport.gaussian.bures",
     "circular_wasserstein": "geojax.transport.line.circular",
     "entropic_map": "geojax.transport.entropic.maps",
+    "exact_transport": "geojax.transport.discrete.exact",
     "farthest_point_sampling": "geojax.transport.discrete.species",
     "feature_sinkhorn": "geojax.transport.entropic.feature_sinkhorn",
     "features": "geojax.transport.features",

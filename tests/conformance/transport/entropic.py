@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from geojax.transport import (
     assignment,
     assignment_cost,
+    exact_transport,
     sinkhorn,
     sinkhorn_divergence,
     sinkhorn_newton,
@@ -104,6 +105,18 @@ CASES = [
         edges={"all costs equal": lambda dtype: (jnp.ones((4, 4), dtype),)},
     ),
     Case(
+        "exact_transport",
+        exact_transport,
+        lambda key, dtype: problem(key, dtype)[:3],
+        output=lambda r: r.cost,
+        differentiable=(0, 1, 2),
+        directions=lambda key, item: problem_directions(key, (*item, item[0]))[:3],
+        edges={
+            "zero weights": lambda dtype: at_zero_weights(dtype)[:3],
+            "all costs equal": lambda dtype: at_equal_points(dtype)[:3],
+        },
+    ),
+    Case(
         "sinkhorn",
         sinkhorn,
         problem,
@@ -154,6 +167,7 @@ CASES = [
 ]
 
 DATA = {
+    "ExactTransportResult": "what exact_transport returns",
     "DivergenceResult": "what sinkhorn_divergence returns",
     "SinkhornResult": "what entropic solvers return",
 }
