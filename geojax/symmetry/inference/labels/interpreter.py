@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from geojax._program import jaxprs
+from geojax._program.definitions import definition
 from geojax._program.walk import Cursor, Rules, walk
 from geojax.symmetry.inference.labels.algebra import Algebra
 from geojax.symmetry.inference.labels.arithmetic import Arithmetic, Join
@@ -94,7 +95,8 @@ class Interpreter(Algebra):
         if eqn.primitive.name == "concatenate":
             inputs = [value for value in inputs if 0 not in value.shape]
         if handler is None or any(0 in value.shape for value in inputs):
-            outputs = self.give_up(eqn, inputs, known=handler is not None)
+            outputs = self.taken_apart(eqn, inputs) if handler is None else None
+            outputs = outputs or self.give_up(eqn, inputs, known=handler is not None)
         else:
             self.picks = []
             if eqn.primitive.name in PRODUCTS:
@@ -111,6 +113,17 @@ class Interpreter(Algebra):
             if self.stacks:
                 value.axes = self.settle(value.axes, self.why(eqn, "separates what was read one by one"))
             self.record(value.axes)
+        return outputs
+
+    def taken_apart(self, eqn: Any, inputs: Sequence[Value]) -> list[Value] | None:
+        """The outputs of another library's primitive, by the program that it stands for; None if that is not known."""
+        program = definition(eqn)
+        if program is None:
+            return None
+        count = len(self.products)
+        with self.cursor.inside(eqn):
+            outputs = self.run(program, inputs, self.cursor.wanted)
+        del self.products[count:]  # the equations of a program that was traced here are nobody else's
         return outputs
 
     def give_up(self, eqn: Any, inputs: Sequence[Value], *, known: bool = False) -> list[Value]:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from geojax._program import jaxprs
+from geojax._program.definitions import never_returns
 from geojax.symmetry.inference.labels import arithmetic
 from geojax.symmetry.inference.labels.axes import Label
 from geojax.symmetry.inference.labels.interpreter import Interpreter, rule
@@ -58,10 +59,12 @@ def while_loop(interpreter: Interpreter, eqn: Any, *values: Value) -> list[Value
 
 @rule("cond")
 def cond(interpreter: Interpreter, eqn: Any, which: Value, *values: Value) -> list[Value]:
-    """Branches are matched output by output."""
+    """Branches are matched output by output, except those that raise an error."""
     interpreter.transform(eqn, which, arithmetic.NONLINEAR)
     why = interpreter.why(eqn, "is matched across branches")
-    branches = [interpreter.run(branch, values) for branch in jaxprs.branches(eqn)]
+    bodies = jaxprs.branches(eqn)
+    returning = [body for body in bodies if not never_returns(body)]
+    branches = [interpreter.run(branch, values) for branch in returning or bodies]
     merged = branches[0]
     for outs in branches[1:]:
         merged = [interpreter.match(a, b, why) for a, b in zip(merged, outs, strict=True)]

@@ -23,6 +23,7 @@ from tests.symmetry.inference.rules import (
     rule_programs_control,
     rule_programs_displacements,
     rule_programs_elementwise,
+    rule_programs_libraries,
     rule_programs_positions,
     rule_programs_products,
     rule_programs_shapes,
@@ -37,6 +38,7 @@ PROGRAMS = [
     *rule_programs_control.control(),
     *rule_programs_control.randomness(),
     *rule_programs_displacements.displacements(),
+    *rule_programs_libraries.libraries(),
 ]
 
 OTHER_RELEASE = "called so on another release of JAX"
