@@ -251,12 +251,16 @@ def source(eqn: Any, callers: Sequence[Any] = ()) -> str:
     return inside
 
 
-def evaluate(eqn: Any, values: Sequence[Any]) -> list[Any]:
-    """Runs one equation that `call` and `scan` do not take apart, on concrete or traced values."""
+def evaluate(eqn: Any, values: Sequence[Any], params: dict[str, Any] | None = None) -> list[Any]:
+    """Runs one equation that `call` and `scan` do not take apart, on concrete or traced values.
+
+    ``params`` take the place of the equation's own parameters.
+    """
     arrays = [value for value in values if hasattr(value, "dtype")]
     values = [vary_with(value, arrays) if hasattr(value, "dtype") else value for value in values]
-    params = eqn.primitive.get_bind_params(eqn.params)
-    result = eqn.primitive.bind(*values, **(params if isinstance(params, dict) else eqn.params))
+    own = eqn.params if params is None else params
+    bound = eqn.primitive.get_bind_params(own)
+    result = eqn.primitive.bind(*values, **(bound if isinstance(bound, dict) else own))
     return list(result) if eqn.primitive.multiple_results else [result]
 
 

@@ -43,8 +43,10 @@ class VerifyResult:
     Attributes:
         change: Largest change of an output under random group elements, relative to the output's own scale;
             NaN if no output was finite, so that nothing could be checked.
-        tolerance: How much change rounding alone explains, from the lowest precision that the program computes in.
-        control: Smallest relative change when a group moves one block of one leaf alone; it must be large.
+        tolerance: How much change rounding alone explains, from the precision of the check: float64, unless a part of
+            the program runs in coarser types only.
+        control: Smallest relative change when a group moves one block of one leaf alone, or, where that is a symmetry,
+            when the block's entries are mixed; it must be large.
         failed: Names of groups that change the function.
         blind: Names of groups whose control left the outputs as they were: these inputs do not exercise them.
     """

@@ -32,7 +32,8 @@ class SymmetrySpec:
         unknown: Primitives without a rule that the program used, as "name (source)".
         verification: The result of `verify`, or None if it was not asked for.
         reach: Dimension of the set of parameters that the continuous groups reach, with an upper bound from the rank
-            of the function's Jacobian; None if they were not computed (functions of many parameters).
+            of the function's Jacobian; None if they were not computed (functions of many parameters) or if more inputs
+            would still lower the bound.
     """
 
     members: tuple[tuple[str, Group], ...]

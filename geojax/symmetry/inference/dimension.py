@@ -25,7 +25,7 @@ def functional_dimension(apply: Callable[..., Any], params: Params, *inputs: Any
 
     Args:
         apply: The function ``apply(params, *inputs)``.
-        params: Its parameters; floating-point leaves count.
+        params: Its parameters; floating-point leaves count, complex numbers twice.
         *inputs: A batch of inputs, generic and at least as many as there are parameters for a sharp answer.
 
     Returns:
@@ -49,7 +49,7 @@ def functional_dimension(apply: Callable[..., Any], params: Params, *inputs: Any
     References: [Grigsby2023]
     """
     function, weights, arrays = flatten(apply, params, inputs)
-    return jnp.linalg.matrix_rank(jacobian(function, weights, arrays))
+    return _rank(jacobian(function, weights, arrays))
 
 
 @rounded_once
@@ -61,7 +61,7 @@ def symmetry_dimension(apply: Callable[..., Any], params: Params, *inputs: Any) 
 
     Args:
         apply: The function ``apply(params, *inputs)``.
-        params: Its parameters; floating-point leaves count.
+        params: Its parameters; floating-point leaves count, complex numbers twice.
         *inputs: A batch of inputs, generic and at least as many as there are parameters for a sharp answer.
 
     Returns:
@@ -85,7 +85,7 @@ def symmetry_dimension(apply: Callable[..., Any], params: Params, *inputs: Any) 
     """
     function, weights, arrays = flatten(apply, params, inputs)
     matrix = jacobian(function, weights, arrays)
-    return matrix.shape[1] - jnp.linalg.matrix_rank(matrix)
+    return matrix.shape[1] - _rank(matrix)
 
 
 @rounded_once
@@ -135,17 +135,33 @@ def hidden_symmetry_defect(
 def jacobian(
     function: Callable[..., list[Array]], weights: list[Array], arrays: list[Array]
 ) -> Float[Array, "m n"]:
-    """Derivative of all outputs of ``function(weights, arrays)`` with respect to all floating-point weights."""
-    smooth = [i for i, w in enumerate(weights) if jnp.issubdtype(w.dtype, jnp.floating)]
+    """Derivative of all outputs of ``function(weights, arrays)`` with respect to all weights, in real coordinates."""
+    smooth = [i for i, w in enumerate(weights) if jnp.issubdtype(w.dtype, jnp.inexact)]
 
     def outputs(moving: list[Array]) -> Array:
         every = list(weights)
         for i, array in zip(smooth, moving, strict=True):
-            every[i] = array
-        return jnp.concatenate([jnp.ravel(out) for out in function(every, arrays)])
+            every[i] = array if jnp.isrealobj(weights[i]) else jax.lax.complex(array[0], array[1])
+        smooth_outputs = [out for out in function(every, arrays) if jnp.issubdtype(out.dtype, jnp.inexact)]
+        if not smooth_outputs:
+            raise TypeError("apply returns no floating-point numbers, so there is nothing to differentiate")
+        return jnp.concatenate([_coordinates(out) for out in smooth_outputs])
 
-    parts = jax.jacfwd(outputs)([weights[i] for i in smooth])
+    real = [w if jnp.isrealobj(w) else jnp.stack([w.real, w.imag]) for w in (weights[i] for i in smooth)]
+    if not real:
+        return jnp.zeros((len(outputs([])), 0))
+    parts = jax.jacfwd(outputs)(real)
     return jnp.concatenate([jnp.reshape(part, (part.shape[0], -1)) for part in parts], axis=1)
+
+
+def _coordinates(array: Array) -> Float[Array, " n"]:
+    """The entries of an array as real numbers: a complex one has two."""
+    flat = jnp.ravel(array)
+    return flat if jnp.isrealobj(flat) else jnp.concatenate([flat.real, flat.imag])
+
+
+def _rank(matrix: Float[Array, "m n"]) -> Int[Array, ""]:
+    return jnp.linalg.matrix_rank(matrix) if matrix.size else jnp.zeros((), jnp.int32)
 
 
 @rounded_once
@@ -193,7 +209,7 @@ def orbit_dimension(spec: SymmetrySpec, params: Params) -> Int[Array, ""]:
             element[name] = start[name] + step
         leaves = [leaf for _, leaf in array_leaves(act(spec, element, params))]
         return jnp.concatenate(
-            [jnp.ravel(leaf) for leaf in leaves if jnp.issubdtype(leaf.dtype, jnp.floating)]
+            [_coordinates(leaf) for leaf in leaves if jnp.issubdtype(leaf.dtype, jnp.inexact)]
         )
 
     zero = {name: jnp.zeros(group.shape) for name, group in continuous.items()}

@@ -6,22 +6,17 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
-import numpy as np
 from jax.core import Tracer
 
-from geojax._core.tree import is_numeric
-from geojax._program.arguments import array_leaves
 from geojax.symmetry.action import door
 from geojax.symmetry.action.spec import SymmetrySpec
 from geojax.symmetry.inference.build import build
-from geojax.symmetry.inference.dimension import jacobian, orbit_dimension
+from geojax.symmetry.inference.probe import running_probe
+from geojax.symmetry.inference.reach import reach
 from geojax.symmetry.inference.rotations import drop_half_turns, propose
 from geojax.symmetry.inference.tracing import trace
-from geojax.symmetry.inference.verify import Probe, check, running_probe
+from geojax.symmetry.inference.verify import check
 from geojax.typing import Params
-
-SMALL = 256
-REDRAWS = 8
 
 
 def infer(
@@ -112,39 +107,7 @@ def _verified(
     surprises = tuple(name for name in result.failed if name not in rotations)
     unseen = tuple(name for name in result.blind if name not in rotations)
     verification = dataclasses.replace(result, failed=surprises, blind=unseen)
-    reach = _reach(spec, apply, params, inputs) if probe.double else None
-    return dataclasses.replace(spec, verification=verification, reach=reach)
-
-
-def _reach(
-    spec: SymmetrySpec, apply: Callable[..., Any], params: Params, inputs: tuple[Any, ...]
-) -> tuple[int, int] | None:
-    """Dimension that the continuous groups reach and its upper bound; None for functions of many parameters."""
-    weights = [leaf for _, leaf in array_leaves(params)]
-    count = sum(leaf.size for leaf in weights if jax.dtypes.issubdtype(leaf.dtype, np.floating))
-    if count > SMALL:
-        return None
-    probe = Probe(spec, apply, params, inputs, double=True)
-    with jax.enable_x64(True):
-        generator = np.random.default_rng(0)
-        weights, _ = probe.draw(generator)
-        leaves, tree = jax.tree_util.tree_flatten(params)
-
-        def reached(weights: list[Any]) -> Any:
-            moving = iter(weights)
-            redrawn = [next(moving) if is_numeric(leaf) else leaf for leaf in leaves]
-            return orbit_dimension(spec, jax.tree_util.tree_unflatten(tree, redrawn))
-
-        rows: list[np.ndarray] = []
-        for _ in range(REDRAWS):
-            _, arrays = probe.draw(generator)
-            rows.append(
-                np.asarray(jax.jit(jacobian, static_argnums=0)(probe.function, weights, arrays))[: 4 * SMALL]
-            )
-            if sum(len(row) for row in rows) > 2 * count:
-                break
-        rank = int(np.linalg.matrix_rank(np.concatenate(rows)))
-        return int(jax.jit(reached)(weights)), count - rank
+    return dataclasses.replace(spec, verification=verification, reach=reach(spec, probe, params))
 
 
 def _concrete(values: Any) -> bool:

@@ -64,6 +64,22 @@ def test_law_dimensions_are_those_of_the_orbit(network):
         )
 
 
+@pytest.mark.full
+def test_complex_parameters_count_twice():
+    """Products of two complex matrices: the general linear group of two complex dimensions has eight real ones."""
+    first, second, x = (jax.lax.complex(*jax.random.normal(jax.random.key(i), (2, 2, 2))) for i in range(3))
+    apply = lambda p, x: x @ p[0] @ p[1]
+    assert int(functional_dimension(apply, [first, second], x)) == 8
+    assert int(symmetry_dimension(apply, [first, second], x)) == 8
+    spec = gj.symmetry.infer(apply, [first, second], x)
+    assert spec.reach == (4, 8), "real matrices are found"
+    assert int(orbit_dimension(spec, [first, second])) == 4
+
+
+def test_parameters_that_are_whole_numbers_have_no_dimension():
+    assert int(functional_dimension(lambda p, x: x * p, jnp.arange(3), jnp.ones(3))) == 0
+
+
 def deep(params, x):
     for w, b in params[:-1]:
         x = jax.nn.relu(x @ w + b)

@@ -45,6 +45,29 @@ def test_the_bound_from_the_jacobian_is_reached(key):
     assert spec.reach == (16, 16), "GL(2) for queries and keys and GL(2) for values, in each of two heads"
 
 
+@pytest.mark.parametrize("count", [1, 24])
+def test_the_bound_does_not_depend_on_the_number_of_inputs(key, count):
+    """A sum of outputs of one hidden layer: its scalings, and what the sum does not show of the last layer."""
+    x = jax.random.normal(key, (count, 3))
+    apply = lambda p, x: (jax.nn.relu(x @ p[0]) @ p[1]).sum(-1)
+    assert gj.symmetry.infer(apply, [w for w, _ in layers(key, 3, 4, 2)], x).reach == (4, 4 + 4)
+
+
+def test_a_bound_that_more_inputs_would_lower_is_not_printed(key):
+    """One token shows one row of a table, and there is no other input to draw."""
+    params = {"table": jax.random.normal(key, (7, 3)), "out": jax.random.normal(key, (3, 4))}
+    spec = gj.symmetry.infer(lambda p, i: p["table"][i] @ p["out"], params, jnp.array([2]))
+    assert spec.reach is None and "9 continuous dimensions" in str(spec) and "at most" not in str(spec)
+
+
+def test_leaves_that_are_not_read_count_for_no_bound(key):
+    params = {"a": jax.random.normal(key, (3, 4)), "unread": jnp.ones(9)}
+    spec = gj.symmetry.infer(
+        lambda p, x: jnp.tanh(x @ p["a"]).sum(-1), params, jax.random.normal(key, (5, 3))
+    )
+    assert spec.reach == (0, 0)
+
+
 def test_shapes_are_enough(key):
     params = jax.eval_shape(lambda: layers(key, 3, 5, 2))
     spec = gj.symmetry.infer(relu_network, params, jax.ShapeDtypeStruct((7, 3), jnp.float32))

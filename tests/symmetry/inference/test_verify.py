@@ -10,7 +10,7 @@ import pytest
 import geojax as gj
 from geojax.symmetry.action.groups import Group
 from geojax.symmetry.action.layout import Block, Part
-from geojax.symmetry.inference.verify import Probe
+from geojax.symmetry.inference.probe import Probe
 
 
 def apply(params, x):
@@ -96,16 +96,66 @@ def test_one_output_that_is_not_finite_hides_no_other(key):
     assert gj.symmetry.verify(spec, partly, params, x, key=key).failed == ("false",)
 
 
-def test_a_program_in_low_precision_gets_its_own_tolerance(key):
-    def low(params, x):
-        return (jnp.tanh(x.astype(jnp.bfloat16) @ params["a"].astype(jnp.bfloat16))).astype(
-            jnp.float32
-        ) @ params["b"]
+def narrow(dtype):
+    """The program with every product in a coarser type."""
 
-    params = {"a": jax.random.normal(key, (3, 8)), "b": jax.random.normal(key, (8, 2))}
-    spec = gj.symmetry.infer(low, params, jax.random.normal(key, (6, 3)))
-    assert spec.verification.tolerance > 1e-2 and spec.verification.passed
-    assert spec.groups
+    def apply(params, x):
+        h = jnp.tanh(x.astype(dtype) @ params["a"].astype(dtype)) @ params["b"].astype(dtype)
+        return jnp.tanh(jnp.cumsum(jnp.tanh(h), -1)).astype(jnp.float32) @ params["c"]
+
+    return apply
+
+
+@pytest.mark.x32
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16, jnp.float32])
+def test_casts_to_coarser_types_hide_no_fault(key, dtype):
+    """With a tolerance of .05 for such programs no control could pass, and the bound was that of rounding errors."""
+    params, x, low = draw(key), jax.random.normal(key, (6, 3)), narrow(dtype)
+    spec = gj.symmetry.infer(low, params, x)
+    assert spec.verification.tolerance < 1e-9 and spec.verification.passed and not spec.verification.blind
+    assert spec.verification.control > 1e-3
+    assert spec.reach == (0, 0), "tanh leaves nothing continuous"
+    result = gj.symmetry.verify(with_false_group(spec), low, params, x, key=key)
+    assert result.failed == ("false",)
+
+
+def test_rounding_that_cannot_be_taken_out_counts(key):
+    """The bits of a float are those of its own type."""
+
+    def apply(params, x):
+        h = jnp.tanh(x @ params["a"]).astype(jnp.bfloat16)
+        bits = jax.lax.bitcast_convert_type(h, jnp.uint16)
+        return jax.lax.bitcast_convert_type(bits, jnp.bfloat16).astype(jnp.float32)
+
+    params, x = draw(key), jax.random.normal(key, (6, 3))
+    probe = Probe(gj.symmetry.infer(apply, params, x, verify=False), apply, params, (x,))
+    assert probe.tolerance == float(jnp.finfo(jnp.bfloat16).eps) ** 0.6 and not probe.exact
+
+
+ALONE = {
+    "max": lambda p, x: jnp.max(x @ p["a"], -1),
+    "gram": lambda p, x: x @ (p["a"] @ p["a"].T),
+    "normalised": lambda p, x: x @ (p["a"] / jnp.linalg.norm(p["a"], axis=0)),
+    "normalised as a whole": lambda p, x: x @ (p["a"] / jnp.linalg.norm(p["a"])),
+    "mean of a sum": lambda p, x: jnp.mean(x @ p["a"] + p["d"], -1),
+    "integers": lambda p, x: x * jnp.max(p["i"]),
+}
+
+
+@pytest.mark.parametrize("name", ALONE)
+def test_a_group_that_moves_one_leaf_alone_has_a_control_that_can_fail(key, name):
+    """Whatever the inputs are, moving such a leaf changes nothing: that is the symmetry."""
+    params = {"a": draw(key)["a"], "d": jnp.ones(4), "i": jnp.arange(5)}
+    result = gj.symmetry.infer(ALONE[name], params, jax.random.normal(key, (6, 3))).verification
+    assert result.passed and not result.blind and 1e-2 < result.control < float("inf")
+
+
+def test_a_leaf_without_effect_is_not_seen(key):
+    """A control that anything satisfies is none."""
+    apply = lambda p, x: jnp.max(x @ p["a"], -1) + 0 * jnp.max(p["c"])
+    params, x = draw(key), jax.random.normal(key, (6, 3))
+    spec = gj.symmetry.infer(apply, params, x)
+    assert set(spec.verification.blind) == {name for name in spec.groups if not name.startswith("a")}
 
 
 def test_parameters_of_another_model_are_refused(key):
@@ -119,7 +169,7 @@ def test_outputs_where_nothing_moves_are_computed_once_for_each_draw(key):
     """A large model's evaluations are what verification costs, and half of them were the same."""
     params, x = draw(key), jax.random.normal(key, (6, 3))
     spec = gj.symmetry.infer(apply, params, x, verify=False)
-    probe, generator = Probe(spec, apply, params, (x,), double=True), np.random.default_rng(0)
+    probe, generator = Probe(spec, apply, params, (x,)), np.random.default_rng(0)
     draws, element = [probe.draw(generator) for _ in range(2)], probe.element(generator)
     calls, compiled = [], probe.compiled
     probe.compiled = lambda *arguments: calls.append(arguments) or compiled(*arguments)
