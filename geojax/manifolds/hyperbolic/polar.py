@@ -27,9 +27,11 @@ class Hyperbolic(WithTransport):
     Returns:
         A manifold whose points are any vectors [n]. Distances are right to rounding up to `max_radius` (88 in float32,
         709 in float64), at radii at which the ball and the hyperboloid have run out of numbers. Angles are computed
-        from the coordinates in memory with twice the digits, as an ulp of angle at radius 40 is a long way; for the
-        same reason a tangent vector there can hold both a radial and a sideways part only if it lies along the axes.
-        `retract` adds; `vector_transport` carries along the rays.
+        from the coordinates in memory with twice the digits, as an ulp of angle at radius 40 is a long way. For the
+        same reason the coordinates of a tangent vector far out (from about 14 in float32 and 34 in float64) hold both a
+        radial and a sideways part only if the point lies on an axis: where they do not, `log` and `parallel_transport`
+        are NaN. `dist` and `geodesic` store no tangent and stay right. `retract` adds; `vector_transport` carries along
+        the rays.
 
     Differentiation: exact; `dist` has derivative 0 at x = y.
 
@@ -105,13 +107,16 @@ class Hyperbolic(WithTransport):
         return triangle.unframe(x + u, triangle.frame(x, v))
 
     def _log(self, x, y):
-        return triangle.unframe(x, triangle.translate(x, y))
+        return triangle.held(x, triangle.translate(x, y))
+
+    def _geodesic(self, x, y, t):
+        return triangle.translate(-x, t * triangle.translate(x, y))  # no tangent is stored at x
 
     def _squared_dist(self, x, y):
         return triangle.third_side(x, y).squared()
 
     def _parallel_transport(self, x, y, u):
-        return triangle.unframe(y, triangle.rotate(x, y, triangle.frame(x, u)))
+        return triangle.held(y, triangle.rotate(x, y, triangle.frame(x, u)))
 
     def _sectional_curvature(self, x, u, v):
         return constant_curvature(-1, self._inner(x, u, u), self._inner(x, v, v), self._inner(x, u, v))

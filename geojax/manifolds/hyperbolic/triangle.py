@@ -190,6 +190,17 @@ def unframe(x: Vector, v: Vector) -> Vector:
     return jnp.where(near, inside, _along(large / r, v) + r / jnp.sinh(r) * side)
 
 
+def held(x: Vector, v: Vector) -> Vector:
+    """`unframe`, or NaN if rounding of the coordinates loses more than a hundredth of the vector.
+
+    The part across the ray is divided by sinh(|x|) / |x|, so beside a radial part it falls below the last digit of the
+    coordinates if x is far out and not on an axis.
+    """
+    u = unframe(x, v)
+    lost = jnp.linalg.norm(lax.stop_gradient(frame(x, u) - v)) > 0.01 * jnp.linalg.norm(lax.stop_gradient(v))
+    return jnp.where(lost, jnp.nan, u)
+
+
 def rotate(x: Vector, y: Vector, v: Vector) -> Vector:
     """Carry v from the origin out to x, on to y along the geodesic, and back: a turn by the triangle's area.
 

