@@ -37,6 +37,21 @@ class Pin:
 
 
 @dataclasses.dataclass(frozen=True)
+class Note:
+    """What to know of a spec besides its groups: a condition under which some hold, or a check that did not run.
+
+    Attributes:
+        subject: What it is about: "constant", "input", "check" or "bound".
+        text: One sentence.
+        groups: Names of the groups that it is about; empty if it is not about single groups.
+    """
+
+    subject: str
+    text: str
+    groups: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
 class VerifyResult:
     """The outcome of the numerical check of a spec.
 

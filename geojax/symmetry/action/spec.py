@@ -10,7 +10,7 @@ import numpy as np
 
 from geojax._core.tree import is_numeric, path_name
 from geojax.symmetry.action import text as json_text
-from geojax.symmetry.action.facts import Leaf, Pin, VerifyResult
+from geojax.symmetry.action.facts import Leaf, Note, Pin, VerifyResult
 from geojax.symmetry.action.groups import Group
 from geojax.symmetry.action.layout import Block, Cut, Layout, Part, blocks
 from geojax.symmetry.action.table import render
@@ -34,6 +34,7 @@ class SymmetrySpec:
         reach: Dimension of the set of parameters that the continuous groups reach, with an upper bound from the rank
             of the function's Jacobian; None if they were not computed (functions of many parameters) or if more inputs
             would still lower the bound.
+        notes: Conditions under which groups hold, and checks that did not run, each as a sentence.
     """
 
     members: tuple[tuple[str, Group], ...]
@@ -42,6 +43,7 @@ class SymmetrySpec:
     unknown: tuple[str, ...] = ()
     verification: VerifyResult | None = None
     reach: tuple[int, int] | None = None
+    notes: tuple[Note, ...] = ()
 
     @property
     def groups(self) -> dict[str, Group]:
@@ -99,7 +101,8 @@ class SymmetrySpec:
         gone = set(names)
         members = tuple((name, group) for name, group in self.members if name not in gone)
         leaves = tuple(dataclasses.replace(leaf, layout=_without(leaf.layout, gone)) for leaf in self.leaves)
-        return dataclasses.replace(self, members=members, leaves=leaves)
+        notes = tuple(note for note in self.notes if not note.groups or not gone.issuperset(note.groups))
+        return dataclasses.replace(self, members=members, leaves=leaves, notes=notes)
 
     def to_json(self) -> str:
         """The spec as a JSON text that `from_json` reads back to an equal value."""
@@ -112,7 +115,9 @@ class SymmetrySpec:
         Raises:
             ValueError: If the text is not JSON or not a spec.
         """
-        kinds = {kind.__name__: kind for kind in (cls, Group, Leaf, Pin, VerifyResult, Block, Cut, Part)}
+        kinds = {
+            kind.__name__: kind for kind in (cls, Group, Leaf, Note, Pin, VerifyResult, Block, Cut, Part)
+        }
         try:
             spec = json_text.decode(json.loads(text), kinds)
         except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
-from geojax.symmetry.action.facts import Leaf, Pin, VerifyResult
+from geojax.symmetry.action.facts import Leaf, Note, Pin, VerifyResult
 from geojax.symmetry.action.folding import Row, fold_names, fold_rows
 from geojax.symmetry.action.groups import Group
 from geojax.symmetry.action.pieces import Box, named, places
@@ -47,6 +47,11 @@ class Printable(Protocol):
         ...
 
     @property
+    def notes(self) -> tuple[Note, ...]:
+        """Conditions, and checks that did not run."""
+        ...
+
+    @property
     def dimension(self) -> int:
         """Dimension of the continuous groups."""
         ...
@@ -72,6 +77,8 @@ def render(spec: Printable, *, full: bool = False) -> str:
         lines += _columns(table, head)
     else:
         lines += ["no symmetry was found"]
+    if spec.notes:
+        lines += ["", *(f"note: {note.text}" for note in spec.notes)]
     if spec.pins:
         lines += ["", "held fixed", *_columns(_pins(spec, full))]
     unread = [leaf.path for leaf in spec.leaves if not leaf.read]

@@ -151,7 +151,8 @@ def jacobian(
     if not real:
         return jnp.zeros((len(outputs([])), 0))
     parts = jax.jacfwd(outputs)(real)
-    return jnp.concatenate([jnp.reshape(part, (part.shape[0], -1)) for part in parts], axis=1)
+    columns = zip(parts, real, strict=True)
+    return jnp.concatenate([jnp.reshape(part, (part.shape[0], w.size)) for part, w in columns], axis=1)
 
 
 def _coordinates(array: Array) -> Float[Array, " n"]:

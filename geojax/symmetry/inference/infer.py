@@ -9,6 +9,7 @@ import jax
 from jax.core import Tracer
 
 from geojax.symmetry.action import door
+from geojax.symmetry.action.facts import Note
 from geojax.symmetry.action.spec import SymmetrySpec
 from geojax.symmetry.inference.build import build
 from geojax.symmetry.inference.probe import running_probe
@@ -38,7 +39,8 @@ def infer(
             Python numbers, random keys) are left alone, and the groups hold for every value of keys and floats.
         *inputs: The other arguments, arrays or shapes; a batch of real inputs makes the verification stronger.
         verify: Whether to check the groups numerically. If only shapes are given there is no check, and no search for
-            rotations under rotary position embeddings, which the labels only suggest.
+            rotations under rotary position embeddings, which the labels only suggest. If the function cannot be
+            evaluated, the spec is not verified and has a note that says why.
         strict: Whether a primitive without a rule is an error; otherwise its axes are held and the spec names it.
 
     Returns:
@@ -97,8 +99,12 @@ def _verified(
     if not doubtful:
         return spec
     checked = spec.without(*(name for name, _ in spec.members if name not in doubtful))
-    probe = running_probe(checked, apply, params, inputs)
-    result = check(probe, jax.random.key(0), doubtful=rotations)
+    try:
+        probe = running_probe(checked, apply, params, inputs)
+        result = check(probe, jax.random.key(0), doubtful=rotations)
+    except Exception as error:
+        note = Note("check", f"the numerical check did not run: {_first_line(error)}")
+        return dataclasses.replace(spec.without(*rotations), notes=(*spec.notes, note))
     # The program does not imply the rotations: they are kept only if the outputs would have shown that they are wrong.
     blind = rotations if math.isnan(result.change) else [name for name in rotations if name in result.blind]
     spec = drop_half_turns(spec.without(*result.failed, *blind), rotations)
@@ -106,8 +112,17 @@ def _verified(
         return spec
     surprises = tuple(name for name in result.failed if name not in rotations)
     unseen = tuple(name for name in result.blind if name not in rotations)
-    verification = dataclasses.replace(result, failed=surprises, blind=unseen)
-    return dataclasses.replace(spec, verification=verification, reach=reach(spec, probe, params))
+    spec = dataclasses.replace(spec, verification=dataclasses.replace(result, failed=surprises, blind=unseen))
+    try:
+        return dataclasses.replace(spec, reach=reach(spec, probe, params))
+    except Exception as error:
+        note = Note("bound", f"the bound on continuous dimensions was not computed: {_first_line(error)}")
+        return dataclasses.replace(spec, notes=(*spec.notes, note))
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
 
 
 def _concrete(values: Any) -> bool:

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from geojax._core.tree import is_key
 from geojax._program import jaxprs
 from geojax._program.arguments import flatten
 from geojax._program.precision import InPrecision, finer
@@ -118,7 +119,7 @@ class Probe:
                 pieces.append(after if after is piece else jnp.where(mask[number], after, piece))
                 number += 1
             moved.append(join(leaf.layout, pieces, leaf.shape))
-        return self.function(moved, arrays)
+        return [jax.random.key_data(out) if is_key(out) else out for out in self.function(moved, arrays)]
 
     def draw(self, generator: np.random.Generator) -> tuple[list[Any], list[Any]]:
         """Parameters and inputs redrawn around their values, on the host."""
