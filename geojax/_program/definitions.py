@@ -35,6 +35,23 @@ def definition(eqn: Any) -> jaxprs.Body | None:
     return found if same and not _mentions(found, eqn.primitive) else None
 
 
+def reference(function: Callable[..., Any], eqn: Any) -> jaxprs.Body:
+    """The program of a function of arrays that gives what an equation gives of its inputs.
+
+    Raises:
+        ValueError: If its results are not in the shapes of the equation's outputs.
+    """
+    found = jaxprs.trace(
+        lambda *arrays: jax.tree.leaves(function(*arrays)), *(_shaped(var) for var in eqn.invars)
+    )
+    made, wanted = ([jaxprs.shape(var) for var in each] for each in (found.jaxpr.outvars, eqn.outvars))
+    if made != wanted:
+        raise ValueError(
+            f"{eqn.primitive.name} gives arrays of the shapes {wanted}, and the function that stands for it {made}"
+        )
+    return found
+
+
 def never_returns(program: jaxprs.Body) -> bool:
     """Whether a branch always raises an error, as that of `equinox.error_if` does, so that nothing uses its result."""
     return any(eqn.primitive.name == "pure_callback" and _raises(eqn) for eqn in program.jaxpr.eqns)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         symmetry_dimension,
     )
     from geojax.symmetry.inference.infer import infer
+    from geojax.symmetry.inference.own_rules import check_rule, rule
     from geojax.symmetry.inference.verify import verify
     from geojax.symmetry.matching.across_widths import width_matching
     from geojax.symmetry.matching.by_activations import activation_matching
@@ -57,6 +58,7 @@ __all__ = [
     "automorphism_count",
     "canonical_permutation",
     "canonicalize",
+    "check_rule",
     "collect",
     "compose",
     "fold_scales",
@@ -72,6 +74,7 @@ __all__ = [
     "permutation_count",
     "random_element",
     "rankings",
+    "rule",
     "sinkhorn_matching",
     "straight_through_matching",
     "symmetry_dimension",
@@ -99,6 +102,7 @@ _DEFINED_IN = {
     "automorphism_count": "geojax.symmetry.orbits.asymmetry",
     "canonical_permutation": "geojax.symmetry.orbits.canonical",
     "canonicalize": "geojax.symmetry.orbits.canonical",
+    "check_rule": "geojax.symmetry.inference.own_rules",
     "collect": "geojax.symmetry.inference.collect",
     "compose": "geojax.symmetry.action.elements",
     "fold_scales": "geojax.symmetry.orbits.canonical",
@@ -114,6 +118,7 @@ _DEFINED_IN = {
     "permutation_count": "geojax.symmetry.orbits.canonical",
     "random_element": "geojax.symmetry.action.elements",
     "rankings": "geojax.symmetry.rankings",
+    "rule": "geojax.symmetry.inference.own_rules",
     "sinkhorn_matching": "geojax.symmetry.matching.sinkhorn",
     "straight_through_matching": "geojax.symmetry.matching.straight_through",
     "symmetry_dimension": "geojax.symmetry.inference.dimension",

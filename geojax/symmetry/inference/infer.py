@@ -12,6 +12,7 @@ from geojax.symmetry.action import door
 from geojax.symmetry.action.facts import Note
 from geojax.symmetry.action.spec import SymmetrySpec
 from geojax.symmetry.inference.build import build
+from geojax.symmetry.inference.own_rules import RuleError
 from geojax.symmetry.inference.probe import running_probe
 from geojax.symmetry.inference.reach import reach
 from geojax.symmetry.inference.rotations import drop_half_turns, propose
@@ -70,6 +71,8 @@ def infer(
     door.check_tree(call, params)
     try:
         traced = trace(apply, params, inputs)
+    except RuleError:
+        raise
     except Exception as error:
         raise ValueError(
             f"apply does not trace with these params and inputs: {type(error).__name__}: {error}\n"
@@ -85,7 +88,7 @@ def infer(
         raise ValueError(
             f"apply uses primitives without a rule: {', '.join(spec.unknown)}; "
             f"they hold {', '.join(affected) or 'no leaf'}. Call infer with strict=False to hold these axes, "
-            "or register a rule with geojax.symmetry.inference.labels.interpreter.rule."
+            "or give each primitive a rule with geojax.symmetry.rule (see docs/own-primitives.md)."
         )
     return _verified(spec, apply, params, inputs, verify) if _concrete((params, inputs)) else spec
 

@@ -102,6 +102,20 @@ CASES = [
         nan_arguments=(1,),
     ),
     Case(
+        "rule",
+        symmetry.rule,
+        lambda key, dtype: (),
+        call=lambda: symmetry.rule("a primitive of a test")(lambda run, eqn, x: x),
+        exemptions=exempt_all("enters a rule in a table on the host; it takes no array"),
+    ),
+    Case(
+        "check_rule",
+        symmetry.check_rule,
+        lambda key, dtype: (jnp.ones((4, 3), dtype),),
+        call=lambda x: symmetry.check_rule(jnp.tanh, x, key=jax.random.key(0)),
+        exemptions=HOST,
+    ),
+    Case(
         "min_norm_rescaling",
         symmetry.min_norm_rescaling,
         lambda key, dtype: (draw(key, dtype),),

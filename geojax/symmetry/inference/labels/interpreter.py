@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from geojax._program import jaxprs
-from geojax._program.definitions import definition
+from geojax._program.definitions import definition, reference
 from geojax._program.walk import Cursor, Rules, walk
 from geojax.symmetry.inference.labels.algebra import Algebra
 from geojax.symmetry.inference.labels.arithmetic import Arithmetic, Join
@@ -41,6 +41,9 @@ PRODUCTS = ("dot_general", "conv_general_dilated")
 RULES = Rules()
 rule = RULES.register
 """Registers the rule of one or more primitives: ``rule(interpreter, eqn, *values) -> Value | list[Value]``."""
+
+OWN = Rules()
+"""The rules that users give for primitives of their own, by `geojax.symmetry.rule`."""
 
 
 class Interpreter(Algebra):
@@ -88,7 +91,7 @@ class Interpreter(Algebra):
 
     def step(self, eqn: Any, inputs: list[Value]) -> list[Value]:
         """The outputs of one equation."""
-        handler = RULES.get(eqn.primitive.name)
+        handler = RULES.get(eqn.primitive.name) or OWN.get(eqn.primitive.name)
         if handler is not None and all(0 in jaxprs.shape(var) for var in eqn.outvars):
             nothing = self.why(eqn, "has no entries")
             return [self.fresh(var, nothing) for var in eqn.outvars]
@@ -120,9 +123,19 @@ class Interpreter(Algebra):
         program = definition(eqn)
         if program is None:
             return None
+        return self.stand_in(program, eqn, inputs, self.cursor.wanted)
+
+    def like(self, function: Any, eqn: Any, *values: Value) -> list[Value]:
+        """The outputs of an equation that gives what a function of arrays gives: the verb of most rules of users."""
+        return self.stand_in(reference(function, eqn), eqn, values)
+
+    def stand_in(
+        self, program: jaxprs.Body, eqn: Any, inputs: Sequence[Value], needed: Sequence[bool] | None = None
+    ) -> list[Value]:
+        """The outputs of an equation by a program that computes the same."""
         count = len(self.products)
         with self.cursor.inside(eqn):
-            outputs = self.run(program, inputs, self.cursor.wanted)
+            outputs = self.run(program, inputs, needed)
         del self.products[count:]  # the equations of a program that was traced here are nobody else's
         return outputs
 
