@@ -12,12 +12,13 @@ from jaxtyping import Array, Float, Int
 
 from geojax._core import checks
 from geojax._core.loops import Iteration, iterate, vary_with
-from geojax.transport.entropic.scaling import scaling
+from geojax.transport.entropic.scaling import ROUND, allowed, scaling
 from geojax.transport.entropic.sinkhorn import SinkhornResult, result_of
 from geojax.transport.measures import matrix_problem, number, potential_of
 from geojax.typing import Scalar
 
 DIRECT = 1024  # columns up to which Newton's system is factorised
+PATIENCE = 3  # steps without a better error, within what rounding allows, after which the iteration stops
 HALVINGS = 12  # of a Newton step, before the fallback is taken
 
 
@@ -34,6 +35,8 @@ class _Dual(NamedTuple):
 class _State(NamedTuple):
     dual: _Dual
     error: Float[Array, ""]
+    best: Float[Array, ""]  # smallest error so far
+    idle: Int[Array, ""]  # steps since then, within what rounding allows
     num_steps: Int[Array, ""]
 
 
@@ -125,8 +128,11 @@ def _solve(
 ) -> SinkhornResult:
     """Both stages, compiled once for each shape, so that eager calls are fast too."""
     fixed = jax.lax.stop_gradient((cost_matrix, a, b, epsilon))
+    # Without a start the Sinkhorn stage begins at an epsilon that its steps can lower to the one asked for.
+    halvings = max(0, max_sinkhorn_steps // ROUND - 2)
+    first = None if g is not None else jnp.minimum(0.1 * jnp.ptp(fixed[0]), 2.0**halvings * fixed[3])
     scaled = scaling(
-        *fixed, jax.lax.stop_gradient(g), tol=tol, max_steps=max_sinkhorn_steps, start_epsilon=None
+        *fixed, jax.lax.stop_gradient(g), tol=tol, max_steps=max_sinkhorn_steps, start_epsilon=first
     )
     return result_of(_ascend(*fixed, scaled, tol, max_steps, density), cost_matrix, a, b, epsilon, tol)
 
@@ -141,7 +147,13 @@ def _ascend(
     max_steps: int,
     density: float | None,
 ) -> Iteration:
-    """Newton steps from the potentials of the Sinkhorn stage until the error is within tol."""
+    """Newton steps from the potentials of the Sinkhorn stage until the error is within tol.
+
+    The steps see the costs less those potentials, which are small where the plan is not: what is left to find, and the
+    gains of a step, are not lost in the rounding of the costs.
+    """
+    limit = allowed(*scaled.state, epsilon, jnp.sum(a), tol)
+    cost_matrix = cost_matrix - scaled.state[0][:, None] - scaled.state[1]
     log_b = jnp.where(b > 0, jnp.log(jnp.where(b > 0, b, 1)), -jnp.inf)
 
     def at(g: Array) -> _Dual:
@@ -183,25 +195,29 @@ def _ascend(
         return jax.lax.cond(improves, lambda: trial, lambda: at(now.g + fallback))
 
     def goes_on(state: _State) -> Array:
-        return (state.num_steps < max_steps) & (state.error > tol)
+        return (state.num_steps < max_steps) & (state.error > tol) & (state.idle < PATIENCE)
 
     def body(state: _State) -> _State:
         following = climb(state.dual)
-        return _State(following, jnp.sum(jnp.abs(following.slope)), state.num_steps + 1)
+        error = jnp.sum(jnp.abs(following.slope))
+        better = (error < 0.9 * state.best) | (error > limit)
+        idle = jnp.where(better, 0, state.idle + 1)
+        return _State(following, error, jnp.minimum(error, state.best), idle, state.num_steps + 1)
 
     def run(state: _State) -> tuple[_State, Array]:
         end = jax.lax.while_loop(goes_on, body, state)
         return end, end.error
 
-    first = at(scaled.state[1])
-    start = _State(first, jnp.sum(jnp.abs(first.slope)), jnp.zeros_like(epsilon, dtype=jnp.int32))
-    result = iterate(run, start, tol=tol, max_steps=1)
+    first = at(jnp.zeros_like(b))
+    error, zero = jnp.sum(jnp.abs(first.slope)), jnp.zeros_like(epsilon, dtype=jnp.int32)
+    result = iterate(run, _State(first, error, error, zero, zero), tol=limit, max_steps=1)
     end = result.state
     # The slope does not involve columns of weight zero: their potential follows from the optimality conditions.
     log_a = jnp.where(a > 0, jnp.log(jnp.where(a > 0, a, 1)), -jnp.inf)
     extended = -epsilon * logsumexp((end.dual.f[:, None] - cost_matrix) / epsilon + log_a[:, None], axis=0)
     g = jnp.where(b > 0, end.dual.g, extended)
-    return Iteration((end.dual.f, g), result.error, end.num_steps, result.status)
+    f, g = scaled.state[0] + end.dual.f, scaled.state[1] + g
+    return Iteration((f, g), result.error, end.num_steps, result.status)
 
 
 def _newton_direction(

@@ -13,7 +13,7 @@ from geojax._core.precision import widened
 from geojax._core.struct import struct
 from geojax.transport.costs import SquaredEuclidean, cost_matrix_of
 from geojax.transport.entropic import dual
-from geojax.transport.entropic.scaling import Relaxation, adapted
+from geojax.transport.entropic.scaling import Relaxation, adapted, allowed
 from geojax.transport.measures import (
     check_weights,
     coarsest_ulp,
@@ -259,14 +259,16 @@ def _solve(problem: _Clouds, g: Array, tol: Array, max_steps: int, blocks: _Bloc
             blocks.join(f),
             now.g + epsilon * jnp.log(correction),
             jnp.sum(jnp.abs(columns * correction - b)),
-            adapted(now.relaxation, error, mass, now.num_steps),
+            adapted(now.relaxation, error, mass, now.num_steps, limit),
             now.num_steps + 1,
         )
         return following, error
 
     relaxation = Relaxation.start(epsilon)
     count = jnp.zeros_like(epsilon, dtype=jnp.int32)
-    start = _State(_row_minima(g, problem, blocks), g, jnp.zeros_like(epsilon), relaxation, count)
+    f = _row_minima(g, problem, blocks)
+    start = _State(f, g, jnp.zeros_like(epsilon), relaxation, count)
+    limit = blocks.largest(allowed(f, g, epsilon, mass, tol))
 
     def run(state: _State) -> tuple[_State, Array]:
         def goes_on(now: tuple[_State, Array]) -> Array:
@@ -274,7 +276,7 @@ def _solve(problem: _Clouds, g: Array, tol: Array, max_steps: int, blocks: _Bloc
 
         return jax.lax.while_loop(goes_on, lambda now: step(now[0]), step(state))
 
-    end = iterate(run, start, tol=tol, max_steps=min(max_steps, 1))
+    end = iterate(run, start, tol=limit, max_steps=min(max_steps, 1))
     return dataclasses.replace(end, num_steps=end.state.num_steps)
 
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax.scipy.special import logsumexp
 from jaxtyping import Array, Bool, Float, Int
 
-from geojax._core.loops import Iteration, iterate
+from geojax._core.loops import Iteration, iterate, reachable
 
 ROUND = 24  # iterations after which the kernel is computed anew
 PERIOD = 8  # iterations after which the relaxation is adapted
@@ -68,7 +68,7 @@ def scaling(
     max_steps: int,
     start_epsilon: Float[Array, ""] | None,
 ) -> Iteration:
-    """Run Sinkhorn iterations from the potential g to a marginal error of tol.
+    """Run Sinkhorn iterations from the potential g to a marginal error of tol, or as far as rounding allows.
 
     With E_ij = b_j exp((f_i + g_j - C_ij) / epsilon) a round repeats
 
@@ -89,22 +89,38 @@ def scaling(
     mass = jnp.sum(a)
     infinite = jnp.full_like(epsilon, jnp.inf)
 
+    def corrected(share: Array, omega: Array) -> Array:
+        return jnp.clip(jnp.clip(share, 1 / largest, largest) ** -omega, 1 / largest, largest)
+
     def run_round(state: _Potentials) -> _Potentials:
         # The start has twice the first epsilon, since every round begins by halving it.
         current = jnp.maximum(epsilon, state.epsilon / 2)
-        exponent = (state.f[:, None] + state.g - cost_matrix) / current + log_b
+        # At a smaller epsilon the last potentials may exceed the costs by many epsilons; row potentials never do.
+        # What was observed at the larger epsilon, the error of the columns and the rate, is not known here.
+        lowered = (current < state.epsilon) & (state.num_steps > 0)
+        f = jax.lax.cond(
+            lowered,
+            lambda: -current * logsumexp((state.g - cost_matrix) / current + log_b, axis=1),
+            lambda: state.f,
+        )
+        column_error, relaxation = jax.tree.map(
+            lambda unknown, known: jnp.where(lowered, unknown, known),
+            (mass, Relaxation.start(epsilon)),
+            (state.column_error, state.relaxation),
+        )
+        exponent = (f[:, None] + state.g - cost_matrix) / current + log_b
         kernel = jnp.exp(jnp.minimum(exponent, 0.5 * jnp.log(info.max)))
 
         def scale(now: _Factors) -> _Factors:
             row = now.u * (kernel @ now.v)
             error = jnp.sum(a * jnp.abs(row - 1)) + now.column_error
-            relaxation = adapted(now.relaxation, error, mass, now.num_steps)
+            relaxation = adapted(now.relaxation, error, mass, now.num_steps, limit)
             last = (error <= tol) | (now.num_steps + 1 == max_steps) | relaxation.stalled
             omega = jnp.where(last, 1, relaxation.omega)
-            u = now.u * jnp.clip(row, 1 / largest, largest) ** -omega
+            u = now.u * corrected(row, omega)
             column = now.v * ((a * u) @ kernel)
             share = jnp.where(b > 0, column / jnp.where(b > 0, b, 1), 1)
-            correction = jnp.clip(share, 1 / largest, largest) ** -omega
+            correction = corrected(share, omega)
             column_error = jnp.sum(jnp.abs(column * correction - b))
             return _Factors(u, now.v * correction, column_error, error, relaxation, now.num_steps + 1)
 
@@ -116,10 +132,10 @@ def scaling(
             return going & (low > 1 / largest) & (high < largest)
 
         ones = (jnp.ones_like(state.f), jnp.ones_like(state.g))
-        start = _Factors(*ones, state.column_error, infinite, state.relaxation, state.num_steps)
+        start = _Factors(*ones, column_error, infinite, relaxation, state.num_steps)
         end = jax.lax.while_loop(round_goes_on, scale, start)
         return _Potentials(
-            f=state.f + current * jnp.log(end.u),
+            f=f + current * jnp.log(end.u),
             g=state.g + current * jnp.log(end.v),
             epsilon=current,
             column_error=end.column_error,
@@ -135,12 +151,13 @@ def scaling(
     def run(state: _Potentials) -> tuple[_Potentials, Float[Array, ""]]:
         end = jax.lax.while_loop(rounds_go_on, run_round, state)
         # The potentials of a larger epsilon do not solve this problem, whatever their error.
-        return end, jnp.where(end.epsilon > epsilon, jnp.maximum(end.error, 2 * tol + info.tiny), end.error)
+        return end, jnp.where(end.epsilon > epsilon, jnp.maximum(end.error, 2 * limit + info.tiny), end.error)
 
     # Start from potentials with f_i + g_j <= C_ij for all pairs, with equality for some j in every row.
     if g is None:
         g = jnp.min(cost_matrix - jnp.min(cost_matrix + supported, axis=1)[:, None], axis=0)
     f = jnp.min(cost_matrix - g + supported, axis=1)
+    limit = allowed(f, g, epsilon, mass, tol)
     first = epsilon if start_epsilon is None else jnp.maximum(epsilon, start_epsilon)
     start = _Potentials(
         f,
@@ -151,7 +168,7 @@ def scaling(
         relaxation=Relaxation.start(epsilon),
         num_steps=jnp.zeros_like(epsilon, dtype=jnp.int32),
     )
-    result = iterate(run, start, tol=tol, max_steps=min(max_steps, 1))
+    result = iterate(run, start, tol=limit, max_steps=min(max_steps, 1))
     end = result.state
     # Columns of weight zero took no part; their potential follows from the optimality conditions.
     log_a = jnp.where(a > 0, jnp.log(jnp.where(a > 0, a, 1)), -jnp.inf)
@@ -167,7 +184,20 @@ def scaling(
     return Iteration((end.f, g), result.error, end.num_steps, result.status)
 
 
-def adapted(relaxation: Relaxation, error: Array, mass: Array, num_steps: Array) -> Relaxation:
+def allowed(f: Array, g: Array, epsilon: Array, mass: Array, tol: Array) -> Float[Array, ""]:
+    """The marginal error that counts as converged: tol, or what rounding of these potentials allows if that is more.
+
+    A potential is known to some ulp of its size, and each entry of the plan to that over epsilon, in parts of itself.
+    If that is more than a tenth, no potentials in this precision give a plan, and no error counts as converged.
+    """
+    size = jnp.max(jnp.abs(f)) + jnp.max(jnp.abs(g))
+    unit = jnp.where(epsilon > 0, epsilon, 1)
+    whole = jnp.where(mass > 0, mass, 1)
+    rounding = 2 * jnp.finfo(f.dtype).eps * size
+    return jnp.where(rounding < 0.1 * unit, whole * reachable(tol / whole, rounding, unit), -1)
+
+
+def adapted(relaxation: Relaxation, error: Array, mass: Array, num_steps: Array, limit: Array) -> Relaxation:
     """At the end of a period, choose omega from the factor by which each of its iterations reduced the error.
 
     Near the solution the iteration is successive over-relaxation of a two-block linear system. If plain iterations
@@ -176,7 +206,7 @@ def adapted(relaxation: Relaxation, error: Array, mass: Array, num_steps: Array)
     if it rises to ten times the best so far, or a tenth of the mass is misplaced, the next period is of plain
     iterations.
 
-    `idle` counts iterations whose error is within a thousand ulp of the mass and no better than the best so far.
+    `idle` counts iterations that are no better than the best, once that is within `limit`, as `allowed`.
     """
     omega, better = relaxation.omega, error < 0.99 * relaxation.best
     best = jnp.where(better, error, relaxation.best)
@@ -191,5 +221,8 @@ def adapted(relaxation: Relaxation, error: Array, mass: Array, num_steps: Array)
     far = (error > 10 * best) | (error > 0.1 * mass)
     chosen = jnp.where(far, 1, jnp.where(informative, fastest, omega))
     ended = num_steps % PERIOD == 0
-    idle = jnp.where(better | (error > 1000 * ulp * mass), 0, relaxation.idle + 1)
+    idle = jnp.where(better, 0, relaxation.idle + (best <= limit))
+    idle = jnp.minimum(
+        idle, jnp.where(error <= limit, PATIENCE, PATIENCE - 1)
+    )  # end at an error within the limit
     return Relaxation(jnp.where(ended, chosen, omega), jnp.where(ended, error, relaxation.error), best, idle)

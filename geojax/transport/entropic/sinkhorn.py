@@ -61,7 +61,8 @@ def sinkhorn(
         a: Weights of the rows, [n], nonnegative; zeros are allowed. By default 1 / n each.
         b: Weights of the columns, [m], nonnegative, with the same sum as a. By default 1 / m each.
         epsilon: Strength of the entropy, > 0, in units of cost. The number of steps grows like max(C) / epsilon.
-        tol: L1 error of the marginals to reach.
+        tol: L1 error of the marginals to reach. Where rounding allows less, what it allows counts: some ulp of the
+            mass times the size of the potentials over epsilon, at most the root of an ulp.
         max_steps: Most row and column scalings; static.
         init: Potentials (f, g) to start from, such as those of a nearby problem; only g is used.
         start_epsilon: If given, the iteration starts with this larger epsilon and halves it every 25 steps until it
@@ -76,9 +77,8 @@ def sinkhorn(
         ValueError: At trace time, if the shapes disagree or a measure is empty.
         TypeError: At trace time, if an argument is not real.
 
-    Status: CONVERGED; MAX_STEPS, also earlier if rounding keeps the error above tol (within a thousand ulp of the
-        mass); INFEASIBLE if a weight is negative, the sums differ by more than tol, or epsilon is not positive;
-        NONFINITE if the data hold a NaN or an infinity.
+    Status: CONVERGED; MAX_STEPS; INFEASIBLE if a weight is negative, the sums differ by more than tol, or epsilon is
+        not positive; NONFINITE if the data hold a NaN or an infinity.
 
     Differentiation: `cost`: envelope (its gradient with respect to the costs is the plan). `f`, `g`, `plan`: implicit
         in cost_matrix, a, b and epsilon. Others: none. a and b may change only so that their sums stay fixed; the

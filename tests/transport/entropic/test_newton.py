@@ -166,7 +166,7 @@ def test_tiny_epsilon_is_honest(ratio):
     r = jax.jit(lambda e: sinkhorn_newton(cost, a, b, epsilon=e, max_steps=10))(ratio * jnp.mean(cost))
     assert jnp.all(jnp.isfinite(r.plan))
     assert jnp.isfinite(r.cost)
-    assert (r.status == Status.CONVERGED) == (r.error <= 1e-6)
+    assert (r.status == Status.CONVERGED) == (r.error <= jnp.finfo(jnp.float32).eps ** 0.5)
 
 
 @pytest.mark.full
@@ -210,3 +210,26 @@ def test_bad_input_has_a_status():
     assert status(cost, a, -0.5) == Status.INFEASIBLE
     cost[0, 0] = np.nan
     assert status(cost, a, 0.5) == Status.NONFINITE
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("scale", [1e-4, 1.0, 1e4])
+@pytest.mark.parametrize("dtype, least", [(np.float64, 1e-4), (np.float32, 1e-3)])
+def test_small_epsilon_converges_in_both_precisions_at_every_scale(scale, dtype, least):
+    x, y = np.random.default_rng(0).normal(size=(2, 50, 2))
+    for shift in (0, 5):
+        cost = (scale * ((x[:, None] - y - shift) ** 2).sum(-1)).astype(dtype)
+        for epsilon in (1.0, 1e-1, 1e-2, 1e-3, 1e-4):
+            result = sinkhorn_newton(cost, epsilon=epsilon * scale)
+            if epsilon >= least * (10 if shift else 1):
+                assert result.status == Status.CONVERGED, (shift, epsilon, result)
+            assert np.isfinite(result.cost)
+
+
+@pytest.mark.full
+def test_a_plan_that_single_precision_cannot_hold_is_never_converged():
+    x = np.random.default_rng(0).normal(size=(20, 2))
+    cost = ((x[:, None] - x - 1000) ** 2).sum(-1).astype(np.float32)
+    for solver in (sinkhorn, sinkhorn_newton):
+        assert solver(cost, epsilon=0.1).status == Status.MAX_STEPS
+        assert solver(cost.astype(np.float64), epsilon=0.1, tol=1e-4).status == Status.CONVERGED

@@ -326,13 +326,44 @@ def test_errors_name_the_argument():
 @pytest.mark.full
 @pytest.mark.x32
 def test_an_error_that_rounding_holds_up_ends_the_loop_early():
-    """float32 cannot reach 1e-9; the loop sees that, and says that it did not converge."""
+    """float32 cannot reach 1e-9; the loop sees that, and rounding is the tolerance that counts."""
     x = jax.random.normal(jax.random.key(0), (2, 64, 2), jnp.float32)
     cost = jnp.sum((x[0][:, None] - x[1]) ** 2, axis=-1)
     weights = jnp.full(64, 1 / 64, jnp.float32)
     result = sinkhorn(cost, weights, weights, epsilon=0.5, tol=1e-9, max_steps=20000)
-    assert result.status == Status.MAX_STEPS
+    assert result.status == Status.CONVERGED
     assert result.num_steps < 500
     assert result.error < 1e-6
     better = sinkhorn(cost, weights, weights, epsilon=0.5, tol=5e-6)
     assert better.status == Status.CONVERGED
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_annealing_to_a_small_epsilon_ends_at_its_own_solution(dtype):
+    """Halving epsilon leaves nothing of the larger one: neither potentials above the costs, nor an error of old."""
+    x = np.random.default_rng(0).normal(size=(50, 2))
+    cost = ((x[:, None] - x - 5) ** 2).sum(-1).astype(dtype)
+    solve = jax.jit(lambda epsilon, first: sinkhorn(cost, epsilon=epsilon, start_epsilon=first))
+    for first in (100.0, 10.0, 1.0):
+        for epsilon in (1e-1, 1e-2, 1e-3, 1e-4):
+            result = solve(epsilon, first)
+            assert np.isfinite(result.error) and result.error < 1e-3
+            within = sinkhorn(((x[:, None] - x) ** 2).sum(-1), epsilon=epsilon).cost
+            np.testing.assert_allclose(result.cost, 50 + within, rtol=1e-5)
+        plan = np.asarray(sinkhorn(cost.astype(float), epsilon=1e-4, start_epsilon=first).plan)
+        np.testing.assert_allclose(plan, np.eye(50) / 50, atol=1e-3)
+
+
+@pytest.mark.full
+@pytest.mark.x32
+@pytest.mark.parametrize("scale", [1e-4, 1.0, 1e4])
+def test_points_off_the_origin_converge_in_single_precision(scale):
+    """Costs of some hundred epsilons are known to some parts in 1e5 of epsilon: that counts, and is reached early."""
+    x = np.random.default_rng(0).normal(size=(50, 2))
+    for shift in (0, 5):
+        cost = (scale * ((x[:, None] - x - shift) ** 2).sum(-1)).astype(np.float32)
+        result = sinkhorn(cost, epsilon=0.5 * scale)
+        assert result.status == Status.CONVERGED
+        assert result.num_steps < 1000
+        assert result.error < 1e-4
