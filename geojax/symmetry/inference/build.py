@@ -67,7 +67,7 @@ class Builder:
         self.order = sorted(range(len(trace.paths)), key=lambda i: (trace.rank[i], i))
         self.read = [i for i in self.order if trace.read[i]]
         self.exponents = ExponentDomain(trace.interpreter.loops)
-        self.second = Interpreter(self.exponents, stacks=True)
+        self.second = Interpreter(self.exponents, stacks=True, untied=trace.interpreter.untied)
         self.wholes: dict[int, int] = {}
         self.labelled = self._second_run()
         self.nodes = list(dict.fromkeys(o.node for i in self.read for o in self._occurrences(i)))

@@ -14,6 +14,7 @@ from geojax.symmetry.inference.labels.axes import Label, Node, Reason, Sum, term
 from geojax.symmetry.inference.labels.interpreter import Interpreter
 from geojax.symmetry.inference.labels.values import Value
 from geojax.symmetry.inference.rules import load
+from geojax.symmetry.inference.ties.places import untied
 
 NEVER = 1 << 60
 
@@ -51,8 +52,9 @@ def trace(apply: Callable[..., Any], params: Any, inputs: tuple[Any, ...]) -> Tr
     program = jaxprs.trace(function, [_shape(w) for w in weights], [_shape(a) for a in arrays])
     paths = [path for path, _ in array_leaves(params)]
     keys: frozenset = frozenset()
+    places = untied(program)
     for _ in range(3):
-        interpreter = Interpreter(enumerate_keys=keys)
+        interpreter = Interpreter(enumerate_keys=keys, untied=places)
         leaves = label_leaves(interpreter, program, paths, [w.shape for w in weights])
         known, keys = keys, keys | frozenset(_read_one_by_one(leaves))
         if keys == known:

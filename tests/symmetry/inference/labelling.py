@@ -16,6 +16,7 @@ from geojax.symmetry.inference.labels.axes import Factor, Node, Uniform, resolve
 from geojax.symmetry.inference.labels.interpreter import Interpreter
 from geojax.symmetry.inference.labels.values import Value
 from geojax.symmetry.inference.rules import load
+from geojax.symmetry.inference.ties.places import untied
 from tests.symmetry.inference.rules.rule_programs import Program
 
 load()
@@ -62,7 +63,7 @@ class Labelled:
 
 def label(program: Program, body: jaxprs.Body) -> Labelled:
     """Runs a program with a free label for every axis of every input; outputs are not held."""
-    interpreter = Interpreter()
+    interpreter = Interpreter(untied=untied(body))
     shapes = [draw.shape for draw in program.inputs]
     inputs = [
         Value(tuple(interpreter.family(s, [(k, i) for i in range(len(s))]))) for k, s in enumerate(shapes)

@@ -12,7 +12,8 @@ import numpy as np
 
 from geojax._program import jaxprs
 from geojax._program.definitions import definition, reference
-from geojax._program.walk import Cursor, Rules, walk
+from geojax._program.walk import Cursor, Place, Rules, walk
+from geojax.symmetry.inference.labels import points
 from geojax.symmetry.inference.labels.algebra import Algebra
 from geojax.symmetry.inference.labels.arithmetic import Arithmetic, Join
 from geojax.symmetry.inference.labels.axes import (
@@ -59,12 +60,19 @@ class Interpreter(Algebra):
         ambient: The indices of the loops that the run is inside of.
         loops: The labels of the carries of all loops, in the order in which the program runs them.
         cursor: Where the walk over the program is.
+        untied: The places of equations that choose among entries of which almost surely no two are equal.
     """
 
     def __init__(
-        self, domain: Domain | None = None, *, enumerate_keys: frozenset = frozenset(), stacks: bool = False
+        self,
+        domain: Domain | None = None,
+        *,
+        enumerate_keys: frozenset = frozenset(),
+        stacks: bool = False,
+        untied: frozenset[Place] = frozenset(),
     ):
         super().__init__(domain, enumerate_keys=enumerate_keys, stacks=stacks)
+        self.untied = untied
         self.occurrences: list[Occurrence] = []
         self.contractions: list[Contraction] = []
         self.eliminations: list[Elimination] = []
@@ -78,8 +86,8 @@ class Interpreter(Algebra):
     def run(
         self, program: jaxprs.Body, values: Sequence[Value], needed: Sequence[bool] | None = None
     ) -> list[Value]:
-        """The values of a program's outputs, from those of its inputs."""
-        return walk(
+        """The values of a program's outputs, from those of its inputs; positions leave it as numbers."""
+        outputs = walk(
             program,
             values,
             self.step,
@@ -88,6 +96,8 @@ class Interpreter(Algebra):
             cursor=self.cursor,
             needed=needed,
         )
+        points.spend(self, outputs)
+        return outputs
 
     def step(self, eqn: Any, inputs: list[Value]) -> list[Value]:
         """The outputs of one equation."""
@@ -97,7 +107,10 @@ class Interpreter(Algebra):
             return [self.fresh(var, nothing) for var in eqn.outvars]
         if eqn.primitive.name == "concatenate":
             inputs = [value for value in inputs if 0 not in value.shape]
-        if handler is None or any(0 in value.shape for value in inputs):
+        followed = points.follow(self, eqn, inputs)
+        if followed is not None:
+            outputs = followed
+        elif handler is None or any(0 in value.shape for value in inputs):
             outputs = self.taken_apart(eqn, inputs) if handler is None else None
             outputs = outputs or self.give_up(eqn, inputs, known=handler is not None)
         else:
@@ -116,7 +129,14 @@ class Interpreter(Algebra):
             if self.stacks:
                 value.axes = self.settle(value.axes, self.why(eqn, "separates what was read one by one"))
             self.record(value.axes)
+            for pointer in value.points:
+                if pointer is not None:
+                    self.record((*value.axes, pointer.label))
         return outputs
+
+    def chooses(self, eqn: Any) -> bool:
+        """Whether an equation chooses among entries of which almost surely no two are equal."""
+        return (*self.cursor.place, id(eqn)) in self.untied
 
     def taken_apart(self, eqn: Any, inputs: Sequence[Value]) -> list[Value] | None:
         """The outputs of another library's primitive, by the program that it stands for; None if that is not known."""

@@ -9,7 +9,23 @@ import numpy as np
 from jax.core import Tracer
 
 from geojax._program import jaxprs
-from geojax.symmetry.inference.labels.axes import Label, is_uniform, uniform
+from geojax.symmetry.inference.labels.axes import Label, Reason, is_uniform, uniform
+
+
+@dataclasses.dataclass(frozen=True)
+class Points:
+    """What whole numbers are positions along: an axis that may move, and then they move with it.
+
+    Attributes:
+        label: The label of the axis. Where it moves as ``new[i] = old[perm[i]]``, position p becomes the i with
+            ``perm[i] = p``.
+        why: Why the axis is held if the positions are used as numbers.
+        offset: What was added to the positions.
+    """
+
+    label: Label
+    why: Reason
+    offset: int = 0
 
 
 @dataclasses.dataclass
@@ -23,6 +39,8 @@ class Value:
         whole: The exponents with which the array is scaled as a whole; None in the run on labels.
         steady: Whether the array is computed from constants alone.
         finite: Whether all constants that it is computed from are finite.
+        points: What the entries are positions along: nothing, one `Points` for all, or one (or None) for each index
+            along the last axis.
     """
 
     axes: tuple[Label, ...]
@@ -31,6 +49,7 @@ class Value:
     whole: Any = None
     steady: bool = False
     finite: bool = True
+    points: tuple[Points | None, ...] = ()
 
     @property
     def shape(self) -> tuple[int, ...]:

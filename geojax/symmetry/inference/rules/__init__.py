@@ -8,7 +8,7 @@ modules are imported; `load` imports them.
 
 import importlib
 
-MODULES = ("elementwise", "shapes", "reductions", "products", "indexing", "control")
+MODULES = ("elementwise", "shapes", "reductions", "products", "indexing", "control", "positions")
 
 
 def load() -> None:

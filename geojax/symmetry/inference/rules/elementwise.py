@@ -9,9 +9,9 @@ import numpy as np
 
 from geojax._program import jaxprs
 from geojax.symmetry.inference.labels import arithmetic
-from geojax.symmetry.inference.labels.axes import uniform
+from geojax.symmetry.inference.labels.axes import Node, uniform
 from geojax.symmetry.inference.labels.interpreter import Interpreter, rule
-from geojax.symmetry.inference.labels.values import Value, vanishes, zeros
+from geojax.symmetry.inference.labels.values import Points, Value, vanishes, zeros
 
 FOLD = {
     "add": operator.add,
@@ -100,14 +100,21 @@ def nary(interpreter: Interpreter, eqn: Any, *values: Value) -> Value:
 
 @rule("iota")
 def iota(interpreter: Interpreter, eqn: Any, *_: Value) -> Value:
-    """Positions as numbers: the axis is held."""
+    """Positions along an axis of their own, which is held if they are used as numbers."""
     why = interpreter.why(eqn, "is numbered")
-    dim = eqn.params["dimension"]
-    return Value(
-        tuple(
-            interpreter.fixed(n, why) if i == dim else uniform(n) for i, n in enumerate(eqn.params["shape"])
-        )
-    )
+    dim, shape = eqn.params["dimension"], eqn.params["shape"]
+    followed = shape[dim] > 1 and holds(eqn.params["dtype"], shape[dim] - 1)
+    own = (Node(shape[dim]),) if followed else interpreter.fixed(shape[dim], why)
+    axes = tuple(own if i == dim else uniform(n) for i, n in enumerate(shape))
+    return Value(axes, points=(Points(own, why),) if followed else ())
+
+
+def holds(dtype: Any, largest: int, least: int = 0) -> bool:
+    """Whether a type is one of whole numbers and holds these two."""
+    if not np.issubdtype(dtype, np.integer):
+        return False
+    limits = np.iinfo(dtype)
+    return bool(limits.min <= least and largest <= limits.max)
 
 
 @rule(

@@ -1,18 +1,26 @@
 """Rules of reading and writing at positions: gather, scatter, dynamic slices and windows."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from geojax._program import jaxprs
 from geojax.symmetry.inference.labels import arithmetic
-from geojax.symmetry.inference.labels.axes import Label, Sum, length
+from geojax.symmetry.inference.labels.axes import Label, Reason, Sum, length
 from geojax.symmetry.inference.labels.interpreter import Interpreter, rule
-from geojax.symmetry.inference.labels.values import Value
+from geojax.symmetry.inference.labels.values import Points, Value
 from geojax.symmetry.inference.rules.shapes import take
 
 
 @rule("dynamic_slice")
 def dynamic_slice(interpreter: Interpreter, eqn: Any, value: Value, *starts: Value) -> Value:
     """Axes that are taken whole pass; a known position gives a plain slice; an unknown one holds the axis."""
+    return cut_out(interpreter, eqn, value, starts, {})
+
+
+def cut_out(
+    interpreter: Interpreter, eqn: Any, value: Value, starts: Sequence[Value], known: dict[int, Points]
+) -> Value:
+    """The value of a slice; ``known`` are the axes of which one entry is taken at a position along the axis itself."""
     sizes = eqn.params["slice_sizes"]
     why = interpreter.why(eqn, "is read at a position that is computed")
     held: dict[int, Label] = {}
@@ -21,7 +29,9 @@ def dynamic_slice(interpreter: Interpreter, eqn: Any, value: Value, *starts: Val
         full = length(label)
         start = 0 if size == full else starts[axis].scalar
         if start is None:
-            interpreter.hold(value.axes, [axis], why)
+            others = [other for k, other in enumerate(value.axes) if k != axis]
+            interpreter.eliminate([label], others)
+            meet(interpreter, label, known.get(axis), why)
             held[axis] = interpreter.fixed(size, why)
             ranges.append((0, full, 1))
         else:
@@ -74,6 +84,11 @@ def _overwritten(
 @rule("gather")
 def gather(interpreter: Interpreter, eqn: Any, value: Value, indices: Value) -> Value:
     """Axes that are taken whole pass, batching axes are paired with those of the indices, the others are held."""
+    return read(interpreter, eqn, value, indices, {})
+
+
+def read(interpreter: Interpreter, eqn: Any, value: Value, indices: Value, known: dict[int, Points]) -> Value:
+    """The value of entries read at positions; ``known`` are the axes along which these are positions themselves."""
     numbers, sizes = eqn.params["dimension_numbers"], eqn.params["slice_sizes"]
     why = interpreter.why(eqn, "is read at positions that are computed")
     rows = list(indices.axes[:-1])
@@ -86,7 +101,7 @@ def gather(interpreter: Interpreter, eqn: Any, value: Value, indices: Value) -> 
             continue
         whole = sizes[axis] == length(label)
         if not whole:
-            interpreter.pin(label, why)
+            meet(interpreter, label, known.get(axis), why)
         if axis not in numbers.collapsed_slice_dims:
             window.append(label if whole else interpreter.fixed(sizes[axis], why))
     along = numbers.operand_batching_dims
@@ -102,6 +117,15 @@ def gather(interpreter: Interpreter, eqn: Any, value: Value, indices: Value) -> 
     waiting, offsets = iter(rows), iter(window)
     axes = tuple(next(offsets) if i in numbers.offset_dims else next(waiting) for i in range(len(shape)))
     return Value(axes, whole=value.whole)
+
+
+def meet(interpreter: Interpreter, label: Label, points: Points | None, why: Reason) -> Label:
+    """The label of an axis that is read or written at positions: one with theirs if they are its own, else held."""
+    if points is None:
+        interpreter.pin(label, why)
+        return interpreter.fixed(length(label), why)
+    interpreter.domain.stop(label)
+    return interpreter.unify(label, points.label, why)
 
 
 SCATTERS = {
@@ -122,6 +146,13 @@ SCATTERS = {
 @rule(*SCATTERS)
 def scatter(interpreter: Interpreter, eqn: Any, value: Value, indices: Value, updates: Value) -> Value:
     """Axes that are written whole pass, batching axes are paired with those of the indices, the others are held."""
+    return write(interpreter, eqn, value, indices, updates, {})
+
+
+def write(
+    interpreter: Interpreter, eqn: Any, value: Value, indices: Value, updates: Value, known: dict[int, Points]
+) -> Value:
+    """The value of an array written at positions; ``known`` are the axes along which these are positions themselves."""
     numbers = eqn.params["dimension_numbers"]
     why = interpreter.why(eqn, "is written at positions that are computed")
     interpreter.pin(indices.axes[-1], why)
@@ -145,9 +176,9 @@ def scatter(interpreter: Interpreter, eqn: Any, value: Value, indices: Value, up
         if axis not in skipped and length(new) == length(label):
             theirs[axis] = new
             continue
-        interpreter.hold(value.axes, [axis], why)
+        interpreter.eliminate([label], [other for k, other in enumerate(value.axes) if k != axis])
         interpreter.pin(new, why)
-        ours[axis] = theirs[axis] = interpreter.fixed(length(label), why)
+        ours[axis] = theirs[axis] = meet(interpreter, label, known.get(axis), why)
     pair = [
         Value(tuple(ours), value.scalar, whole=value.whole),
         Value(tuple(theirs), updates.scalar, whole=updates.whole),

@@ -5,8 +5,9 @@ from typing import Any
 
 from geojax._program import jaxprs
 from geojax.symmetry.inference.labels import arithmetic
+from geojax.symmetry.inference.labels.axes import Label, Uniform, terminals
 from geojax.symmetry.inference.labels.interpreter import Interpreter, rule
-from geojax.symmetry.inference.labels.values import Value
+from geojax.symmetry.inference.labels.values import Points, Value
 
 REDUCTIONS = {
     "reduce_sum": (arithmetic.LINEAR, "is summed"),
@@ -31,13 +32,29 @@ def reduction(interpreter: Interpreter, eqn: Any, value: Value) -> Value:
 
 @rule("argmax", "argmin")
 def arg_extreme(interpreter: Interpreter, eqn: Any, value: Value) -> Value:
-    """Positions of extremes: the axis is held."""
-    why = interpreter.why(eqn, "is turned into a position")
-    interpreter.hold(value.axes, eqn.params["axes"], why)
-    kept = Value(
-        tuple(label for i, label in enumerate(value.axes) if i not in eqn.params["axes"]), whole=value.whole
-    )
-    return interpreter.transform(eqn, kept, arithmetic.NONLINEAR)
+    """Positions of extremes: they move with the axis, which is held if entries may be equal."""
+    (dim,) = eqn.params["axes"]
+    kept = Value(tuple(label for i, label in enumerate(value.axes) if i != dim), whole=value.whole)
+    points = positions(interpreter, eqn, value.axes, dim)
+    result = interpreter.transform(eqn, kept, arithmetic.NONLINEAR)
+    result.points = points
+    return result
+
+
+def positions(interpreter: Interpreter, eqn: Any, axes: Sequence[Label], dim: int) -> tuple[Points, ...]:
+    """What the positions that an operation chooses along an axis point along; nothing if the axis is held.
+
+    It is held if two entries may be equal, since the operation then chooses by their places.
+    """
+    if not interpreter.chooses(eqn) or any(isinstance(factor, Uniform) for factor in terminals(axes[dim])):
+        interpreter.hold(
+            axes, [dim], interpreter.why(eqn, "is chosen from by position where entries are equal")
+        )
+        return ()
+    why = interpreter.why(eqn, "is turned into a position that is used as a number")
+    label = interpreter.domain.stop(interpreter.collapse(axes[dim], why))
+    interpreter.eliminate([label], [other for k, other in enumerate(axes) if k != dim])
+    return (Points(label, why),)
 
 
 SCANS = {
@@ -85,33 +102,37 @@ def mixed(interpreter: Interpreter, eqn: Any, value: Value, dims: Sequence[int],
 
 @rule("sort")
 def sort(interpreter: Interpreter, eqn: Any, *values: Value) -> list[Value]:
-    """Rows in order. If all arrays are keys the order of the rows does not matter; a payload is ambiguous at ties."""
+    """Rows in order. If all arrays are keys the order of the rows does not matter, nor if the first keys all differ."""
     dim = eqn.params["dimension"]
     why = interpreter.why(eqn, "is sorted")
     shape = jaxprs.shape(eqn.invars[0])
     how = arithmetic.HOMOGENEOUS if len(values) == 1 else arithmetic.NONLINEAR
     if eqn.params["num_keys"] == len(values):
         return ranked(interpreter, eqn, values, dim, shape[dim], how)
-    for value in values:
-        interpreter.hold(value.axes, [dim], why)
+    if not interpreter.chooses(eqn):
+        for value in values:
+            interpreter.hold(value.axes, [dim], why)
     axes = list(interpreter.align(values, shape, why))
+    interpreter.domain.stop(axes[dim])
+    interpreter.eliminate([axes[dim]], [*axes[:dim], *axes[dim + 1 :]])
     axes[dim] = interpreter.fixed(shape[dim], why)
     return [interpreter.transform(eqn, Value(tuple(axes), whole=v.whole), how) for v in values]
 
 
 @rule("top_k", "approx_top_k")
 def top_k(interpreter: Interpreter, eqn: Any, value: Value, *_: Value) -> list[Value]:
-    """The largest entries; if their positions are used too, the axis is held."""
-    why = interpreter.why(eqn, "is ranked")
+    """The largest entries, and their positions, which move with the axis; it is held if entries may be equal."""
     dim = eqn.params.get("axis", eqn.params.get("reduction_dimension", -1)) % len(value.axes)
     size = jaxprs.shape(eqn.outvars[0])[dim]
     if eqn.primitive.name == "top_k" and not interpreter.cursor.wanted[1]:
         return [*ranked(interpreter, eqn, [value], dim, size, arithmetic.HOMOGENEOUS), Value(())]
-    interpreter.hold(value.axes, [dim], why)
-    axes = (*value.axes[:dim], interpreter.fixed(size, why), *value.axes[dim + 1 :])
-    ranks = Value(axes, whole=value.whole)
-    kept = interpreter.transform(eqn, ranks, arithmetic.HOMOGENEOUS)
-    return [kept, interpreter.transform(eqn, Value(kept.axes, whole=value.whole), arithmetic.NONLINEAR)]
+    points = positions(interpreter, eqn, value.axes, dim)
+    rank = interpreter.fixed(size, interpreter.why(eqn, "is ranked"))
+    axes = (*value.axes[:dim], rank, *value.axes[dim + 1 :])
+    kept = interpreter.transform(eqn, Value(axes, whole=value.whole), arithmetic.HOMOGENEOUS)
+    places = interpreter.transform(eqn, Value(axes, whole=value.whole), arithmetic.NONLINEAR)
+    places.points = points
+    return [kept, places]
 
 
 def ranked(

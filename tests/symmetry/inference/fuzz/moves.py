@@ -191,6 +191,34 @@ def segments(w: Writer) -> int:
     return w.step("segments", x, w.index(), n=w.choose(SIZES))
 
 
+def choose(w: Writer) -> int:
+    """A choice among entries, often of a product with a leaf so that no two are equal, and what is read there."""
+    x = dense(w) if w.chance(0.4) else w.pick(1, 3)
+    shape = w.values[x].shape
+    kind = w.choose(sorted(operations.CHOICES))
+    if shape[-1] < 2:
+        raise Unsuitable
+    if kind in ("largest_row", "top_rows"):
+        return w.step(kind, x, w.leaf(shape[-1], w.choose(SIZES)))
+    if kind == "codes":
+        return w.step(kind, x, w.leaf(w.choose(SIZES), shape[-1]))
+    if kind in ("in_order", "largest_entry"):
+        alike = [i for i, v in enumerate(w.values) if v.shape == shape and v.dtype.kind == "f"]
+        return w.step(kind, x, w.choose(alike))
+    if kind == "put_largest":
+        if len(shape) != 2:
+            raise Unsuitable
+        return w.step(kind, x, w.leaf(max(shape[0], 2)))
+    if kind == "same_choice":
+        alike = [
+            i
+            for i, v in enumerate(w.values)
+            if v.shape[-1:] == shape[-1:] and v.dtype.kind == "f" and v.ndim == 1
+        ]
+        return w.step(kind, x, w.choose(alike))
+    return w.step(kind, x)
+
+
 def breaker(w: Writer) -> int:
     how = w.random.random()
     if how < 0.2:
@@ -205,7 +233,7 @@ def breaker(w: Writer) -> int:
 
 MOVES = {
     dense: 6, unary: 2, binary: 3, einsum: 2, reduce: 1.5, normalise: 1.5, transpose: 1, reshape: 2, join: 1.5,
-    cut: 1.5, lookup: 0.7, convolution: 1, square: 1.2, control: 1.5, segments: 0.5, breaker: 2,
+    cut: 1.5, lookup: 0.7, convolution: 1, square: 1.2, control: 1.5, segments: 0.5, breaker: 2, choose: 1.2,
 }  # fmt: skip
 PROBABILITY = np.array(list(MOVES.values())) / sum(MOVES.values())
 

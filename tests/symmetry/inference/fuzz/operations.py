@@ -222,4 +222,32 @@ SQUARE_BREAKERS: dict[str, Callable] = {
     "inverse": lambda b, x: b.np.linalg.inv(b.np.tanh(x) + 4.0 * b.np.eye(x.shape[-1])),
 }
 
-VOCABULARY = {**OPERATIONS, **BREAKERS, **INDEXED_BREAKERS, **SQUARE_BREAKERS}
+
+def marks(b, positions, n):
+    """A new last axis, one where it is the position and zero elsewhere."""
+    return (b.np.expand_dims(positions, -1) == np.arange(n)) * 1.0
+
+
+CHOICES: dict[str, Callable] = {
+    "largest_row": lambda b, x, w: w[b.np.argmax(b.decide(x), -1)],
+    "least_mark": lambda b, x: marks(b, b.np.argmin(b.decide(x), -1), x.shape[-1]),
+    "top_rows": lambda b, x, w: b.np.sum(w[b.top_k(b.decide(x), 2)[1]], -2),
+    "top_gate": lambda b, x: b.np.sum(
+        marks(b, b.top_k(b.decide(x), 2)[1], x.shape[-1]) * b.np.expand_dims(b.top_k(x, 2)[0], -1), -2
+    ),
+    "codes": lambda b, x, w: w[b.np.argmin(b.decide(b.np.sum((x[..., None, :] - w) ** 2, -1)), -1)],
+    "in_order": lambda b, x, y: b.np.take_along_axis(y, b.np.argsort(b.decide(x), axis=-1, stable=True), -1),
+    "largest_entry": lambda b, x, y: b.np.take_along_axis(
+        y, b.np.expand_dims(b.np.argmax(b.decide(x), -1), -1), -1
+    ),
+    "put_largest": lambda b, x, y: b.put(
+        0.0 * x[0], 0, b.np.argmax(b.decide(x), -1), b.np.tanh(y[: x.shape[0]]), "add"
+    ),
+    "same_choice": lambda b, x, y: (
+        (b.np.expand_dims(b.np.argmax(b.decide(x), -1), -1) == b.np.argmin(b.decide(y), -1)) * 1.0
+    ),
+    "choice_number": lambda b, x: marks(b, (b.np.argmax(b.decide(x), -1) + 1) % x.shape[-1], x.shape[-1]),
+}
+"""Operations that choose among the entries along the last axis and follow their positions."""
+
+VOCABULARY = {**CHOICES, **OPERATIONS, **BREAKERS, **INDEXED_BREAKERS, **SQUARE_BREAKERS}

@@ -6,9 +6,9 @@ import jax
 import numpy as np
 import pytest
 
-from geojax.symmetry.inference.labels import arithmetic
+from geojax.symmetry.inference.labels import arithmetic, points
 from geojax.symmetry.inference.labels.axes import Node, terminals
-from geojax.symmetry.inference.labels.interpreter import RULES
+from geojax.symmetry.inference.labels.interpreter import RULES, Interpreter
 from tests.symmetry.inference.labelling import (
     flat,
     label,
@@ -20,6 +20,7 @@ from tests.symmetry.inference.labelling import (
     uniform_axes,
 )
 from tests.symmetry.inference.rules import (
+    rule_programs_choices,
     rule_programs_control,
     rule_programs_displacements,
     rule_programs_elementwise,
@@ -39,6 +40,8 @@ PROGRAMS = [
     *rule_programs_control.randomness(),
     *rule_programs_displacements.displacements(),
     *rule_programs_libraries.libraries(),
+    *rule_programs_choices.followed(),
+    *rule_programs_choices.held(),
 ]
 
 OTHER_RELEASE = "called so on another release of JAX"
@@ -169,5 +172,29 @@ def test_a_wrong_rule_is_seen(monkeypatch):
     monkeypatch.setitem(RULES, "rev", RULES["neg"])
     monkeypatch.setitem(arithmetic.UNARY, "rev", arithmetic.LINEAR)
     number = next(i for i, p in enumerate(PROGRAMS) if p.name == "reverse")
+    with pytest.raises(AssertionError):
+        check(number, label(PROGRAMS[number], body_of(number)))
+
+
+@pytest.mark.parametrize(
+    "name", ["largest, sign", "row of the largest, counted", "order, tied", "two largest, tied"]
+)
+def test_a_choice_among_equal_entries_is_seen(monkeypatch, name):
+    """The control: where ties are said not to happen, the law must fail."""
+    monkeypatch.setattr(Interpreter, "chooses", lambda interpreter, eqn: True)
+    number = next(i for i, p in enumerate(PROGRAMS) if p.name == name)
+    with pytest.raises(AssertionError):
+        check(number, label(PROGRAMS[number], body_of(number)))
+
+
+@pytest.mark.parametrize(
+    "name", ["position as a number", "position before another", "position carried", "ranks"]
+)
+def test_a_position_used_as_a_number_is_seen(monkeypatch, name):
+    """The control: where such a use holds nothing, the law must fail."""
+    monkeypatch.setattr(
+        points, "spend", lambda run, values: [setattr(value, "points", ()) for value in values]
+    )
+    number = next(i for i, p in enumerate(PROGRAMS) if p.name == name)
     with pytest.raises(AssertionError):
         check(number, label(PROGRAMS[number], body_of(number)))

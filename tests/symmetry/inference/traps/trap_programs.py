@@ -88,7 +88,16 @@ def activations() -> list[Trap]:
         mlp("batch norm, then relu", lambda h: relu((h - h.mean(0)) / h.std(0)), [(P, 4)]),
         mlp("minus logsumexp", lambda h: h - jax.nn.logsumexp(h, -1, keepdims=True), [(P, 4)]),
         mlp("softmax", jax.nn.softmax, [(P, 4)]),
-        mlp("one hot of the largest", lambda h: jax.nn.one_hot(jnp.argmax(h, -1), 4), []),
+        mlp("one hot of the largest", lambda h: jax.nn.one_hot(jnp.argmax(h, -1), 4), [(P, 4)]),
+        mlp("one hot of the largest after a relu", lambda h: jax.nn.one_hot(jnp.argmax(relu(h), -1), 4), []),
+        mlp(
+            "one hot of the largest sign", lambda h: jax.nn.one_hot(jnp.argmax(jnp.sign(h), -1), 4), [(S, 4)]
+        ),
+        mlp("one hot after the largest", lambda h: jax.nn.one_hot(jnp.argmax(h, -1) + 1, 4), []),
+        mlp("place of the largest", lambda h: h * jnp.argmax(h, -1, keepdims=True), []),
+        mlp("in order of another", lambda h: jnp.take_along_axis(h, jnp.argsort(h * h, -1), -1), [(P, 4)]),
+        mlp("as in the first sample", lambda h: h[:, jnp.argsort(h[0])], [(P, 4)]),
+        mlp("as in the first sample, by rank", lambda h: h[:, jnp.argsort(jnp.argsort(h[0]))], []),
         mlp("top two", lambda h: jnp.where(h >= lax.top_k(h, 2)[0][..., -1:], h, 0), [(P, 4), (S, 1)]),
         mlp("median", lambda h: h - jnp.median(h, -1, keepdims=True), [(P, 4)]),
         mlp("sorted", lambda h: jnp.sort(h, -1), [(P, 4), (S, 1)]),

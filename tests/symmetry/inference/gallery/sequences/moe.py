@@ -1,9 +1,18 @@
-"""Mixtures of experts and branches: hidden units inside each expert."""
+"""Mixtures of experts, codebooks and branches: what is chosen moves with the choice."""
 
 import jax
 import jax.numpy as jnp
 
-from tests.symmetry.inference.gallery.example import Example, draw, normal, permutation, scaling, shaped, sign
+from tests.symmetry.inference.gallery.example import (
+    Example,
+    draw,
+    normal,
+    orthogonal,
+    permutation,
+    scaling,
+    shaped,
+    sign,
+)
 
 EXPERTS = 3
 
@@ -55,6 +64,57 @@ def both_branches(params, x, y):
     return branches(params, x), branches(params, y)
 
 
+def expert_of_capacity(params, x, capacity=2):
+    """Each example goes to its best expert, which takes the first ``capacity`` of those that come."""
+    gate = jax.nn.softmax(x @ params["gate"])
+    sent = jax.nn.one_hot(jnp.argmax(gate, -1), EXPERTS, dtype=x.dtype)
+    place = (jnp.cumsum(sent, 0) - 1) * sent
+    kept = sent * (place < capacity)
+    slot = jax.nn.one_hot(jnp.sum(place, -1).astype(int), capacity, dtype=x.dtype)
+    routes = jnp.einsum("be,bc->bec", kept, slot)
+    h = jnp.einsum("bec,bi,eih->ech", routes, x, params["w1"])
+    y = jnp.einsum("ech,eho->eco", jax.nn.relu(h + params["b1"][:, None]), params["w2"])
+    return jnp.einsum("bec,eco,be->bo", routes, y, gate)
+
+
+def build_capacity(key):
+    shapes = {name: shape for name, shape in expert_shapes().items() if name != "b2"}
+    return expert_of_capacity, draw(key, shapes), (normal(key, 5, 4),)
+
+
+def gathered_experts(params, h):
+    """Two layers of a residual stream; the weights of the two best experts are read by their numbers."""
+    for layer in ("first", "second"):
+        p = params[layer]
+        x = h * jax.lax.rsqrt(jnp.mean(h * h, -1, keepdims=True) + 1e-6) * p["scale"]
+        score, index = jax.lax.top_k(jax.nn.softmax(x @ p["gate"]), 2)
+        up = jax.nn.silu(jnp.einsum("bd,bkdf->bkf", x, p["w1"][index]))
+        h = h + jnp.einsum("bk,bkf,bkfd->bd", score, up, p["w2"][index])
+    return h
+
+
+def build_gathered(key):
+    layer = {"scale": shaped(4), "gate": shaped(4, EXPERTS), "w1": shaped(EXPERTS, 4, 10)}
+    layer["w2"] = shaped(EXPERTS, 10, 4)
+    return gathered_experts, draw(key, {"first": layer, "second": layer}), (normal(key, 5, 4),)
+
+
+def quantised(params, x):
+    """The nearest code of each of two books takes the place of what is left of a linear code."""
+    z = x @ params["encode"]
+    total = 0.0
+    for book in params["books"]:
+        nearest = jnp.argmin(jnp.sum(z * z, 1)[:, None] - 2 * z @ book.T + jnp.sum(book * book, 1), 1)
+        code = jnp.take(book, nearest, axis=0)
+        total, z = total + code, z - code
+    return total @ params["decode"]
+
+
+def build_quantised(key):
+    shapes = {"encode": shaped(4, 6), "books": (shaped(10, 6), shaped(10, 6)), "decode": shaped(6, 2)}
+    return quantised, draw(key, shapes), (normal(key, 5, 4),)
+
+
 def build_branches(key):
     shapes = {
         "trunk": shaped(6, 3),
@@ -81,10 +141,28 @@ EXAMPLES = (
         "plain top-2 mixture of experts",
         build_top,
         (permutation(EXPERTS), permutation(10, EXPERTS)),
-        "without ties the choice moves with the experts; an analysis that does not follow indices may hold "
-        "them, and still has one hidden permutation for each",
+        "without ties the choice moves with the experts, and each has its own hidden permutation",
         continuous=(scaling(10, EXPERTS),),
-        optional=(permutation(EXPERTS),),
+    ),
+    Example(
+        "plain experts of a capacity",
+        build_capacity,
+        (permutation(EXPERTS), permutation(10, EXPERTS)),
+        "places in the queue of an expert depend on the order of the examples, not on that of the experts",
+        continuous=(scaling(10, EXPERTS),),
+    ),
+    Example(
+        "plain experts read by number",
+        build_gathered,
+        (permutation(EXPERTS), permutation(10), permutation(EXPERTS), permutation(10)),
+        "the numbers move with the experts; that each has hidden units of its own is not followed through a read",
+    ),
+    Example(
+        "plain codebooks",
+        build_quantised,
+        (permutation(6), permutation(10), permutation(10)),
+        "no two codes are equally near, so that the codes of a book may be in any order",
+        continuous=(orthogonal(6),),
     ),
     Example(
         "plain branches",
