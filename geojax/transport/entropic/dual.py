@@ -84,12 +84,12 @@ def _(primals, tangents):
     shift = cost_dot + (f[:, None] + g - cost_matrix) * (epsilon_dot / epsilon)
     r = (k * shift) @ b - epsilon * (k @ b_dot)
     s = a @ (k * shift) - epsilon * (a_dot @ k)
-    g_dot = _solve_chain(k, a, b, s - (a * r) @ k)
+    g_dot = solve_chain(k, a, b, s - (a * r) @ k, jnp.zeros_like(epsilon))
     return (f, g), (r - k @ (b * g_dot), g_dot)
 
 
-def _solve_chain(k: Array, a: Array, b: Array, right: Array) -> Float[Array, " m"]:
-    """Solve  x - S Q x + 1 <b, x> / sum(b) = right.
+def solve_chain(k: Array, a: Array, b: Array, right: Array, shift: Array) -> Float[Array, " m"]:
+    """Solve  (1 + shift) x - S Q x + (1 - shift) 1 <b, x> / sum(b) = right,  which leaves constants as they are.
 
     On columns with b > 0 the operator is symmetric and positive in the inner product weighted by b, so conjugate
     gradients apply. Columns of weight zero do not influence the others; their values are computed afterwards.
@@ -97,10 +97,10 @@ def _solve_chain(k: Array, a: Array, b: Array, right: Array) -> Float[Array, " m
     total = jnp.sum(b)
 
     def forward(x: Array) -> Array:
-        return x - (a * (k @ (b * x))) @ k + (b @ x) / total
+        return (1 + shift) * x - (a * (k @ (b * x))) @ k + (1 - shift) * (b @ x) / total
 
     def backward(y: Array) -> Array:
-        return y - b * ((a * (k @ y)) @ k) + b * (jnp.sum(y) / total)
+        return (1 + shift) * y - b * ((a * (k @ y)) @ k) + (1 - shift) * b * (jnp.sum(y) / total)
 
     positive = b > 0
     root = jnp.sqrt(jnp.where(positive, b, 1))
@@ -114,11 +114,11 @@ def _solve_chain(k: Array, a: Array, b: Array, right: Array) -> Float[Array, " m
 
     def solve(_, rhs: Array) -> Array:
         inside = jnp.where(positive, conjugate_gradients(jnp.where(positive, root * rhs, 0)) / root, 0)
-        return jnp.where(positive, inside, rhs + inside - forward(inside))
+        return jnp.where(positive, inside, (rhs - forward(inside)) / (1 + shift))
 
     def solve_transposed(_, rhs: Array) -> Array:
-        outside = jnp.where(positive, 0, rhs)
-        rest = rhs - outside - (backward(outside) - outside)
+        outside = jnp.where(positive, 0, rhs) / (1 + shift)
+        rest = rhs - backward(outside)
         return outside + jnp.where(
             positive, root * conjugate_gradients(jnp.where(positive, rest / root, 0)), 0
         )
