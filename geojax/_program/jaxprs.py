@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import os
 import sysconfig
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import jax
@@ -271,9 +271,14 @@ def rounding_units(program: Body) -> set[float]:
         dtypes = (getattr(var.aval, "dtype", None) for var in eqn.outvars)
         floats = (dtype for dtype in dtypes if dtype is not None and jax.dtypes.issubdtype(dtype, np.inexact))
         units |= {float(jax.numpy.finfo(dtype).eps) for dtype in floats}
-        for value in eqn.params.values():
-            inner = value if isinstance(value, tuple | list) else (value,)
-            for one in inner:
-                if hasattr(one, "eqns") or hasattr(one, "jaxpr"):
-                    units |= rounding_units(body(one))
+        for inner in inside(eqn):
+            units |= rounding_units(inner)
     return units
+
+
+def inside(eqn: Any) -> Iterator[Body]:
+    """The programs among the parameters of an equation: of calls, loops and branches."""
+    for value in eqn.params.values():
+        for one in value if isinstance(value, tuple | list) else (value,):
+            if hasattr(one, "eqns") or hasattr(one, "jaxpr"):
+                yield body(one)

@@ -24,7 +24,6 @@ from geojax.symmetry.inference.labels.axes import (
     resolve,
     terminals,
 )
-from geojax.symmetry.inference.labels.interpreter import Interpreter
 from geojax.symmetry.inference.labels.values import Value
 from geojax.symmetry.inference.tracing import Trace, run
 
@@ -67,7 +66,7 @@ class Builder:
         self.order = sorted(range(len(trace.paths)), key=lambda i: (trace.rank[i], i))
         self.read = [i for i in self.order if trace.read[i]]
         self.exponents = ExponentDomain(trace.interpreter.loops)
-        self.second = Interpreter(self.exponents, stacks=True, untied=trace.interpreter.untied)
+        self.second = trace.interpreter_of(self.exponents, stacks=True, untied=trace.interpreter.untied)
         self.wholes: dict[int, int] = {}
         self.labelled = self._second_run()
         self.nodes = list(dict.fromkeys(o.node for i in self.read for o in self._occurrences(i)))

@@ -12,11 +12,12 @@ from geojax.symmetry.action import door
 from geojax.symmetry.action.facts import Note
 from geojax.symmetry.action.spec import SymmetrySpec
 from geojax.symmetry.inference.build import build
+from geojax.symmetry.inference.conditions import conditions
 from geojax.symmetry.inference.own_rules import RuleError
 from geojax.symmetry.inference.probe import running_probe
 from geojax.symmetry.inference.reach import reach
 from geojax.symmetry.inference.rotations import drop_half_turns, propose
-from geojax.symmetry.inference.tracing import trace
+from geojax.symmetry.inference.tracing import Trace, trace
 from geojax.symmetry.inference.verify import check
 from geojax.typing import Params
 
@@ -38,7 +39,8 @@ def infer(
             any tree; every output is held fixed.
         params: Its parameters, a tree of arrays or of `jax.ShapeDtypeStruct`. Other leaves (functions, strings,
             Python numbers, random keys) are left alone, and the groups hold for every value of keys and floats.
-        *inputs: The other arguments, arrays or shapes; a batch of real inputs makes the verification stronger.
+        *inputs: The other arguments, arrays or shapes; a batch of real inputs makes the verification stronger. State
+            that belongs to units, such as running statistics, moves with them: pass it with ``params``.
         verify: Whether to check the groups numerically. If only shapes are given there is no check, and no search for
             rotations under rotary position embeddings, which the labels only suggest. If the function cannot be
             evaluated, the spec is not verified and has a note that says why.
@@ -46,7 +48,8 @@ def infer(
 
     Returns:
         A `SymmetrySpec`: ``spec.groups``, and a table when printed, with every axis that is held fixed and the
-        primitive and source line that hold it.
+        primitive and source line that hold it. Its `notes` name the groups that hold only while arrays that ``apply``
+        closes over stay uniform, as running statistics are at initialisation, and axes that such state holds.
 
     Raises:
         TypeError: If ``apply`` is not a function, or ``params`` is one.
@@ -90,7 +93,16 @@ def infer(
             f"they hold {', '.join(affected) or 'no leaf'}. Call infer with strict=False to hold these axes, "
             "or give each primitive a rule with geojax.symmetry.rule (see docs/own-primitives.md)."
         )
+    spec = dataclasses.replace(spec, notes=_noted(spec, traced, inputs))
     return _verified(spec, apply, params, inputs, verify) if _concrete((params, inputs)) else spec
+
+
+def _noted(spec: SymmetrySpec, traced: Trace, inputs: tuple[Any, ...]) -> tuple[Note, ...]:
+    try:
+        return conditions(spec, traced, inputs)
+    except Exception as error:
+        text = f"whether groups depend on constants and state was not examined: {_first_line(error)}"
+        return (Note("constant", text),)
 
 
 def _verified(

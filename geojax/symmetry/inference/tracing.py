@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
-import numpy as np
 
 from geojax._program import jaxprs
 from geojax._program.arguments import array_leaves, flatten
@@ -34,6 +33,7 @@ class Trace:
         read: Whether the program reads each leaf.
         smooth: Whether each leaf holds floating-point numbers.
         rank: For each leaf, the number of the equation that reads it first.
+        interpreter_of: What makes the interpreter of a run.
     """
 
     program: jaxprs.Body
@@ -44,25 +44,34 @@ class Trace:
     read: list[bool]
     smooth: list[bool]
     rank: list[int]
+    interpreter_of: Callable[..., Interpreter] = Interpreter
 
 
 def trace(apply: Callable[..., Any], params: Any, inputs: tuple[Any, ...]) -> Trace:
-    """Traces ``apply`` once and runs its program on labels, again if it reads further indices one by one."""
+    """Traces ``apply`` once and runs its program on labels."""
     function, weights, arrays = flatten(apply, params, inputs)
     program = jaxprs.trace(function, [_shape(w) for w in weights], [_shape(a) for a in arrays])
-    paths = [path for path, _ in array_leaves(params)]
+    return read(program, [path for path, _ in array_leaves(params)])
+
+
+def read(
+    program: jaxprs.Body, paths: list[str], interpreter_of: Callable[..., Interpreter] = Interpreter
+) -> Trace:
+    """Runs a program on labels, again if it reads further indices one by one; its first inputs are parameters."""
+    given = program.jaxpr.invars[: len(paths)]
+    shapes = [jaxprs.shape(var) for var in given]
     keys: frozenset = frozenset()
     places = untied(program)
     for _ in range(3):
-        interpreter = Interpreter(enumerate_keys=keys, untied=places)
-        leaves = label_leaves(interpreter, program, paths, [w.shape for w in weights])
+        interpreter = interpreter_of(enumerate_keys=keys, untied=places)
+        leaves = label_leaves(interpreter, program, paths, shapes)
         known, keys = keys, keys | frozenset(_read_one_by_one(leaves))
         if keys == known:
             break
     rank = _first_reads(program, len(paths))
-    shapes = [tuple(w.shape) for w in weights]
-    smooth = [bool(jax.dtypes.issubdtype(w.dtype, np.inexact)) for w in weights]
-    return Trace(program, paths, shapes, interpreter, leaves, [r < NEVER for r in rank], smooth, rank)
+    smooth = [jaxprs.is_float(var) for var in given]
+    reads = [r < NEVER for r in rank]
+    return Trace(program, paths, shapes, interpreter, leaves, reads, smooth, rank, interpreter_of)
 
 
 def _first_reads(program: jaxprs.Body, count: int) -> list[int]:
