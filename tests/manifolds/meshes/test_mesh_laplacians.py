@@ -85,6 +85,31 @@ def test_law_energy_is_invariant_and_zero_at_the_true_match():
     np.testing.assert_allclose(penalty(truth, BENT, SMALL_FACES, mirror, outward), 1, rtol=1e-12)
 
 
+def test_energy_matches_its_formula_in_numpy():
+    """Both terms: the whole gap between the Laplacians, and its part along the matched normals."""
+    rng = np.random.default_rng(3)
+    other = BENT + 0.1 * rng.normal(size=BENT.shape)
+    match = rng.dirichlet(np.ones(12), size=12)
+    sides = []
+    for vertices in (BENT, other):
+        found = laplacian(vertices, SMALL_FACES)
+        area = np.sum(found.mass)
+        sides.append((np.asarray(found.stiffness), np.asarray(found.mass) / area, vertices / np.sqrt(area)))
+    (stiffness_a, mass_a, _), (stiffness_b, mass_b, positions) = sides
+    corners = other[SMALL_FACES]
+    crossed = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    normals = np.zeros_like(other)
+    for face, normal in zip(SMALL_FACES, crossed):
+        normals[face] += normal
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    gap = (stiffness_a @ match @ positions) / mass_a[:, None] - match @ (
+        stiffness_b @ positions / mass_b[:, None]
+    )
+    along = np.einsum("ic,ic->i", gap, match @ normals)
+    want = (np.sum(mass_a[:, None] * gap**2) + np.sum(mass_a * along**2)) / 2
+    np.testing.assert_allclose(energy_of(match, BENT, SMALL_FACES, other, SMALL_FACES), want, rtol=1e-10)
+
+
 def test_match_sparse_matches_brute_force_and_finds_a_planted_match():
     rng = np.random.default_rng(2)
     a, b = rng.normal(size=(2, 5, 5))

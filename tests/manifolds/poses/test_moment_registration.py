@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.spatial.transform
+import scipy.special
 
 from geojax.manifolds.poses import (
     sampling_equalizer,
@@ -88,6 +89,11 @@ def test_contrastive_loss_prefers_its_own_and_equalizer_evens_out():
     m1 = np.stack([matrix(p, features(p), LEVELS) for p in clouds])
     m2 = np.stack([matrix(p, features(p), LEVELS) for p in (moved(5, p)[2] for p in clouds)])
     assert float(contrastive_loss(m1, m2)) < float(contrastive_loss(m1, m2[::-1]))
+    sines = [[np.linalg.norm(np.sin(scipy.linalg.subspace_angles(x, y))) for y in m2] for x in m1]
+    for temperature in (0.1, 0.5):
+        scores = -np.asarray(sines) / temperature
+        want = np.mean(scipy.special.logsumexp(scores, axis=1) - np.diagonal(scores))
+        np.testing.assert_allclose(ume_contrastive_loss(m1, m2, temperature=temperature), want, rtol=1e-9)
     weights = sampling_equalizer(np.concatenate([CLOUD, np.repeat(CLOUD[:1], 9, axis=0)]), voxel=1e-3)
     np.testing.assert_allclose(weights[:1].sum() + weights[40:].sum(), 1 / 40, rtol=1e-12)
 

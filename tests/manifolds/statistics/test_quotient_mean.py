@@ -47,6 +47,14 @@ def test_law_no_bias_without_folding_and_linear_growth_with_noise(align, templat
     assert jnp.all(bias[2:] < 1.6 * sigmas[2:])
 
 
+def test_the_bias_on_the_line_is_that_of_the_folded_normal():
+    key, template = jax.random.key(1), jnp.asarray([0.4])
+    for sigma in (0.3, 2.0):
+        folded = scipy.stats.foldnorm(0.4 / sigma, scale=sigma)
+        bias = float(consistency_bias(template, sigma, flip, key=key, num_samples=NUM))
+        assert abs(bias - (folded.mean() - 0.4)) < 4 * folded.std() / np.sqrt(NUM)
+
+
 def test_law_the_variance_is_least_at_the_mean():
     sample = np.random.default_rng(1).normal(loc=[1.0, 0.0, 0.0], size=(50, 3))
     mean = quotient_frechet_mean(sample, flip).point

@@ -96,5 +96,15 @@ def test_averaging_outputs_of_margin_classifiers_rescues_one_of_two():
     right = table[..., 1].sum() / draws
     np.testing.assert_allclose(right, ndtr(np.sqrt(2) * m / s), atol=0.005)
     np.testing.assert_allclose(table[1].sum() / draws, ndtr(m / s), atol=0.005)
-    assert table.sum() == draws
-    assert table[0, 0, 1] == 0  # the mean of two negative margins is negative
+
+
+def test_the_table_counts_what_each_of_three_classifiers_got_right():
+    random = np.random.default_rng(5)
+    one, two, both, y = random.integers(0, 3, (4, 60))
+    table = error_correction_table(one, two, both, y)
+    for outcome in itertools.product((0, 1), repeat=3):
+        counted = sum(
+            ((a == label), (b == label), (c == label)) == tuple(map(bool, outcome))
+            for a, b, c, label in zip(one, two, both, y)
+        )
+        assert table[outcome] == counted > 0

@@ -75,5 +75,7 @@ def test_quantization_error_is_bounded_and_its_derivative_straight_through():
 def test_energy_sums_to_one():
     shares = layer_energy(draw(6))
     np.testing.assert_allclose(sum(jax.tree.leaves(shares)), 1, rtol=1e-14)
+    known = layer_energy({"a": jnp.asarray([3.0, 4.0]), "b": jnp.asarray([[5.0], [-5.0]])})
+    np.testing.assert_allclose([known["a"], known["b"]], [1 / 3, 2 / 3], rtol=1e-14)
     with pytest.raises(ValueError, match="no leaf"):
         layer_energy({"a": jnp.arange(3)})

@@ -56,6 +56,12 @@ def test_law_steps_hardly_grow_with_the_condition_number(seen, error):
     assert plain[1:] == [None, None]
 
 
+def test_small_factors_have_the_size_that_is_asked_for():
+    x = small_init(jax.random.key(0), (100, 80), scale=1e-3)
+    np.testing.assert_allclose(np.std(x), 1e-3 / 10, rtol=0.03)
+    assert abs(np.mean(x)) < 5e-6
+
+
 def test_law_the_basis_of_the_factors_does_not_matter():
     """Orthogonal changes for X X^T; any invertible one for L R^T without damping."""
     keys = jax.random.split(jax.random.key(3), 4)

@@ -98,6 +98,15 @@ def test_a_learner_that_ignores_its_sample_is_replicable():
     assert agreement == 1
 
 
+def test_total_variation_of_a_learner_that_tosses_a_coin_is_known():
+    """Two laws 0.6 apart, each with probability 1/2: the samples give different ones half of the time."""
+    toss = lambda key: jax.random.bernoulli(key)
+    either = lambda heads: jnp.where(heads, jnp.asarray([1.0, 0.0]), jnp.asarray([0.4, 0.6]))
+    found = tv_indistinguishability(either, toss, key=jax.random.key(6), num_pairs=2000)
+    np.testing.assert_allclose(found.std_error, 0.3 / np.sqrt(2000), rtol=0.05)
+    assert abs(found.value - 0.3) < 5 * 0.3 / np.sqrt(2000)
+
+
 @pytest.mark.full
 def test_tv_learners_are_replicable():
     """P(different) <= E 2 TV / (1 + TV) <= 2 rho / (1 + rho), as the bound is concave in TV."""
