@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from geojax.transport.entropic.partial import partial_transport
     from geojax.transport.entropic.point_cloud import PointCloudResult, point_cloud_sinkhorn
     from geojax.transport.entropic.sinkhorn import SinkhornResult, sinkhorn
-    from geojax.transport.entropic.unbalanced import unbalanced_sinkhorn
+    from geojax.transport.entropic.unbalanced import unbalanced_sinkhorn, unbalanced_sinkhorn_divergence
     from geojax.transport.features.directions import (
         orthogonal_directions,
         random_directions,
@@ -116,6 +116,7 @@ __all__ = [
     "sorted_gromov_wasserstein",
     "species_wasserstein",
     "unbalanced_sinkhorn",
+    "unbalanced_sinkhorn_divergence",
     "upper_control",
     "wasserstein_1d",
 ]
@@ -182,6 +183,7 @@ _DEFINED_IN = {
     "sorted_gromov_wasserstein": "geojax.transport.gromov.sorted_bound",
     "species_wasserstein": "geojax.transport.discrete.species",
     "unbalanced_sinkhorn": "geojax.transport.entropic.unbalanced",
+    "unbalanced_sinkhorn_divergence": "geojax.transport.entropic.unbalanced",
     "upper_control": "geojax.transport.sliced.control_variates",
     "wasserstein_1d": "geojax.transport.line.univariate",
 }

@@ -194,6 +194,17 @@ def _rows(points: PyTree) -> Float[Array, "n d"]:
     return rows[0] if len(rows) == 1 else jnp.concatenate(rows, axis=1)
 
 
+def centred_rows(where: str, points: PyTree, weights: Array | None) -> tuple[Array, Array]:
+    """The points of a tree as rows [n, d] less their weighted mean, and that mean [d]."""
+    (rows,) = checks.floats(where, points=_rows(widened(points)))
+    if weights is None:
+        mean = jnp.mean(rows, axis=0)
+    else:
+        mass = jnp.sum(weights)
+        mean = weights @ rows / jnp.where(mass > 0, mass, 1)
+    return rows - mean, mean
+
+
 def _paired_leaves(x: PyTree, y: PyTree) -> list[tuple[Any, Any]]:
     return list(zip(jax.tree.leaves(x), jax.tree.leaves(y)))
 

@@ -10,7 +10,7 @@ from geojax.transport import Distance, SquaredEuclidean, pairwise, sinkhorn
 X, Y = jax.random.normal(jax.random.key(0), (2, 4, 2))
 C = jnp.ones((4, 3))
 W = jnp.full(4, 0.25)
-RESULT = transport.DivergenceResult(jnp.ones(()), jnp.ones(()), jnp.ones((), int), jnp.zeros((), int))
+RESULT = transport.DivergenceResult(jnp.ones(()), W, W, jnp.ones(()), jnp.ones((), int), jnp.zeros((), int))
 POTENTIALS = transport.PointCloudResult(
     W, W, jnp.ones(()), jnp.ones(()), jnp.ones((), int), jnp.zeros((), int)
 )

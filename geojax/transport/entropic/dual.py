@@ -42,7 +42,8 @@ def value(f: Array, g: Array, cost_matrix: Array, a: Array, b: Array, epsilon: A
     """The dual value at potentials whose plan has mass sum(b), with its envelope derivative.
 
     At such potentials the last term of the dual vanishes. The derivative with respect to f and g is taken as zero, its
-    value at the optimum.
+    value at the optimum. That with respect to the costs is the plan, once scaled to the marginals: what the potentials
+    lost to rounding, many epsilons of costs far apart, does not reach the gradient.
     """
     del cost_matrix, epsilon
     return f @ a + g @ b
@@ -52,10 +53,18 @@ def value(f: Array, g: Array, cost_matrix: Array, a: Array, b: Array, epsilon: A
 def _(primals, tangents):
     f, g, cost_matrix, a, b, epsilon = primals
     _, _, cost_dot, a_dot, b_dot, epsilon_dot = tangents
-    coupling = plan(f, g, cost_matrix, a, b, epsilon)
+    coupling = _met(plan(f, g, cost_matrix, a, b, epsilon), a, b)
     divergence = jnp.sum(coupling * (f[:, None] + g - cost_matrix)) / epsilon
     change = jnp.sum(coupling * cost_dot) + f @ a_dot + g @ b_dot + divergence * epsilon_dot
     return value(*primals), change
+
+
+def _met(coupling: Array, a: Array, b: Array) -> Float[Array, "n m"]:
+    """The coupling with its columns scaled to b and then its rows to a."""
+    columns = jnp.sum(coupling, axis=0)
+    coupling = coupling * jnp.where(columns > 0, b / jnp.where(columns > 0, columns, 1), 1)
+    rows = jnp.sum(coupling, axis=1, keepdims=True)
+    return coupling * jnp.where(rows > 0, a[:, None] / jnp.where(rows > 0, rows, 1), 1)
 
 
 @jax.custom_jvp

@@ -134,10 +134,10 @@ def _solve(
     scaled = scaling(
         *fixed, jax.lax.stop_gradient(g), tol=tol, max_steps=max_sinkhorn_steps, start_epsilon=first
     )
-    return result_of(_ascend(*fixed, scaled, tol, max_steps, density), cost_matrix, a, b, epsilon, tol)
+    return result_of(ascend(*fixed, scaled, tol, max_steps, density), cost_matrix, a, b, epsilon, tol)
 
 
-def _ascend(
+def ascend(
     cost_matrix: Array,
     a: Array,
     b: Array,

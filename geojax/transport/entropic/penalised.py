@@ -17,6 +17,8 @@ from geojax._core.loops import Iteration, iterate
 from geojax.transport.entropic import dual
 from geojax.transport.entropic.scaling import ROUND, Relaxation, adapted, allowed
 
+PATIENCE = 8  # averaged iterations without a better error, within what rounding allows, after which they stop
+
 
 class Penalised(NamedTuple):
     """The data of a problem; `inverse_a` and `inverse_b` are the inverse prices."""
@@ -37,6 +39,16 @@ class _Potentials(NamedTuple):
     column_error: Float[Array, ""]
     error: Float[Array, ""]
     relaxation: Relaxation
+    num_steps: Int[Array, ""]
+
+
+class _Symmetric(NamedTuple):
+    """The one potential of a measure with itself, and the state of the iteration."""
+
+    f: Float[Array, " n"]
+    error: Float[Array, ""]
+    best: Float[Array, ""]  # smallest error so far
+    idle: Int[Array, ""]  # iterations since then, within what rounding allows
     num_steps: Int[Array, ""]
 
 
@@ -141,6 +153,43 @@ def penalised_scaling(
     result = iterate(run, start, tol=limit, max_steps=min(max_steps, 1))
     end = result.state
     return Iteration((end.f, end.g), result.error, end.num_steps, result.status)
+
+
+def symmetric_scaling(problem: Penalised, *, tol: Float[Array, ""], max_steps: int) -> Iteration:
+    """The problem of a measure with itself, a = b, C = C^T and equal prices: averaged iterations of its one potential.
+
+    Where the kernel is positive definite each iteration halves the error at least, at every epsilon [Feydy2019]. The
+    state is (f, f).
+    """
+    cost_matrix, a, _, epsilon, inverse, _ = problem
+    soft = 1 + epsilon * inverse
+
+    def step(now: _Symmetric) -> _Symmetric:
+        f, best = now.f, now.best
+        following = dual.softmin(cost_matrix - f, a, epsilon) / soft
+        log_sums = (f - soft * following) / epsilon - inverse * f
+        error = 2 * jnp.sum(a * jnp.abs(_exp(log_sums) - _exp(-inverse * f)))
+        idle = jnp.where((error < 0.9 * best) | (error > limit), 0, now.idle + 1)
+        return _Symmetric((f + following) / 2, error, jnp.minimum(error, best), idle, now.num_steps + 1)
+
+    def goes_on(now: _Symmetric) -> Bool[Array, ""]:
+        return (now.error > tol) & (now.idle < PATIENCE) & (now.num_steps < max_steps)
+
+    def run(start: _Symmetric) -> tuple[_Symmetric, Float[Array, ""]]:
+        end = jax.lax.while_loop(goes_on, step, start)
+        # If the costs are not symmetric, the columns say so.
+        kernel, wanted = dual.kernel(end.f, end.f, cost_matrix, epsilon), _exp(-inverse * end.f)
+        error = jnp.sum(a * (jnp.abs(kernel @ a - wanted) + jnp.abs(a @ kernel - wanted)))
+        return end, error
+
+    f = dual.softmin(cost_matrix, a, epsilon) / (2 * soft)
+    limit = allowed(f, f, epsilon, jnp.sum(a), tol)
+    infinite, zero = jnp.full_like(epsilon, jnp.inf), jnp.zeros_like(epsilon, dtype=jnp.int32)
+    result = iterate(
+        run, _Symmetric(f, infinite, infinite, zero, zero), tol=limit, max_steps=min(max_steps, 1)
+    )
+    f = result.state.f
+    return Iteration((f, f), result.error, result.state.num_steps, result.status)
 
 
 def _log(sums: Array) -> Array:

@@ -11,6 +11,7 @@ from geojax.transport import (
     sinkhorn_divergence,
     sinkhorn_newton,
     unbalanced_sinkhorn,
+    unbalanced_sinkhorn_divergence,
 )
 from tests.conformance.case import Case
 
@@ -142,6 +143,19 @@ CASES = [
         clouds,
         call=lambda x, y, a, b, epsilon: sinkhorn_divergence(
             x, y, a, b, epsilon=epsilon, tol=1e-12, max_steps=20000
+        ),
+        differentiable=(0, 1, 2, 3, 4),
+        output=lambda result: result.value,
+        directions=cloud_directions,
+        edges={"equal measures": coincident_clouds},
+        tolerance=1e-9,
+    ),
+    Case(
+        "unbalanced_sinkhorn_divergence",
+        unbalanced_sinkhorn_divergence,
+        clouds,
+        call=lambda x, y, a, b, epsilon: unbalanced_sinkhorn_divergence(
+            x, y, a, 2 * b, epsilon=epsilon, rho=3 * epsilon, tol=1e-12
         ),
         differentiable=(0, 1, 2, 3, 4),
         output=lambda result: result.value,
