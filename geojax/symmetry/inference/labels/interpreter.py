@@ -25,8 +25,8 @@ from geojax.symmetry.inference.labels.axes import (
     node_counts,
     resolve,
     stack_roots,
-    uniform,
 )
+from geojax.symmetry.inference.labels.constants import constant_axes
 from geojax.symmetry.inference.labels.domain import Domain
 from geojax.symmetry.inference.labels.values import (
     Contraction,
@@ -236,21 +236,15 @@ class Interpreter(Algebra):
     # -- making values ------------------------------------------------------------------------------------------
 
     def constant(self, array: Any) -> Value:
-        """The value of an array of known numbers: an axis is uniform if they do not change along it, otherwise held."""
+        """The value of an array of known numbers; what changes along an axis holds it."""
         numbers = numbers_of(array)
         if numbers is None:
             why = Reason("constant", "is a constant of the program that cannot be read")
             return Value(tuple(self.fixed(n, why) for n in np.shape(array)))
         why = Reason("constant", "is a constant of the program that differs along the axis")
-        flat = [
-            n <= 1 or bool(np.all(numbers == np.take(numbers, [0], axis=axis)))
-            for axis, n in enumerate(numbers.shape)
-        ]
-        axes = [
-            uniform(n) if same else self.fixed(n, why) for n, same in zip(numbers.shape, flat, strict=True)
-        ]
-        scalar = numbers.reshape(-1)[0] if all(flat) and numbers.size else None
-        return Value(tuple(axes), scalar=scalar, steady=True, finite=bool(np.all(np.isfinite(numbers))))
+        axes = constant_axes(numbers, lambda n: self.fixed(n, why))
+        scalar = numbers.reshape(-1)[0] if numbers.size and all(map(is_uniform, axes)) else None
+        return Value(axes, scalar=scalar, steady=True, finite=bool(np.all(np.isfinite(numbers))))
 
     def fresh(self, var: Any, why: Reason) -> Value:
         """A value about which nothing is known: every axis is held."""

@@ -191,6 +191,12 @@ def segments(w: Writer) -> int:
     return w.step("segments", x, w.index(), n=w.choose(SIZES))
 
 
+def mask(w: Writer) -> int:
+    x = w.leaf(w.choose(SIZES), w.choose(SIZES)) if w.chance(0.3) else w.pick(1)
+    along = w.axis(x, longer_than=0)
+    return w.step("masked", x, axis=w.axis(x), along=along, pattern=w.choose(["runs", "turns", "one"]))
+
+
 def choose(w: Writer) -> int:
     """A choice among entries, often of a product with a leaf so that no two are equal, and what is read there."""
     x = dense(w) if w.chance(0.4) else w.pick(1, 3)
@@ -233,7 +239,7 @@ def breaker(w: Writer) -> int:
 
 MOVES = {
     dense: 6, unary: 2, binary: 3, einsum: 2, reduce: 1.5, normalise: 1.5, transpose: 1, reshape: 2, join: 1.5,
-    cut: 1.5, lookup: 0.7, convolution: 1, square: 1.2, control: 1.5, segments: 0.5, breaker: 2, choose: 1.2,
+    cut: 1.5, lookup: 0.7, convolution: 1, square: 1.2, control: 1.5, segments: 0.5, breaker: 2, choose: 1.2, mask: 0.8,
 }  # fmt: skip
 PROBABILITY = np.array(list(MOVES.values())) / sum(MOVES.values())
 

@@ -146,6 +146,17 @@ def ramp(b, x, *, axis, kind):
     return x * b.np.reshape(make[kind](), [n if i == axis else 1 for i in range(x.ndim)])
 
 
+def masked(b, x, *, axis, along, pattern):
+    """x where a mask of equal rows lets it pass: rows of one class are alike along an axis, and differ by class."""
+    n, m = x.shape[axis], x.shape[along]
+    classes = {"runs": np.arange(n) * 2 // n, "turns": np.arange(n) % 2, "one": (np.arange(n) > 0) * 1}[
+        pattern
+    ]
+    mask = np.arange(m)[:, None] <= classes if along != axis else classes
+    shape = [n if k == axis else m if k == along else 1 for k in range(x.ndim)]
+    return x * np.reshape((mask if along <= axis else mask.T) * 1.0, shape)
+
+
 OPERATIONS: dict[str, Callable] = {
     **UNARY,
     **REDUCE,
@@ -169,6 +180,7 @@ OPERATIONS: dict[str, Callable] = {
     "branch": branch,
     "mapped": mapped,
     "wrapped": wrapped,
+    "masked": masked,
     "segments": lambda b, x, index, *, n: b.segment_sum(x, index[: x.shape[0]] % n, n),
 }
 

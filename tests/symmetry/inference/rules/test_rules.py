@@ -21,6 +21,7 @@ from tests.symmetry.inference.labelling import (
 )
 from tests.symmetry.inference.rules import (
     rule_programs_choices,
+    rule_programs_constants,
     rule_programs_control,
     rule_programs_displacements,
     rule_programs_elementwise,
@@ -42,6 +43,7 @@ PROGRAMS = [
     *rule_programs_libraries.libraries(),
     *rule_programs_choices.followed(),
     *rule_programs_choices.held(),
+    *rule_programs_constants.constants(),
 ]
 
 OTHER_RELEASE = "called so on another release of JAX"

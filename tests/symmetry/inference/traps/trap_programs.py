@@ -123,14 +123,18 @@ def activations() -> list[Trap]:
         mlp("Fourier transform of units", lambda h: jnp.fft.fft(h, axis=-1).real, [(S, 1)]),
         mlp("Fourier transform of samples", lambda h: jnp.fft.fft(h, axis=0).real, [(P, 4), (G, 4)]),
         mlp("triangular mask", lambda h: h * np.triu(np.ones((5, 4)))),
-        mlp("mask of units", lambda h: jnp.where(np.array([True, False, True, True]), relu(h), 0), [(S, 4)]),
+        mlp(
+            "mask of units",
+            lambda h: jnp.where(np.array([True, False, True, True]), relu(h), 0),
+            [(P, 2), (S, 2), (S, 2)],
+        ),
         mlp("mask of samples", lambda h: jnp.where(np.arange(5)[:, None] < 2, relu(h), 0), positive),
         mlp(
             "mask of samples, else one",
             lambda h: jnp.where(np.arange(5)[:, None] < 2, relu(h), 1.0),
             [(P, 4)],
         ),
-        mlp("numbers captured", lambda h: h * np.array([1.0, 2, 1, 2]), [(S, 4), (F, 4)]),
+        mlp("numbers captured", lambda h: h * np.array([1.0, 2, 1, 2]), [(P, 2), (G, 2)]),
         mlp("equal numbers captured", lambda h: h * np.array([2.0, 2, 2, 2]), [(P, 4), (G, 4)]),
         mlp("NaN captured", lambda h: jnp.where(jnp.isnan(h + np.array([np.nan, 0, 0, 0])), 0.0, h)),
         mlp(

@@ -4,6 +4,7 @@ import equinox as eqx
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from tests.symmetry.inference.gallery.example import (
     Example,
@@ -162,6 +163,22 @@ def build_linear_recurrent_unit(key):
     return linear_recurrent_unit, draw(key, shapes), (normal(key, 7, 3),)
 
 
+def autoregressive(params, x):
+    """Two hidden layers whose masks let a unit read the inputs below its degree, and what those of its degree read."""
+    degrees = np.array([1, 1, 1, 2, 2, 2])
+    first = np.arange(3)[:, None] < degrees
+    second = degrees[:, None] <= degrees
+    last = degrees[:, None] <= np.arange(3)
+    h = jax.nn.relu(x @ (params["w1"] * first) + params["b1"])
+    h = jax.nn.relu(h @ (params["w2"] * second) + params["b2"])
+    return h @ (params["w3"] * last)
+
+
+def build_autoregressive(key):
+    shapes = {"w1": shaped(3, 6), "b1": shaped(6), "w2": shaped(6, 6), "b2": shaped(6), "w3": shaped(6, 3)}
+    return autoregressive, draw(key, shapes), (normal(key, 7, 3),)
+
+
 EXAMPLES = (
     Example(
         "plain graph convolution",
@@ -219,5 +236,12 @@ EXAMPLES = (
         (permutation(4), permutation(6)),
         "states are shared by all channels; the skip ties the channels' two ends",
         continuous=(scaling(6), sign(6), scaling(4), sign(4)),
+    ),
+    Example(
+        "plain autoregressive network",
+        build_autoregressive,
+        (permutation(3, 2), permutation(3, 2)),
+        "the units of one degree, in each layer",
+        continuous=(scaling(3, 2), scaling(3, 2)),
     ),
 )
