@@ -106,6 +106,9 @@ def _headline(spec: Printable, full: bool) -> str:
         text += "\nFAILED verification and excluded: " + _enumerated(check.failed, full)
     if check.blind:
         text += "\nthe inputs do not exercise (pass more varied inputs): " + _enumerated(check.blind, full)
+        text += "; or the function does not depend on what " + (
+            "this moves" if len(check.blind) == 1 else "these move"
+        )
     return text
 
 

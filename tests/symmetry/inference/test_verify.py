@@ -74,6 +74,8 @@ def test_inputs_that_exercise_nothing_are_reported(key):
     spec = gj.symmetry.infer(apply, params, jax.random.normal(key, (6, 3)))
     result = gj.symmetry.verify(spec, apply, params, jnp.zeros((6, 3), jnp.int32), key=key)
     assert set(result.blind) == set(spec.groups)
+    text = str(dataclasses.replace(spec, verification=result))
+    assert "do not exercise" in text and "or the function does not depend on what these move" in text
 
 
 def test_outputs_that_are_nowhere_finite_verify_nothing(key):
