@@ -2,8 +2,8 @@
 
     make mutants ARGS="geojax/transport --num 200 --seed 1"
 
-Lines are changed by the operators of cosmic-ray: a sign, a number, a comparison, a condition. Each mutant is tried on the
-tests of its module, then of its folder, and on the conformance cases of the public names in its module. A mutant that
+Lines are changed by the operators of cosmic-ray: a sign, a number, a comparison, a condition. Each mutant is tried on
+the tests of its module, then of its folder, and on the conformance cases of the public names in its module. A mutant that
 passes them all is printed: either a test is missing, or the change means nothing.
 """
 
