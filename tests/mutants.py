@@ -3,8 +3,8 @@
     make mutants ARGS="geojax/transport --num 200 --seed 1"
 
 Lines are changed by the operators of cosmic-ray: a sign, a number, a comparison, a condition. Each mutant is tried on
-the tests of its module, then of its folder, and on the conformance cases of the public names in its module. A mutant that
-passes them all is printed: either a test is missing, or the change means nothing.
+the tests of its module, then of its folder, in both tiers, and on the conformance cases of `make test` for the public
+names in its module. A mutant that passes them all is printed: either a test is missing, or the change means nothing.
 """
 
 import argparse
@@ -169,7 +169,7 @@ def _tests(copy: Path, module: Path) -> Iterator[list[str]]:
         names = (
             " or ".join(f".{name}]" for name in public) + " or " + " or ".join(f".{name}-" for name in public)
         )
-        yield ["tests/conformance/test_conformance.py", "-k", names]
+        yield ["tests/conformance/test_conformance.py", "-m", "not full", "-k", names]
 
 
 def _fails(copy: Path, arguments: list[str], timeout: float) -> bool:
@@ -179,7 +179,7 @@ def _fails(copy: Path, arguments: list[str], timeout: float) -> bool:
         "JAX_COMPILATION_CACHE_DIR": str(copy / ".cache" / "jax"),
         "XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} --xla_backend_optimization_level=0",
     }
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-n0", "-p", "no:cacheprovider", "-m", "not full"]
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-n0", "-p", "no:cacheprovider"]
     try:
         done = subprocess.run(
             [*command, *arguments],
