@@ -29,16 +29,20 @@ class RigidMotion:
 
 @rounded_once
 def ume_matrix(
-    points: Float[Array, "n 3"], features: Float[Array, " n"], levels: Float[Array, " k"]
+    points: Float[Array, "n 3"],
+    features: Float[Array, " n"],
+    levels: Float[Array, " k"],
+    weights: Float[Array, " n"] | None = None,
 ) -> Float[Array, "k 4"]:
     """Moments of a cloud, weighted by functions of a feature that a rigid motion does not change.
 
-    Row j is  (1 / n) sum_i h((f_i - l_j) / s) (1, x_i),  h(z) = exp(-z^2 / 2),  and s the mean gap between levels.
+    Row j is  sum_i w_i h((f_i - l_j) / s) (1, x_i),  h(z) = exp(-z^2 / 2),  and s the mean gap between levels.
 
     Args:
         points: Points, [n, 3].
         features: An invariant number for each point, [n], such as its distance from the mean, or a learned one.
         levels: Values of the feature about which to weigh, [k], increasing, k >= 4.
+        weights: Mass w of each point, [n], nonnegative, as from `sampling_equalizer`; 1 / n each if left out.
 
     Returns:
         Moment matrix [k, 4]: mass, then first moments in units of the points.
@@ -67,8 +71,11 @@ def ume_matrix(
             "a moment matrix has four columns. Add levels."
         )
     width = (levels[-1] - levels[0]) / (size["k"] - 1)
-    weights = jnp.exp(-jnp.square((features - levels[:, None]) / width) / 2) / size["n"]
-    return weights @ jnp.concatenate([jnp.ones_like(points[:, :1]), points], axis=1)
+    mass = jnp.full(size["n"], 1 / size["n"], points.dtype) if weights is None else weights
+    points, mass = checks.floats(where, points=points, weights=mass)
+    checks.shapes(where, points=(points, "n 3"), weights=(mass, "n"))
+    near = jnp.exp(-jnp.square((features - levels[:, None]) / width) / 2)
+    return (near * mass) @ jnp.concatenate([jnp.ones_like(points[:, :1]), points], axis=1)
 
 
 @rounded_once

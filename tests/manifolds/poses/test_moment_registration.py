@@ -98,6 +98,22 @@ def test_contrastive_loss_prefers_its_own_and_equalizer_evens_out():
     np.testing.assert_allclose(weights[:1].sum() + weights[40:].sum(), 1 / 40, rtol=1e-12)
 
 
+def test_law_weights_undo_an_uneven_sampling():
+    """One half of a cloud sampled five times as densely: with equalising weights its motion is found all the same."""
+    rotation, translation, after = moved(11)
+    doubled = np.concatenate([after, np.repeat(after[:20], 4, axis=0)])
+    invariant = np.concatenate([features(after), np.repeat(features(after)[:20], 4)])
+    even = sampling_equalizer(doubled, voxel=1e-6)
+    m1, uneven = matrix(CLOUD, features(CLOUD), LEVELS), matrix(doubled, invariant, LEVELS)
+    m2 = matrix(doubled, invariant, LEVELS, even)
+    found = register(m1, m2)
+    np.testing.assert_allclose(found.rotation, rotation, atol=1e-9)
+    np.testing.assert_allclose(found.translation, translation, atol=1e-9)
+    assert np.linalg.norm(register(m1, uneven).rotation - rotation) > 1e-3
+    with pytest.raises(ValueError, match="weights has shape"):
+        ume_matrix(CLOUD, features(CLOUD), LEVELS, jnp.ones(3))
+
+
 def test_gradient_matches_differences():
     @jax.jit
     def function(t):

@@ -55,6 +55,25 @@ def test_the_bias_on_the_line_is_that_of_the_folded_normal():
         assert abs(bias - (folded.mean() - 0.4)) < 4 * folded.std() / np.sqrt(NUM)
 
 
+@pytest.mark.parametrize("align, template", [(flip, [1.0, 0.0, 0.0]), (shift, [1.0, 0.5, 0.0])])
+def test_the_bias_lies_between_its_bounds(align, template):
+    """sigma K - 2 |t| <= bias <= sigma K + 2 |t|,  K the most that E max_g <v, g e> can be for a unit vector v."""
+    noise = np.random.default_rng(2).normal(size=(20000, 3))
+    around = np.random.default_rng(3).normal(size=(400, 3))
+    around /= np.linalg.norm(around, axis=1, keepdims=True)
+    orbit = [noise, -noise] if align is flip else [np.roll(noise, k, axis=1) for k in range(3)]
+    most = np.max(np.mean(np.max([each @ around.T for each in orbit], axis=0), axis=0))
+    if align is flip:
+        np.testing.assert_allclose(most, np.sqrt(2 / np.pi), rtol=0.02)
+    slack = 2 * np.linalg.norm(template)
+    for sigma in (5.0, 40.0):
+        bias = float(
+            consistency_bias(jnp.asarray(template), sigma, align, key=jax.random.key(4), num_samples=NUM)
+        )
+        error = 4 * sigma * np.sqrt(3 / NUM)
+        assert sigma * most - slack - error < bias < sigma * most + slack + error
+
+
 def test_law_the_variance_is_least_at_the_mean():
     sample = np.random.default_rng(1).normal(loc=[1.0, 0.0, 0.0], size=(50, 3))
     mean = quotient_frechet_mean(sample, flip).point

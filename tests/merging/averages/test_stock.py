@@ -48,3 +48,21 @@ def test_a_model_equal_to_the_base_has_finite_derivatives():
     assert np.all(np.isfinite(jax.jit(jax.jacobian(lambda s: model_stock(np.zeros(2), s)))(stack)))
     with pytest.raises(ValueError, match="two or more"):
         model_stock(jnp.zeros(2), jnp.ones((1, 2)))
+
+
+def test_periodic_stock_of_two_noisy_runs_ends_nearer_to_the_optimum():
+    """Two runs of SGD from one base on a bowl with noisy gradients, merged every 20 steps and sent on from there."""
+    random = np.random.default_rng(0)
+    base, optimum = random.normal(size=(2, 200))
+
+    def run(start, steps):
+        x = start
+        for _ in range(steps):
+            x = x - 0.1 * (x - optimum + random.normal(size=200))
+        return x
+
+    alone = np.mean([np.sum((run(base, 100) - optimum) ** 2) for _ in range(4)])
+    merged = base
+    for _ in range(5):
+        merged = np.asarray(model_stock(merged, np.stack([run(merged, 20) for _ in range(2)])))
+    assert np.sum((merged - optimum) ** 2) < 0.8 * alone

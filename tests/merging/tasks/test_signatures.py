@@ -50,6 +50,29 @@ def test_signature_of_a_linear_model_lies_along_the_planted_corruption():
     np.testing.assert_allclose(whole, robust, atol=1e-12)
 
 
+def test_a_signature_from_one_sample_makes_a_model_of_another_robust():
+    """Both samples share the corruption and neither examples nor noise; the shallow part of the signature is enough."""
+
+    def task(seed):
+        random = np.random.default_rng(seed)
+        x = random.normal(size=(400, 4))
+        y = x @ np.arange(1.0, 5.0) + random.normal(size=400)
+        echo, noise = y + 0.3 * random.normal(size=400), random.normal(size=400)
+        corrupted = np.concatenate([x, noise[:, None]], axis=1)
+        clean = np.concatenate([x, echo[:, None]], axis=1)
+        fits = [np.linalg.solve(f.T @ f, f.T @ y) for f in (clean, corrupted)]
+        return *({"inputs": f[:4], "echo": f[4:]} for f in fits), corrupted, y
+
+    (clean, robust, _, _), (other, _, corrupted, y) = task(0), task(1)
+    signature = weight_signature(robust, clean)
+    patched = patch(other, jax.tree.map(lambda leaf: leaf[None], signature), np.ones(1))
+
+    def error(model):
+        return np.mean((corrupted @ np.concatenate([model["inputs"], model["echo"]]) - y) ** 2)
+
+    assert error(patched) < 0.2 * error(other)
+
+
 def test_projection_does_not_mind_a_dependent_basis():
     a, b = draw(0), draw(1)
     basis = jax.tree.map(lambda x: np.stack([x, 2 * x]), draw(4))
