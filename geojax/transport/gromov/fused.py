@@ -2,7 +2,7 @@
 
 from jaxtyping import Array, Float
 
-from geojax.transport.gromov.wasserstein import GromovResult, Problem, check_square, solve
+from geojax.transport.gromov.wasserstein import GromovResult, Problem, check_square, for_kl, solve
 from geojax.transport.measures import number, with_weights
 from geojax.typing import Scalar
 
@@ -21,6 +21,7 @@ def fused_gromov_wasserstein(
     max_steps: int = 1000,
     max_inner_steps: int = 500,
     init: Float[Array, "n m"] | None = None,
+    kl_loss: bool = False,
 ) -> GromovResult:
     """Entropic coupling of two spaces by inner distances and by features of their points (a local optimum).
 
@@ -41,6 +42,7 @@ def fused_gromov_wasserstein(
         max_steps: Most steps; static.
         max_inner_steps: Most scalings of rows and columns in one step; static.
         init: Coupling to start from, [n, m]; a b^T by default.
+        kl_loss: Compare distances by the KL loss, as `gromov_wasserstein` does; static.
 
     Returns:
         GromovResult. `cost` is the objective without the entropy.
@@ -77,7 +79,7 @@ def fused_gromov_wasserstein(
         number(where, name, value, a.dtype)
         for name, value in (("alpha", alpha), ("epsilon", epsilon), ("proximal", proximal))
     )
-    problem = Problem(cost_matrix, cost_x, cost_y, a, b, *scalars)
-    return solve(
-        where, problem, init, tol=tol, max_steps=max_steps, max_inner_steps=max_inner_steps, fused=True
-    )
+    spaces = for_kl(cost_x, cost_y) if kl_loss else (cost_x, cost_y)
+    problem = Problem(cost_matrix, *spaces, a, b, *scalars)
+    mode = {"fused": True, "kl": kl_loss}
+    return solve(where, problem, init, tol=tol, max_steps=max_steps, max_inner_steps=max_inner_steps, **mode)

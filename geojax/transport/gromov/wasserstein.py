@@ -70,8 +70,9 @@ def gromov_wasserstein(
     max_steps: int = 1000,
     max_inner_steps: int = 500,
     init: Float[Array, "n m"] | None = None,
+    kl_loss: bool = False,
 ) -> GromovResult:
-    """Entropic Gromov-Wasserstein coupling of two spaces, for the squared loss (a local optimum).
+    """Entropic Gromov-Wasserstein coupling of two spaces, for the squared or the KL loss (a local optimum).
 
     Minimises  sum_ijkl (X_ik - Y_jl)^2 P_ij P_kl + epsilon sum_ij P_ij log(P_ij / (a_i b_j))  over couplings P of a and
     b. Each step linearises the first term E at the last plan and solves the entropic transport problem
@@ -99,16 +100,20 @@ def gromov_wasserstein(
             potentials of the last one.
         init: Coupling to start from, [n, m]; a b^T by default. The problem is not convex: vmap over starts, and keep
             the best `objective`.
+        kl_loss: Compare X_ik and Y_jl by X_ik log(X_ik / Y_jl) - X_ik + Y_jl in place of (X_ik - Y_jl)^2; static. Then
+            both hold nonnegative similarities, and epsilon is in their units. What is smaller than 1e-18 of the largest
+            entry, such as the zeros of a matrix of distances, counts as that in the logarithms.
 
     Returns:
-        GromovResult. `cost` is the distortion E of the plan, the squared Gromov-Wasserstein cost.
+        GromovResult. `cost` is the distortion E of the plan; for the squared loss, the squared Gromov-Wasserstein cost.
 
     Raises:
         ValueError: At trace time, if the shapes disagree or a measure is empty.
         TypeError: At trace time, if an argument is not real.
 
     Status: CONVERGED, MAX_STEPS; INFEASIBLE if a weight is negative, the sums differ by more than tol, or epsilon or
-        proximal is negative or both are zero; NONFINITE if the data hold a NaN or an infinity.
+        proximal is negative or both are zero; NONFINITE if the data hold a NaN or an infinity, or for the KL loss a
+        negative number.
 
     Differentiation: `objective`: envelope, to first order, in cost_x, cost_y, a, b and epsilon. `cost`: with the plan
         held fixed, which differs from its derivative by a term of order epsilon. Others: none. a and b may change
@@ -134,10 +139,22 @@ def gromov_wasserstein(
         number(where, name, value, a.dtype)
         for name, value in (("alpha", 1), ("epsilon", epsilon), ("proximal", proximal))
     )
-    problem = Problem(jnp.zeros((a.size, b.size), a.dtype), cost_x, cost_y, a, b, *scalars)
-    return solve(
-        where, problem, init, tol=tol, max_steps=max_steps, max_inner_steps=max_inner_steps, fused=False
-    )
+    spaces = for_kl(cost_x, cost_y) if kl_loss else (cost_x, cost_y)
+    problem = Problem(jnp.zeros((a.size, b.size), a.dtype), *spaces, a, b, *scalars)
+    mode = {"fused": False, "kl": kl_loss}
+    return solve(where, problem, init, tol=tol, max_steps=max_steps, max_inner_steps=max_inner_steps, **mode)
+
+
+def for_kl(cost_x: Array, cost_y: Array) -> tuple[Array, Array]:
+    """X and log(Y) / 2, whose squared loss has the cross term X_ik log(Y_jl) of the KL loss; NaN for negative data."""
+    cost_x, cost_y = (jnp.where(costs < 0, jnp.nan, costs) for costs in (cost_x, cost_y))
+    return cost_x, jnp.log(_positive(cost_y)) / 2
+
+
+def _positive(costs: Array) -> Array:
+    """Costs with those of almost zero, relative to the largest, raised to that."""
+    largest = jax.lax.stop_gradient(jnp.max(costs))
+    return jnp.maximum(costs, 1e-18 * jnp.where(largest > 0, largest, 1))
 
 
 def solve(
@@ -149,8 +166,12 @@ def solve(
     max_steps: int,
     max_inner_steps: int,
     fused: bool,
+    kl: bool,
 ) -> GromovResult:
-    """Mirror descent on the fused problem; if not `fused`, alpha is 1 and the feature costs are left out."""
+    """Mirror descent on the fused problem; if not `fused`, alpha is 1 and the feature costs are left out.
+
+    If `kl`, the spaces of the problem are those that `for_kl` returned.
+    """
     max_steps = checks.count(where, "max_steps", max_steps)
     max_inner_steps = checks.count(where, "max_inner_steps", max_inner_steps, minimum=1)
     dtype = problem.a.dtype
@@ -162,10 +183,11 @@ def solve(
     if init is not None:
         checks.shapes(where, a=(problem.a, "n"), b=(problem.b, "m"), init=(init, "n m"))
         init = vary_with(jnp.asarray(init, dtype), problem.a)
-    return _descend(problem, limit, init, max_steps=max_steps, max_inner_steps=max_inner_steps, fused=fused)
+    mode = {"fused": fused, "kl": kl}
+    return _descend(problem, limit, init, max_steps=max_steps, max_inner_steps=max_inner_steps, **mode)
 
 
-@functools.partial(jax.jit, static_argnames=("max_steps", "max_inner_steps", "fused"))
+@functools.partial(jax.jit, static_argnames=("max_steps", "max_inner_steps", "fused", "kl"))
 def _descend(
     problem: Problem,
     limit: Array,
@@ -174,6 +196,7 @@ def _descend(
     max_steps: int,
     max_inner_steps: int,
     fused: bool,
+    kl: bool,
 ) -> GromovResult:
     """The whole descent, compiled once for each shape, so that eager calls are fast too."""
     fixed = jax.lax.stop_gradient(problem)
@@ -186,8 +209,8 @@ def _descend(
     feasible = dual.feasible(fixed.a, fixed.b, fixed.epsilon + fixed.proximal, limit) & positive
     return GromovResult(
         last.plan,
-        _cost(last.plan, problem),
-        _objective(last, problem),
+        _cost(last.plan, problem, kl),
+        _OBJECTIVE[kl](last, problem),
         end.error,
         end.num_steps,
         dual.judged(end.status, feasible, *fixed),
@@ -259,23 +282,27 @@ def _uncentred(end: _Coupling, problem: Problem) -> _Coupling:
     return end._replace(f=end.f - shift_f, g=end.g - shift_g)
 
 
-def _distortion(plan: Array, rows: Array, columns: Array, problem: Problem) -> Array:
-    """The value alpha sum (X_ik - Y_jl)^2 P_ij P_kl + (1 - alpha) <P, C>, for a plan with these marginals."""
+def _distortion(plan: Array, rows: Array, columns: Array, problem: Problem, kl: bool) -> Array:
+    """The value alpha sum L(X_ik, Y_jl) P_ij P_kl + (1 - alpha) <P, C>, for a plan with these marginals."""
     cost_x, cost_y = problem.cost_x, problem.cost_y
-    own = rows @ (cost_x**2 @ rows) + columns @ (cost_y**2 @ columns)
+    if kl:
+        own_x, own_y = cost_x * (jnp.log(_positive(cost_x)) - 1), jnp.exp(2 * cost_y)
+    else:
+        own_x, own_y = cost_x**2, cost_y**2
+    own = rows @ (own_x @ rows) + columns @ (own_y @ columns)
     cross = jnp.sum((cost_x @ plan @ cost_y.T) * plan)
     return problem.alpha * (own - 2 * cross) + (1 - problem.alpha) * jnp.sum(problem.cost_matrix * plan)
 
 
-def _cost(plan: Array, problem: Problem) -> Array:
-    return _distortion(plan, jnp.sum(plan, axis=1), jnp.sum(plan, axis=0), problem)
+def _cost(plan: Array, problem: Problem, kl: bool) -> Array:
+    return _distortion(plan, jnp.sum(plan, axis=1), jnp.sum(plan, axis=0), problem, kl)
 
 
-def _lagrangian(end: _Coupling, problem: Problem) -> Array:
+def _lagrangian(end: _Coupling, problem: Problem, *, kl: bool) -> Array:
     """The objective plus multipliers times constraints: stationary in the plan, so only the data are differentiated."""
     plan, a, b = end.plan, problem.a, problem.b
     slack = (a - jnp.sum(plan, axis=1)) @ end.f + (b - jnp.sum(plan, axis=0)) @ end.g
-    return _distortion(plan, a, b, problem) + problem.epsilon * jnp.sum(plan * end.density) + slack
+    return _distortion(plan, a, b, problem, kl) + problem.epsilon * jnp.sum(plan * end.density) + slack
 
 
-_objective = dual.envelope(_lagrangian)
+_OBJECTIVE = {kl: dual.envelope(functools.partial(_lagrangian, kl=kl)) for kl in (False, True)}
