@@ -1,7 +1,8 @@
 """Which leaves of a model are merged, how several models become one stack, and the checks that they fit together.
 
-A leaf is merged if it holds real or complex numbers. Every other leaf (integers, booleans, random keys, and whatever is
-not an array) is carried through from the first model, or from the base if there is one.
+A leaf is merged if it is an array of real or complex numbers. Every other leaf (integers, booleans, random keys, and
+whatever is not an array) is carried through from the first model, or from the base if there is one. A Python number is
+a setting, as it is for symmetries: the rate of a dropout, an epsilon. Models whose real settings differ are refused.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,13 +17,11 @@ from geojax.typing import Params
 
 
 def is_merged(leaf: Any) -> bool:
-    """Whether a leaf is merged: an array or a number that is real or complex.
+    """Whether a leaf is merged: an array of real or complex numbers.
 
     Half of one model's step counter and half of another's mask mean nothing, so integers and booleans are not merged.
     """
-    if tree.is_array(leaf):
-        return jnp.issubdtype(leaf.dtype, jnp.inexact)
-    return isinstance(leaf, float | complex)
+    return tree.is_array(leaf) and jnp.issubdtype(leaf.dtype, jnp.inexact)
 
 
 def check_rows(where: str, name: str, basis: Params) -> None:
@@ -41,8 +40,23 @@ def merged_only(params: Params) -> Params:
 
 
 def same_model(where: str, name: str, params: Params, expected_name: str, expected: Params) -> None:
-    """Check that two trees are models of one kind: same structure, and merged leaves of the same shape and dtype."""
+    """Check that two trees are models of one kind: same structure, and merged leaves of the same shape and dtype.
+
+    Python numbers that are real or complex must be equal.
+    """
     checks.same_tree(where, name, merged_only(params), expected_name, merged_only(expected), dtypes=True)
+    settings = {path: leaf for path, leaf in tree.leaf_pairs(expected) if _is_setting(leaf)}
+    for path, leaf in tree.leaf_pairs(params):
+        other = settings.get(path, leaf)
+        if _is_setting(leaf) and leaf != other and not (leaf != leaf and other != other):
+            raise ValueError(
+                f"{where}: leaf {path!r} is the number {leaf} in {name} and {other} in {expected_name}; a Python "
+                "number is a setting, in which models agree. Make it an array (jnp.asarray) if it is to be merged."
+            )
+
+
+def _is_setting(leaf: Any) -> bool:
+    return isinstance(leaf, float | complex) and not tree.is_array(leaf)
 
 
 def wide(dtype: Any) -> Any:
@@ -186,10 +200,9 @@ def _kinds(model: Params) -> Any:
     """Structure, shapes and dtypes of a model, to compare."""
     leaves, structure = jax.tree.flatten(model)
     return structure, [
-        (jnp.shape(leaf), jax.dtypes.result_type(leaf)) if is_merged(leaf) or tree.is_array(leaf) else None
-        for leaf in leaves
+        (jnp.shape(leaf), jax.dtypes.result_type(leaf)) if tree.is_array(leaf) else None for leaf in leaves
     ]
 
 
 def _stacked(*leaves: Any) -> Any:
-    return jnp.stack(leaves) if tree.is_array(leaves[0]) or is_merged(leaves[0]) else leaves[0]
+    return jnp.stack(leaves) if tree.is_array(leaves[0]) else leaves[0]

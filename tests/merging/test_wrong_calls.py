@@ -139,7 +139,7 @@ WRONG = {
         r"diagonal_fisher: examples is empty",
     ),
     "a number in a stack": (
-        lambda: merging.average({"lr": 0.1, "w": jnp.ones((2, 3))}),
+        lambda: merging.average({"lr": jnp.asarray(0.1), "w": jnp.ones((2, 3))}),
         ValueError,
         r"no common leading axis of length >= 1 \('lr' \[\], 'w' \[2, 3\]\)",
     ),

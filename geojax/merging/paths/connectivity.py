@@ -39,8 +39,8 @@ def interpolate(
 ) -> Params:
     """The point at time t of the segment from one model to another.
 
-    (1 - t) a + t b  in every leaf of real or complex numbers. Every other leaf (integers, booleans, random keys,
-    functions) is that of params_a at every t: half a step counter means nothing.
+    (1 - t) a + t b  in every array of real or complex numbers. Every other leaf (integers, booleans, random keys,
+    functions, Python numbers) is that of params_a at every t: half a step counter means nothing.
 
     Args:
         params_a: The model at t = 0, any pytree.
@@ -54,7 +54,7 @@ def interpolate(
         are those of params_b.
 
     Raises:
-        ValueError: If the trees differ in structure or shapes, t is not a scalar.
+        ValueError: If the trees differ in structure, shapes or real Python numbers, or t is not a scalar.
         TypeError: If leaves differ in dtype.
 
     Differentiation: exact in params_a, params_b and t, with the alignment held constant.

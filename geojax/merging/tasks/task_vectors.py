@@ -13,7 +13,6 @@ from geojax.merging.leaves import (
     is_merged,
     like_stack,
     map_stack,
-    merged_only,
     model_of,
     same_model,
     stack_size,
@@ -189,7 +188,7 @@ def _prepared(
 ) -> tuple[Params, Array]:
     """The aligned stack and the weights as an array, after both have been checked against the base."""
     stack = aligned(where, align, stack, base)
-    same_model(where, "a model of stack", model_of(merged_only(stack)), "base", base)
+    same_model(where, "a model of stack", model_of(stack), "base", base)
     return stack, coefficients(where, weights, stack_size(where, stack))
 
 
