@@ -11,7 +11,7 @@ from geojax.manifolds.base.manifold import Manifold
 from geojax.manifolds.products.power import Power
 from geojax.manifolds.products.product import Product
 from geojax.optim.arguments import check_learning_rate
-from geojax.optim.curved.transform import is_flat, over_places, riemannian
+from geojax.optim.curved.transform import Places, is_flat, over_places, places_of, riemannian
 from geojax.typing import PyTree, Scalar
 
 
@@ -31,7 +31,7 @@ class RiemannianAdamState(NamedTuple):
 
 def riemannian_adam(
     learning_rate: Scalar | optax.Schedule,
-    manifolds: PyTree,
+    manifolds: Places,
     *,
     b1: Scalar = 0.9,
     b2: Scalar = 0.999,
@@ -45,8 +45,8 @@ def riemannian_adam(
 
     Args:
         learning_rate: Step, in units of length on the manifolds; a number or an optax schedule.
-        manifolds: Prefix tree of manifolds and None, as for `riemannian`. Each part of a `Product` and each row of a
-            `Power` counts as a point.
+        manifolds: Prefix tree of manifolds and None, or a function of path and leaf, as for `riemannian`. Each part of
+            a `Product` and each row of a `Power` counts as a point.
         b1: Decay of the first moment.
         b2: Decay of the second moment.
         eps: Added to the root of the second moment.
@@ -83,21 +83,22 @@ def riemannian_adam(
 
 
 def _scale_by_adam(
-    manifolds: PyTree, b1: Scalar, b2: Scalar, eps: Scalar, eps_root: Scalar
+    manifolds: Places, b1: Scalar, b2: Scalar, eps: Scalar, eps_root: Scalar
 ) -> optax.GradientTransformation:
     def init(params: PyTree) -> RiemannianAdamState:
         moments = jax.tree.map(jnp.zeros_like, params)
-        squares = over_places(_square, manifolds, params, moments)
+        squares = over_places(_square, places_of("riemannian_adam", manifolds, params), params, moments)
         return RiemannianAdamState(jnp.zeros((), jnp.int32), moments, squares)
 
     def update(updates: PyTree, state: Any, params: PyTree | None = None) -> tuple[Any, Any]:
         mu = optax.tree.update_moment(updates, state.mu, b1, 1)
-        squares = over_places(_square, manifolds, params, updates)
+        places = places_of("riemannian_adam", manifolds, params)
+        squares = over_places(_square, places, params, updates)
         nu = optax.tree.update_moment(squares, state.nu, b2, 1)
         count = optax.safe_increment(state.count)
         mu_hat, nu_hat = optax.tree.bias_correction(mu, b1, count), optax.tree.bias_correction(nu, b2, count)
         scales = jax.tree.map(lambda v: jnp.sqrt(v + eps_root) + eps, nu_hat)
-        return over_places(_divide, manifolds, mu_hat, scales), RiemannianAdamState(count, mu, nu)
+        return over_places(_divide, places, mu_hat, scales), RiemannianAdamState(count, mu, nu)
 
     return optax.GradientTransformation(init, update)
 

@@ -1,6 +1,6 @@
 """Optax transformations for parameters on manifolds: any inner optimiser, and a prefix tree of manifolds."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -8,14 +8,18 @@ import jax.numpy as jnp
 import optax
 
 from geojax._core import checks
+from geojax._core.tree import path_name
 from geojax.manifolds.base.euclidean import Euclidean
 from geojax.manifolds.base.manifold import Manifold
 from geojax.optim.arguments import check_learning_rate, check_transformation
 from geojax.typing import PyTree, Scalar
 
+Places = PyTree | Callable[[str, Any], Manifold | None]
+"""Where the manifolds are: a prefix tree of manifolds and None, or a function of a leaf's path and the leaf."""
+
 
 def riemannian(
-    manifolds: PyTree,
+    manifolds: Places,
     inner: optax.GradientTransformation,
     *,
     tangents: Sequence[str] = ("mu", "trace", "ema", "acc_grads"),
@@ -31,7 +35,9 @@ def riemannian(
 
     Args:
         manifolds: Manifolds and None, a prefix tree of the parameters: the subtree below a manifold is one point of it.
-            None and `Euclidean()` stand for ordinary leaves, any number of them.
+            None and `Euclidean()` stand for ordinary leaves, any number of them. Or a function
+            ``manifolds(path, leaf) -> Manifold | None`` of the path of a leaf, such as "layers/0/weight", and the
+            leaf, which serves trees of every library alike: dicts, states and parameters of flax, modules of equinox.
         inner: Any transformation whose updates are added to the parameters, with the learning rate and the sign.
         tangents: Names of the fields of inner's state that hold tangent vectors, such as first moments; these are
             transported. Other fields are kept. Second moments, as of `optax.adam`, are elementwise squares and not
@@ -71,7 +77,7 @@ def riemannian(
     names = frozenset(tangents)
 
     def init(params: PyTree) -> Any:
-        check_prefix("riemannian", manifolds, params)
+        places_of("riemannian", manifolds, params)
         return extended.init(params)
 
     def update(updates: PyTree, state: Any, params: PyTree | None = None, **extra: Any) -> tuple[Any, Any]:
@@ -80,23 +86,23 @@ def riemannian(
                 "riemannian: params is None; expected the parameters, as a step depends on where it starts. "
                 "Call update(gradients, state, params)."
             )
-        check_prefix("riemannian", manifolds, params)
-        gradients = map_curved(lambda m, p, g: m.riemannian_gradient(p, g), manifolds, params, updates)
+        places = places_of("riemannian", manifolds, params)
+        gradients = map_curved(lambda m, p, g: m.riemannian_gradient(p, g), places, params, updates)
         raw, state = extended.update(gradients, state, params, **extra)
-        steps = map_curved(lambda m, p, v: m.to_tangent(p, v), manifolds, params, raw)
+        steps = map_curved(lambda m, p, v: m.to_tangent(p, v), places, params, raw)
 
         def carried(moments: PyTree) -> Any:
-            return map_curved(_transport, manifolds, params, moments, steps)
+            return map_curved(_transport, places, params, moments, steps)
 
         state = _map_fields(carried, names, state, params)
-        return map_curved(_move, manifolds, params, steps), state
+        return map_curved(_move, places, params, steps), state
 
     return optax.GradientTransformationExtraArgs(init, update)
 
 
 def riemannian_sgd(
     learning_rate: Scalar | optax.Schedule,
-    manifolds: PyTree,
+    manifolds: Places,
     *,
     momentum: Scalar | None = None,
     nesterov: bool = False,
@@ -107,7 +113,7 @@ def riemannian_sgd(
 
     Args:
         learning_rate: Step, in units of parameter^2 per unit of loss; a number or an optax schedule.
-        manifolds: Prefix tree of manifolds and None, as for `riemannian`.
+        manifolds: Prefix tree of manifolds and None, or a function of path and leaf, as for `riemannian`.
         momentum: Decay of the momentum in [0, 1), or None for none.
         nesterov: Whether to use Nesterov's form.
 
@@ -160,14 +166,52 @@ def map_curved(
 
 
 def over_places(function: Callable[..., Any], manifolds: PyTree, *values: PyTree) -> Any:
-    """Apply function(manifold or None, *subtrees) at every place of the prefix tree."""
-    return jax.tree.map(function, manifolds, *values, is_leaf=_is_place)
+    """Apply function(manifold or None, *subtrees) at every place of the prefix tree.
+
+    A node of a library around one array, such as `nnx.Param`, is put around the result again.
+    """
+
+    def at(manifold: Manifold | None, *subtrees: Any) -> Any:
+        structure = jax.tree.structure(subtrees[0])
+        around = _is_around_one_leaf(structure) and not is_flat(manifold)
+        if not around or any(jax.tree.structure(each) != structure for each in subtrees[1:]):
+            return function(manifold, *subtrees)
+        return structure.unflatten([function(manifold, *(jax.tree.leaves(each)[0] for each in subtrees))])
+
+    return jax.tree.map(at, manifolds, *values, is_leaf=_is_place)
 
 
-def check_prefix(where: str, manifolds: PyTree, params: PyTree) -> None:
-    """Raise unless `manifolds` is a prefix tree of manifolds and None, and the parameters are arrays."""
-    checks.prefix_tree(where, "manifolds", manifolds, _is_place, "manifolds and None", params)
+def places_of(where: str, manifolds: Places, params: PyTree) -> PyTree:
+    """The prefix tree of manifolds and None, made by the function of path and leaf if it is one, and checked.
+
+    Raises:
+        ValueError, TypeError: If it is no prefix of the parameters, holds something else, or a parameter is no array.
+    """
     checks.arrays_only(where, "params", params)
+    if callable(manifolds) and not isinstance(manifolds, Manifold | type):
+        chosen = lambda path, leaf: manifolds(path_name(path), _leaf_in(leaf))  # noqa: E731
+        manifolds = jax.tree_util.tree_map_with_path(chosen, params, is_leaf=_is_box)
+    checks.prefix_tree(where, "manifolds", manifolds, _is_place, "manifolds and None", params)
+    return manifolds
+
+
+def _is_around_one_leaf(structure: Any) -> bool:
+    """Whether a tree is a node of another library's class around one leaf."""
+    kind = structure.node_data()
+    plain = (
+        kind is None or issubclass(kind[0], dict | list | tuple) or kind[0].__module__.startswith("geojax")
+    )
+    return not plain and structure.num_leaves == 1
+
+
+def _is_box(value: Any) -> bool:
+    """Whether a value is a node of flax around one array, whose own key is no part of the path."""
+    of_flax = type(value).__module__.startswith("flax") and not isinstance(value, Mapping)
+    return of_flax and _is_around_one_leaf(jax.tree.structure(value))
+
+
+def _leaf_in(value: Any) -> Any:
+    return jax.tree.leaves(value)[0] if _is_box(value) else value
 
 
 def _is_place(value: Any) -> bool:
