@@ -259,3 +259,22 @@ def function(where: str, name: str, value: Any, mend: str) -> None:
     """Check that an argument can be called; ``mend`` says what to write instead."""
     if not callable(value):
         raise TypeError(f"{where}: {name} is a {type(value).__name__}; expected a function. {mend}")
+
+
+def no_explicit_axes(where: str, *trees: Any) -> None:
+    """Raise if an array is divided along an Explicit axis of a mesh, under whose types JAX traces no such loops."""
+    for leaf in jax.tree.leaves(trees):
+        value = leaf
+        while value is not None and hasattr(value, "shape"):
+            sharding = getattr(jax.typeof(value), "sharding", None)
+            divided = jax.tree.leaves(tuple(getattr(sharding, "spec", None) or ()))
+            if divided and not getattr(sharding.mesh, "are_all_axes_auto", True):
+                names = ", ".join(repr(str(name)) for name in divided)
+                raise ValueError(
+                    f"{where}: an array is divided along the Explicit mesh axis {names}; expected Auto axes. "
+                    "Write jax.make_mesh(sizes, names, axis_types=(jax.sharding.AxisType.Auto,) * len(names))."
+                )
+            # Inside vmap the divided axis is not seen in the item, but in the batch that it is one of.
+            value = (
+                getattr(value, "val", getattr(value, "primal", None)) if isinstance(value, Tracer) else None
+            )

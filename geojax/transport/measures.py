@@ -114,6 +114,7 @@ def check_cost(where: str, name: str, cost: Any) -> None:
 
 def check_weights(where: str, x: PyTree, y: PyTree, a: Any, b: Any) -> tuple[int, int]:
     """Check that weights, unless they are None, are one number for each point; returns the numbers of points."""
+    checks.no_explicit_axes(where, x, y, a, b)
     n, m = num_points(where, x=x, y=y)
     for name, weights, points, size in (("a", a, "x", n), ("b", b, "y", m)):
         if weights is not None:
@@ -167,6 +168,7 @@ def with_weights(
     """
     weights = {name: value for name, value in (("a", a), ("b", b)) if value is not None}
     values = {name: value for name, (value, _) in data.items()}
+    checks.no_explicit_axes(where, values, weights)
     converted = dict(zip((*values, *weights), arrays(where, **values, **weights)))
     words = {name: text for name, (_, text) in data.items()}
     if any(jnp.ndim(converted[name]) > 1 for name in weights):

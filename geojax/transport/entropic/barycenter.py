@@ -91,6 +91,7 @@ def barycenter(
     References: [Benamou2015]; [Agueh2011].
     """
     where = "barycenter"
+    checks.no_explicit_axes(where, cost_matrix, b, weights)
     given = (b, weights)
     if weights is None:
         cost_matrix, b = arrays(where, cost_matrix=cost_matrix, b=b)

@@ -90,6 +90,7 @@ def free_support_barycenter(
     References: [Cuturi2014].
     """
     where = "free_support_barycenter"
+    checks.no_explicit_axes(where, y, b, weights, init)
     y, init = arrays(where, y=y, init=init)
     ulp = coarsest_ulp(y.dtype, b, weights)
     if jnp.ndim(y) == 3:

@@ -89,6 +89,7 @@ def multimarginal_sinkhorn(
     References: [Benamou2015]; [Cuturi2013].
     """
     where = "multimarginal_sinkhorn"
+    checks.no_explicit_axes(where, cost_tensor, weights)
     if weights is None:
         (cost_tensor,) = arrays(where, cost_tensor=cost_tensor)
         weights = [uniform(size, cost_tensor.dtype) for size in cost_tensor.shape]

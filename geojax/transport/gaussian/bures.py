@@ -43,6 +43,7 @@ def bures_wasserstein(s1: Matrix, s2: Matrix) -> Float[Array, ""]:
 
     References: [Bhatia2019]; [ChenChow2014] for the iteration.
     """
+    checks.no_explicit_axes("bures_wasserstein", s1, s2)
     s1, s2 = checks.floats("bures_wasserstein", s1=s1, s2=s2)
     d = checks.shapes("bures_wasserstein", s1=(s1, "d d"), s2=(s2, "d d"))["d"]
     dtype = jnp.promote_types(s1.dtype, jnp.float32)

@@ -63,6 +63,7 @@ def wasserstein_1d(
 
 def line_points(where: str, **points: Array) -> tuple[Array, ...]:
     """Check point sets on the line: not empty, one floating dtype of at least single precision."""
+    checks.no_explicit_axes(where, points)
     converted = arrays(where, **points)
     for name, array in zip(points, converted):
         if checks.shapes(where, **{name: (array, "n")})["n"] == 0:

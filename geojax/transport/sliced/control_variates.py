@@ -106,6 +106,7 @@ def clouds(
     where: str, x: Array, y: Array, projections: Array, a: Array | None = None, b: Array | None = None
 ) -> tuple[Array, Array, Array, Array | None, Array | None]:
     """Check two clouds, directions and weights, and convert them to one floating dtype of at least single precision."""
+    checks.no_explicit_axes(where, x, y, projections, a, b)
     weights = {name: value for name, value in (("a", a), ("b", b)) if value is not None}
     x, y, projections, *given = arrays(where, x=x, y=y, projections=projections, **weights)
     size = checks.shapes(where, x=(x, "n d"), y=(y, "m d"), projections=(projections, "k d"))
