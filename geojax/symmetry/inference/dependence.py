@@ -10,7 +10,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
-from geojax.symmetry.inference.labels.axes import Factor, Label, Node, expand, resolve, terminals
+from geojax.symmetry.inference.labels.axes import Factor, Label, Node, expand, terminals
 from geojax.symmetry.inference.labels.interpreter import Interpreter
 
 LIMIT = 4096
@@ -93,25 +93,24 @@ def close(others: set[Node], parents: dict[Node, set[Node]]) -> None:
 
 def _arrays(interpreter: Interpreter) -> Iterator[tuple[Factor, ...]]:
     for occurrence in interpreter.occurrences:
-        blocks = _blocks(occurrence.axes)
+        labels = (*occurrence.axes, occurrence.ambient)
+        blocks = _blocks(labels)
         if blocks is None:
-            yield _every(occurrence.axes) * 2
+            yield _every(labels) * 2
             continue
-        ambient = resolve(occurrence.ambient)
         for block in blocks:
-            yield (*(factor for _, factor in block), *ambient)
+            yield tuple(factor for _, factor in block)
 
 
 def _contractions(interpreter: Interpreter) -> Iterator[tuple[tuple[Factor, ...], set[Node]]]:
     for contraction in interpreter.contractions:
         depth = len(contraction.summed)
-        ambient = set(_nodes(resolve(contraction.ambient)))
-        blocks = _blocks((*contraction.summed, *contraction.batch))
+        blocks = _blocks((*contraction.summed, *contraction.batch, contraction.ambient))
         if blocks is None:
-            yield _every(contraction.summed), ambient
+            yield _every(contraction.summed), set()
             continue
         for pairs in blocks:
-            together = ambient | set(_nodes(factor for _, factor in pairs))
+            together = set(_nodes(factor for _, factor in pairs))
             yield tuple(factor for axis, factor in pairs if axis < depth), together
 
 

@@ -177,8 +177,8 @@ class Interpreter(Algebra):
         return Reason(eqn.primitive.name, text, jaxprs.source(eqn, self.cursor.callers))
 
     def record(self, axes: tuple[Label, ...]) -> None:
-        """Notes that an array with these labels exists."""
-        if any(not is_uniform(label) for label in axes):
+        """Notes that an array with these labels exists, for each index of the loops around it."""
+        if any(not is_uniform(label) for label in (*axes, self.ambient)):
             self.occurrences.append(Occurrence(axes, self.ambient))
 
     def eliminate(self, gone: Sequence[Label], kept: Sequence[Label]) -> None:

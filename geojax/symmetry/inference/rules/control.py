@@ -3,6 +3,7 @@
 from typing import Any
 
 from geojax._program import jaxprs
+from geojax._program.accumulation import in_any_order
 from geojax._program.definitions import never_returns
 from geojax.symmetry.inference.labels import arithmetic
 from geojax.symmetry.inference.labels.axes import Label
@@ -12,12 +13,15 @@ from geojax.symmetry.inference.labels.values import Value
 
 @rule("scan")
 def scan(interpreter: Interpreter, eqn: Any, *values: Value) -> list[Value]:
-    """The body runs once: a carry has the same label before and after it; scanned arrays depend on the loop's index."""
+    """The body runs once: a carry has the same label before and after it; scanned arrays depend on the loop's index.
+
+    Where the steps may be taken in any order, the index may be permuted.
+    """
     parts = jaxprs.scan(eqn)
     split = parts.num_consts + parts.num_carry
     consts, inits, scanned = values[: parts.num_consts], values[parts.num_consts : split], values[split:]
     why = interpreter.why(eqn, "is carried from one step of a loop to the next")
-    index = _loop_index(interpreter, eqn, scanned, parts.length)
+    index = _loop_index(interpreter, eqn, scanned, parts)
     carry = interpreter.loop(inits, why)
     for value in carry:
         interpreter.record(value.axes)
@@ -35,12 +39,17 @@ def scan(interpreter: Interpreter, eqn: Any, *values: Value) -> list[Value]:
     return [*final, *stacked]
 
 
-def _loop_index(interpreter: Interpreter, eqn: Any, scanned: tuple[Value, ...], length: int) -> Label:
-    why = interpreter.why(eqn, "is the index of a loop")
-    index = interpreter.fixed(length, why)
+def _loop_index(interpreter: Interpreter, eqn: Any, scanned: tuple[Value, ...], parts: jaxprs.Scan) -> Label:
+    """The label of a loop's index, along which nothing is scaled; it is held if the order of the steps matters."""
+    why = interpreter.why(eqn, "is the index of a loop whose steps depend on those before")
+    if scanned and in_any_order(parts):
+        index = interpreter.domain.stop(scanned[0].axes[0])
+    else:
+        index = interpreter.fixed(parts.length, why)
+        for value in scanned:
+            interpreter.pin(value.axes[0], why)
     for value in scanned:
-        interpreter.pin(value.axes[0], why)
-        index = interpreter.unify(index, value.axes[0], why)
+        index = interpreter.unify(index, interpreter.domain.stop(value.axes[0]), why)
     return index
 
 

@@ -160,11 +160,14 @@ def convolution(w: Writer) -> int:
 
 def square(w: Writer) -> int:
     """A loop, a scan over stacked square leaves, or a recurrent network."""
-    kind = w.choose(["repeat", "while", "layers", "recurrence"])
+    kind = w.choose(["repeat", "while", "layers", "recurrence", "rows", "rows"])
     x = w.pick(2, 3)
     n = w.values[x].shape[-1]
     if kind == "layers":
         return w.step("layers", x, w.leaf(w.choose((2, 3)), n, n), remat=w.chance(0.5))
+    if kind == "rows":
+        how = w.choose(["map", "sum", "sum", "max", "decay", "prefix", "last"])
+        return w.step("rows", x, w.leaf(n, w.choose(SIZES)), kind=how)
     if kind == "recurrence":
         return w.step("recurrence", x, w.leaf(n, n))
     return w.step("loop", x, w.leaf(n, n), n=2, kind=kind)

@@ -106,6 +106,20 @@ def recurrence(b, x, w):
     return b.scan(step, 0.0 * x[0], x)[1]
 
 
+def rows(b, x, w, *, kind):
+    """The rows of x one after another: mapped, or gathered in what the loop carries."""
+    steps = {
+        "map": lambda c, u: (c, b.np.tanh(u @ w)),
+        "sum": lambda c, u: (c + b.np.tanh(u @ w), b.np.sin(u)),
+        "max": lambda c, u: (b.np.maximum(c, u @ w), u * 2.0),
+        "decay": lambda c, u: (0.5 * c + u @ w, u * 2.0),
+        "prefix": lambda c, u: (c + u @ w, c * 1.0),
+        "last": lambda c, u: (u @ w, u * 2.0),
+    }
+    carry, out = b.scan(steps[kind], 0.0 * (x[0] @ w), x)
+    return out if kind in ("map", "prefix") else carry
+
+
 def branch(b, x, y, *, kinds, shared):
     """One of two functions of x, by the sign of y's sum."""
     f, g = ((lambda z, kind=kind: UNARY[kind](b, z)) for kind in kinds)
@@ -177,6 +191,7 @@ OPERATIONS: dict[str, Callable] = {
     "loop": loop,
     "layers": layers,
     "recurrence": recurrence,
+    "rows": rows,
     "branch": branch,
     "mapped": mapped,
     "wrapped": wrapped,

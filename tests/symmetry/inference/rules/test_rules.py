@@ -9,6 +9,7 @@ import pytest
 from geojax.symmetry.inference.labels import arithmetic, points
 from geojax.symmetry.inference.labels.axes import Node, terminals
 from geojax.symmetry.inference.labels.interpreter import RULES, Interpreter
+from geojax.symmetry.inference.rules import control
 from tests.symmetry.inference.labelling import (
     flat,
     label,
@@ -26,6 +27,7 @@ from tests.symmetry.inference.rules import (
     rule_programs_displacements,
     rule_programs_elementwise,
     rule_programs_libraries,
+    rule_programs_loops,
     rule_programs_positions,
     rule_programs_products,
     rule_programs_shapes,
@@ -44,6 +46,8 @@ PROGRAMS = [
     *rule_programs_choices.followed(),
     *rule_programs_choices.held(),
     *rule_programs_constants.constants(),
+    *rule_programs_loops.any_order(),
+    *rule_programs_loops.in_order(),
 ]
 
 OTHER_RELEASE = "called so on another release of JAX"
@@ -197,6 +201,15 @@ def test_a_position_used_as_a_number_is_seen(monkeypatch, name):
     monkeypatch.setattr(
         points, "spend", lambda run, values: [setattr(value, "points", ()) for value in values]
     )
+    number = next(i for i, p in enumerate(PROGRAMS) if p.name == name)
+    with pytest.raises(AssertionError):
+        check(number, label(PROGRAMS[number], body_of(number)))
+
+
+@pytest.mark.parametrize("name", ["steps in order: decay", "steps in order: last", "sums on the way"])
+def test_a_loop_that_needs_its_order_is_seen(monkeypatch, name):
+    """The control: where every loop is said to take its steps in any order, the law must fail."""
+    monkeypatch.setattr(control, "in_any_order", lambda loop: True)
     number = next(i for i, p in enumerate(PROGRAMS) if p.name == name)
     with pytest.raises(AssertionError):
         check(number, label(PROGRAMS[number], body_of(number)))

@@ -99,6 +99,21 @@ def build_gathered(key):
     return gathered_experts, draw(key, {"first": layer, "second": layer}), (normal(key, 5, 4),)
 
 
+def experts_in_turn(params, x):
+    """Experts with gates of their own, one after another: a loop adds up what they say."""
+
+    def one(total, p):
+        h = jax.nn.relu(x @ p["w1"] + p["b1"])
+        return total + jax.nn.sigmoid(x @ p["gate"])[:, None] * (h @ p["w2"] + p["b2"]), None
+
+    return jax.lax.scan(one, jnp.zeros((len(x), 2)), params)[0]
+
+
+def build_in_turn(key):
+    shapes = {**expert_shapes(), "gate": shaped(EXPERTS, 4)}
+    return experts_in_turn, draw(key, shapes), (normal(key, 5, 4),)
+
+
 def quantised(params, x):
     """The nearest code of each of two books takes the place of what is left of a linear code."""
     z = x @ params["encode"]
@@ -156,6 +171,13 @@ EXAMPLES = (
         build_gathered,
         (permutation(EXPERTS), permutation(10), permutation(EXPERTS), permutation(10)),
         "the numbers move with the experts; that each has hidden units of its own is not followed through a read",
+    ),
+    Example(
+        "plain experts in turn",
+        build_in_turn,
+        (permutation(EXPERTS), permutation(10, EXPERTS)),
+        "a sum does not depend on the order of its terms, and each expert has its own hidden permutation",
+        continuous=(scaling(10, EXPERTS),),
     ),
     Example(
         "plain codebooks",
