@@ -264,6 +264,20 @@ def evaluate(eqn: Any, values: Sequence[Any], params: dict[str, Any] | None = No
     return list(result) if eqn.primitive.multiple_results else [result]
 
 
+def evaluate_on_shards(eqn: Any, function: Callable[..., Sequence[Any]], values: Sequence[Any]) -> list[Any]:
+    """Runs a shard_map equation with another function on the shards in the place of its own."""
+    params = eqn.params
+    mapped = jax.shard_map(
+        lambda *shards: tuple(function(*shards)),
+        mesh=params["mesh"],
+        in_specs=tuple(params["in_specs"]),
+        out_specs=tuple(params["out_specs"]),
+        axis_names=set(params["manual_axes"]),
+        check_vma=params["check_vma"],
+    )
+    return list(mapped(*values))
+
+
 def rounding_units(program: Body) -> set[float]:
     """The rounding units of the floating-point types that a program computes in."""
     units: set[float] = set()

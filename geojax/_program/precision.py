@@ -25,7 +25,6 @@ KEPT = (
     "io_callback",
     "pallas_call",
     "pure_callback",
-    "shard_map",
 )
 """Primitives whose parameters or meaning are tied to the types they were traced with."""
 
@@ -91,9 +90,12 @@ class InPrecision:
         if name in KEPT:
             return self._in_own_types(eqn, values)
         try:
+            if name == "shard_map":
+                inner = jaxprs.shard_map(eqn).body
+                return jaxprs.evaluate_on_shards(eqn, lambda *shards: self._run(inner, shards), values)
             params = {key: self._parameter(key, value) for key, value in eqn.params.items()}
             outputs = jaxprs.evaluate(eqn, values, params)
-        except (TypeError, ValueError, NotImplementedError):
+        except (KeyError, TypeError, ValueError, NotImplementedError):
             return self._in_own_types(eqn, values)
         return [self._noted(out, var) for out, var in zip(outputs, eqn.outvars, strict=True)]
 
@@ -141,5 +143,6 @@ class InPrecision:
         if any(jaxprs.is_float(var) for var in eqn.invars):
             read = (var.aval.dtype for var in (*eqn.invars, *eqn.outvars) if jaxprs.is_float(var))
             self.units.update(float(jnp.finfo(dtype).eps) for dtype in read)
+            self.units.update(*(jaxprs.rounding_units(inner) for inner in jaxprs.inside(eqn)))
         outputs = jaxprs.evaluate(eqn, own)
         return [self._cast(out, self._type(var)) for out, var in zip(outputs, eqn.outvars, strict=True)]

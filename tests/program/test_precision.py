@@ -10,6 +10,8 @@ from geojax._program.precision import InPrecision
 
 GENERATOR = np.random.default_rng(0)
 A, X = GENERATOR.normal(size=(4, 4)), GENERATOR.normal(size=(5, 4))
+P = jax.sharding.PartitionSpec
+MESH = jax.sharding.Mesh(np.array(jax.devices()[:2]), ("d",))
 TABLE = np.sin(np.arange(4.0))
 ORDER = np.array([3, 1, 0, 2])
 b16, f32 = jnp.bfloat16, jnp.float32
@@ -65,6 +67,12 @@ PROGRAMS = {
     ),
     "rounding asked for": (lambda a, x: jax.lax.reduce_precision(x, 8, 7), lambda a, x: x),
     "derivative of its own": (lambda a, x: squash(x), lambda a, x: np.tanh(x)),
+    "divided among devices": (
+        lambda a, x: jax.shard_map(
+            lambda x, a: x.astype(b16) @ a.astype(b16), mesh=MESH, in_specs=(P("d"), P()), out_specs=P("d")
+        )(x[:4], a),
+        lambda a, x: x[:4] @ a,
+    ),
     "linear solve": (lambda a, x: jnp.linalg.solve(a, x.T), lambda a, x: np.linalg.solve(a, x.T)),
     "complex": (
         lambda a, x: jnp.abs(jnp.fft.fft(x.astype(b16).astype(f32))),
@@ -99,6 +107,18 @@ def test_what_has_no_finer_form_keeps_its_type_and_is_noted():
     finer = InPrecision(program, np.float64)
     np.testing.assert_array_equal(finer([X])[0], apply(X))
     assert finer.units == {float(jnp.finfo(b16).eps)}
+
+
+def test_a_kernel_notes_what_it_rounds_inside():
+    from jax.experimental import pallas
+
+    def kernel(read, write):
+        write[...] = jnp.tanh(read[...].astype(b16)).astype(f32)
+
+    call = pallas.pallas_call(kernel, out_shape=jax.ShapeDtypeStruct(X.shape, f32), interpret=True)
+    finer = InPrecision(jaxprs.trace(lambda x: [call(x)], jax.ShapeDtypeStruct(X.shape, f32)), np.float64)
+    np.testing.assert_array_equal(finer([X])[0], call(X.astype(f32)))
+    assert max(finer.units) == float(jnp.finfo(b16).eps)
 
 
 def test_random_numbers_are_the_same():

@@ -61,6 +61,8 @@ def _final_rank(probe: Probe, weights: list[Any], generator: np.random.Generator
         more = np.asarray(derivative(weights, given))[:ROWS]
         rows.append(more[np.all(np.isfinite(more), axis=1)])
         count += len(rows[-1])
+        if not count:
+            return None  # no derivative is finite
         if count < 2 * counted:
             continue
         last, rank = rank, _rank(np.concatenate(rows))
