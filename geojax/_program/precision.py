@@ -53,7 +53,7 @@ class InPrecision:
     def __init__(self, program: jaxprs.Body, precision: Any):
         self.program = program
         self.precision = precision
-        self.wide_integers = bool(jax.config.jax_enable_x64)
+        self.wide_integers = bool(jax.config.read("jax_enable_x64"))
         self.units: set[float] = set()
 
     def __call__(self, arguments: Sequence[Any]) -> list[Array]:

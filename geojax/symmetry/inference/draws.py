@@ -59,17 +59,17 @@ def mixed(array: Any, places: np.ndarray, axis: int | None) -> np.ndarray:
     generator = np.random.default_rng(0)
     values = np.array(array)
     block = values.reshape(-1)[places]
-    single = axis is None or block.shape[axis] == 1
+    if axis is not None and block.shape[axis] == 1:
+        axis = None
     if jax.dtypes.issubdtype(values.dtype, np.inexact):
         wide = np.complex128 if jax.dtypes.issubdtype(values.dtype, np.complexfloating) else np.float64
         block = block.astype(wide)
-        shape = block.shape if single else tuple(n if k == axis else 1 for k, n in enumerate(block.shape))
+        shape = (n if axis in (None, k) else 1 for k, n in enumerate(block.shape))
         own, others = generator.uniform(0.5, 1.5, (2, *shape))
-        neighbour = np.roll(block.reshape(-1), 1).reshape(block.shape) if single else np.roll(block, 1, axis)
-        block = own * block + others * neighbour
+        block = own * block + others * np.roll(block, 1, axis)
     elif jax.dtypes.issubdtype(values.dtype, np.integer):
-        block = block + np.roll(block, 1, None if single else axis)
-    elif not single:
+        block = block + np.roll(block, 1, axis)
+    elif axis is not None:
         block = np.take(block, generator.integers(0, block.shape[axis], block.shape[axis]), axis)
     flat = values.reshape(-1)
     flat[places] = block.astype(values.dtype)
