@@ -3,10 +3,13 @@
 The README and the first guide run always, the other guides in the whole run: each function has tests of its own.
 """
 
+import inspect
 import re
 from pathlib import Path
 
 import pytest
+
+from tests.conformance.test_conformance import public_names
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -32,3 +35,17 @@ def test_code_runs(page, capsys):
 
 def test_the_readme_has_code():
     assert CODE["README.md"]
+
+
+def test_a_guide_names_every_public_function():
+    """A function that no guide names is one that nobody finds: name it, or delete it."""
+    guides = [page for page in PAGES if page.name not in ("papers.md", "claims.md")]
+    words = set(re.findall(r"\w+", "\n".join(page.read_text() for page in guides)))
+    packages = ("transport", "manifolds", "symmetry", "merging", "optim")
+    functions = {
+        name
+        for package in packages
+        for name, value in public_names(package).items()
+        if callable(value) and not inspect.isclass(value)
+    }
+    assert not functions - words, f"no guide names {sorted(functions - words)}"
