@@ -20,17 +20,17 @@ Scalar = Float[Array, ""]
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(2,))
-def maps(a: Matrix, b: Matrix, singular: bool) -> tuple[Scalar, Matrix, Matrix, Scalar]:
-    """The fidelity tr (A^(1/2) B A^(1/2))^(1/2), the optimal maps from A to B and back, and the squared distance.
+def maps(a: Matrix, b: Matrix, ridge: int) -> tuple[Scalar, Matrix, Matrix, Scalar, Scalar]:
+    """The fidelity tr (A^(1/2) B A^(1/2))^(1/2), optimal maps from A to B and back, squared distance, what was added.
 
-    If matrices may be `singular`, a matrix that is nearly so gets d ulp of its trace added to its diagonal; otherwise
-    nothing is added, and a singular one gives NaN. From A = L L^T, B = R R^T and the orthogonal polar factor Q of M =
+    A matrix that is nearly singular gets `ridge` times d ulp of its trace added to its diagonal; if that is 0 nothing
+    is added, and a singular one gives NaN. From A = L L^T, B = R R^T and the orthogonal polar factor Q of M =
     L^T R the fidelity is <Q, M>, to second order in an error of Q, the maps are T = R Q^T L^-1 and its inverse L Q
     R^-1, and the squared distance is |L - R Q^T|^2, without the cancellation of  tr A + tr B - 2 fidelity.
     """
     units, both = _units(a, b)
     unit_a, unit_b = units
-    factors, (ridge_a, ridge_b) = _factors(jnp.stack([a, b]) / units[:, None, None], singular)
+    factors, (ridge_a, ridge_b) = _factors(jnp.stack([a, b]) / units[:, None, None], ridge)
     left, right = factors
     left_inverse, right_inverse = jax.vmap(linalg.triangular_inverse)(factors)
     m = left.T @ right
@@ -45,26 +45,28 @@ def maps(a: Matrix, b: Matrix, singular: bool) -> tuple[Scalar, Matrix, Matrix, 
         jnp.where(both, stretch, 0) * linalg.symmetric(to_b),
         jnp.where(both, 1 / stretch, 0) * linalg.symmetric(to_a),
         jnp.sum(jnp.square(gap)),
+        ridge_a + ridge_b,
     )
 
 
 @maps.defjvp
-def _(singular, primals, tangents):
+def _(ridge, primals, tangents):
     """T A T = B gives  dT A T + T A dT = dB - T dA T:  a Lyapunov equation for L^T dT L with L^T T L."""
     (a, b), (a_dot, b_dot) = primals, tangents
-    fidelity, to_b, to_a, apart = maps(a, b, singular)
+    fidelity, to_b, to_a, apart, added = maps(a, b, ridge)
     eye = jnp.eye(a.shape[0], dtype=a.dtype)
     (unit, _), both = _units(a, b)
-    lower = jnp.sqrt(unit) * _factors(a[None] / unit, singular)[0][0]
+    lower = jnp.sqrt(unit) * _factors(a[None] / unit, ridge)[0][0]
     inverse = linalg.triangular_inverse(lower)
     middle = jnp.where(both, linalg.symmetric(lower.T @ to_b @ lower), eye)
     right = lower.T @ linalg.symmetric(b_dot - to_b @ a_dot @ to_b) @ lower
     to_b_dot = linalg.symmetric(inverse.T @ linalg.lyapunov(middle, right) @ inverse)
-    return (fidelity, to_b, to_a, apart), (
+    return (fidelity, to_b, to_a, apart, added), (
         (jnp.vdot(to_b, a_dot) + jnp.vdot(to_a, b_dot)) / 2,
         to_b_dot,
         -to_a @ to_b_dot @ to_a,
         jnp.vdot(eye - to_b, a_dot) + jnp.vdot(eye - to_a, b_dot),
+        jnp.zeros_like(added),
     )
 
 
@@ -74,18 +76,18 @@ def _units(a: Matrix, b: Matrix):
     return jnp.where(sizes > 0, sizes, 1), jnp.all(sizes > 0)
 
 
-def _factors(matrices: Float[Array, "n d d"], singular: bool):
+def _factors(matrices: Float[Array, "n d d"], ridge: int):
     """Cholesky factors of matrices of trace 1, and what was added to each diagonal: 0 if no pivot is small.
 
     They are factorised as one batch: on CPU separate factorisations wait for each other's threads.
     """
     n, d, _ = matrices.shape
-    if not singular:
+    if not ridge:
         return jnp.linalg.cholesky(matrices), jnp.zeros(n, matrices.dtype)
-    ridge = d * float(jnp.finfo(matrices.dtype).eps)
+    ulps = d * float(jnp.finfo(matrices.dtype).eps)
     pivots = jnp.diagonal(jnp.linalg.cholesky(jax.lax.stop_gradient(matrices)), axis1=-2, axis2=-1) ** 2
-    definite = jnp.min(pivots, axis=-1) > 64 * ridge  # a NaN is not
-    ridges = jnp.where(definite, 0, jnp.asarray(ridge, matrices.dtype))
+    definite = jnp.min(pivots, axis=-1) > 64 * ulps  # a NaN is not
+    ridges = jnp.where(definite, 0, jnp.asarray(ridge * ulps, matrices.dtype))
     return jnp.linalg.cholesky(matrices + ridges[:, None, None] * jnp.eye(d, dtype=matrices.dtype)), ridges
 
 

@@ -26,7 +26,9 @@ class SPDBuresWasserstein(SPDMetric):
         Distances have the unit of the square root of x / M. Geodesics end at singular matrices: `exp` is NaN if
         I + s is not positive definite; `retract` is the same formula without that limit. `parallel_transport` has a
         closed form if M^-1 x and M^-1 y commute, and is NaN if they do not. Only symmetric parts are read; results are
-        NaN if a matrix is not positive definite.
+        NaN if a matrix is not positive definite. Singular matrices are not points: what rounding has made definite has
+        distances that are right to the root of an ulp of the traces, and `geojax.transport.bures_wasserstein` takes
+        all of them.
 
     Differentiation: exact, twice, at equal points and at repeated eigenvalues, in `metric` too; `dist` has derivative
         0 at x = y. Second derivatives of `parallel_transport` need distinct eigenvalues.
@@ -88,12 +90,12 @@ class SPDBuresWasserstein(SPDMetric):
 
     def _log(self, x, y):
         factor, x, y = self._whitened(x, y)
-        to_y = bures.maps(x, y, False)[1]
+        to_y = bures.maps(x, y, 0)[1]
         return _congruence(factor, to_y @ x + x @ to_y - 2 * x)
 
     def _squared_dist(self, x, y):
         _, x, y = self._whitened(x, y)
-        return bures.maps(x, y, False)[3]
+        return bures.maps(x, y, 0)[3]
 
     def _parallel_transport(self, x, y, u):
         _, white_x, white_y = self._whitened(x, y)

@@ -154,3 +154,18 @@ def test_bad_input_says_what_is_wrong():
     indefinite = jnp.diag(jnp.asarray([1.0, -0.5, 1.0]))
     assert jnp.isnan(PLAIN.dist(jnp.eye(3), indefinite))
     assert jnp.isnan(SPDBuresWasserstein(metric=indefinite).dist(jnp.eye(3), jnp.eye(3)))
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_singular_matrices_are_nan_or_right_to_the_root_of_an_ulp(dtype):
+    """As the docstring says: they are no points, but rounding may have made them definite."""
+    squared_dist = jax.jit(SPDBuresWasserstein().squared_dist)
+    for seed in range(20):
+        x, y = np.random.default_rng(seed).normal(size=(2, 3, 1 + seed % 2))
+        a, b = ((z @ z.T).astype(dtype) for z in (x, y))
+        nuclear = np.sum(np.linalg.svd(x.T @ y, compute_uv=False))
+        for p, q, want in ((a, b, np.sum(x**2) + np.sum(y**2) - 2 * nuclear), (a, a, 0)):
+            got = squared_dist(p, q)
+            size = np.trace(p) + np.trace(q)
+            assert np.isnan(got) or abs(got - want) <= 4 * np.finfo(dtype).eps ** 0.5 * size

@@ -197,3 +197,46 @@ def test_bad_input():
         bures_wasserstein(a, b[:3, :3])
     with pytest.raises(ValueError, match=r"m2 has shape \[3\]"):
         gaussian_wasserstein(np.zeros(4), a, np.zeros(3), b)
+
+
+def nuclear(x, y):
+    """B^2 of A = X X^T and B = Y Y^T from the factors, in float64: tr A + tr B - 2 |X^T Y|_*."""
+    return np.sum(x**2) + np.sum(y**2) - 2 * np.sum(np.linalg.svd(x.T @ y, compute_uv=False))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_exact_zeros_are_exact(dtype):
+    """diag(1, 0) and diag(0, 1) are 2 apart; a ridge on the diagonal had cost half of the digits."""
+    ulp = np.finfo(dtype).eps
+    for s, t in (([1, 0], [0, 1]), ([1, 0], [1, 1]), ([1, 0], [1, 0]), ([4, 0], [0, 9]), ([0, 1], [4, 1])):
+        want = sum((np.sqrt(s) - np.sqrt(t)) ** 2)
+        got = bures(np.diag(np.asarray(s, dtype)), np.diag(np.asarray(t, dtype)))
+        np.testing.assert_allclose(got, want, atol=50 * ulp * (sum(s) + sum(t)))
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_law_of_every_rank_and_condition(dtype):
+    """The nuclear norm of the factors, to the root of an ulp; bounds by the traces; zero to itself; finite slopes."""
+    both = jax.jit(jax.value_and_grad(bures_wasserstein, (0, 1)))
+    root_ulp = np.finfo(dtype).eps ** 0.5
+    for d in (3, 6):
+        for seed in range(12):
+            rng = np.random.default_rng((d, seed))
+            x, y = rng.normal(size=(2, d, d))
+            if seed % 3 == 0:
+                x = x[:, : rng.choice([1, 2, d - 1])]
+                y = y[:, : rng.choice([1, 2, d - 1])]
+            if seed % 3 == 1:
+                turn = np.linalg.qr(x)[0]
+                x = turn * np.logspace(0, -rng.uniform(0, 8), d)
+            scale = 10.0 ** rng.uniform(-6, 6)
+            a, b = ((scale * z @ z.T).astype(dtype) for z in (x, y))
+            size = np.trace(a) + np.trace(b)
+            value, slopes = both(a, b)
+            np.testing.assert_allclose(value, scale * nuclear(x, y), atol=2 * root_ulp * size)
+            assert 0 <= value <= size * (1 + 4 * d * np.finfo(dtype).eps)
+            assert all(np.all(np.isfinite(g)) for g in slopes)
+            value, slopes = both(a, a)
+            assert 0 <= value <= 20 * d * np.finfo(dtype).eps * size
+            assert all(np.all(np.isfinite(g)) for g in slopes)
