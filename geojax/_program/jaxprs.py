@@ -55,6 +55,26 @@ class ShardMap:
 
 
 @dataclasses.dataclass(frozen=True)
+class LinearSolve:
+    """A linear system taken apart: the program that it is read by, and where this has its constants.
+
+    Attributes:
+        direct: Whether it is solved by triangular systems, and so exactly; then the program multiplies by the matrix.
+            Otherwise the program computes the solution from the right side.
+        body: The program; its inputs are its constants, then the solution or the right side.
+        consts: The places of its constants among the equation's inputs.
+        sides: The places of the right side.
+        reads: For each input of the equation, whether it is one of these.
+    """
+
+    direct: bool
+    body: Body
+    consts: range
+    sides: range
+    reads: list[bool]
+
+
+@dataclasses.dataclass(frozen=True)
 class Live:
     """The part of a program that is used: equations, each with a flag for every output, and a flag for every input."""
 
@@ -94,11 +114,14 @@ def call(eqn: Any) -> Body | None:
     return None if name is None or name not in eqn.params else body(eqn.params[name])
 
 
-def live(program: Body, needed: Sequence[bool] | None = None, *, loops: bool = False) -> Live:
+def live(
+    program: Body, needed: Sequence[bool] | None = None, *, loops: bool = False, solves: bool = False
+) -> Live:
     """The equations and inputs from which the needed outputs of a program are computed.
 
     Calls are looked into. With ``loops`` so are loops and branches, whose bodies may ignore an input; without it each
-    equation uses all its inputs, as whoever evaluates the equations needs.
+    equation uses all its inputs, as whoever evaluates the equations needs. With ``solves`` a linear system that is
+    solved directly uses its matrix and its right side, and not the factors that are computed from the matrix.
     """
     outvars = program.jaxpr.outvars
     used = {
@@ -110,17 +133,19 @@ def live(program: Body, needed: Sequence[bool] | None = None, *, loops: bool = F
         if not any(wanted):
             continue
         kept.append((eqn, wanted))
-        reads = _reads(eqn, wanted, loops)
+        reads = _reads(eqn, wanted, loops, solves)
         used.update(v for v, read in zip(eqn.invars, reads, strict=True) if read and _is_variable(v))
     return Live(kept[::-1], [var in used for var in program.jaxpr.invars])
 
 
-def _reads(eqn: Any, wanted: list[bool], loops: bool) -> list[bool]:
+def _reads(eqn: Any, wanted: list[bool], loops: bool, solves: bool) -> list[bool]:
     """Which inputs of an equation the wanted ones among its outputs are computed from."""
     inner = call(eqn)
     if inner is not None:
-        return live(inner, wanted, loops=loops).inputs
+        return live(inner, wanted, loops=loops, solves=solves).inputs
     name = eqn.primitive.name
+    if solves and name == "custom_linear_solve":
+        return linear_solve(eqn).reads
     if loops and name == "scan":
         parts = scan(eqn)
         return _reads_of_loop(
@@ -177,6 +202,31 @@ def while_loop(eqn: Any) -> While:
 def branches(eqn: Any) -> list[Body]:
     """The branches of a cond equation, whose first input is the index."""
     return [body(branch) for branch in eqn.params["branches"]]
+
+
+def linear_solve(eqn: Any) -> LinearSolve:
+    """The parts of a custom_linear_solve equation."""
+    lengths, bodies = eqn.params["const_lengths"], eqn.params["jaxprs"]
+    inside = primitives(body(bodies.solve))
+    direct = "triangular_solve" in inside and not inside & {"while", "scan", "custom_linear_solve"}
+    start = 0 if direct else lengths.matvec + lengths.vecmat
+    consts = range(start, start + (lengths.matvec if direct else lengths.solve))
+    sides = range(sum(lengths), len(eqn.invars))
+    reads = [place in consts or place in sides for place in range(len(eqn.invars))]
+    return LinearSolve(direct, body(bodies.matvec if direct else bodies.solve), consts, sides, reads)
+
+
+def primitives(program: Body) -> set[str]:
+    """The names of all primitives in a program and the programs inside it."""
+    names: set[str] = set()
+    for eqn in program.jaxpr.eqns:
+        names.add(eqn.primitive.name)
+        for value in eqn.params.values():
+            inner = value if isinstance(value, tuple | list) else (value,)
+            for one in inner:
+                if hasattr(one, "eqns") or hasattr(one, "jaxpr"):
+                    names |= primitives(body(one))
+    return names
 
 
 def shard_map(eqn: Any) -> ShardMap:

@@ -53,6 +53,7 @@ def walk(
     unused: V,
     cursor: Cursor | None = None,
     needed: Sequence[bool] | None = None,
+    solves: bool = False,
 ) -> list[V]:
     """The values of a program's outputs.
 
@@ -64,6 +65,7 @@ def walk(
         unused: The value of a variable that nothing computes because no needed output uses it.
         cursor: Is moved along; look at it inside ``step``.
         needed: Which outputs are needed; by default all.
+        solves: Whether ``step`` reads a linear system by its matrix, so that the factors of that are not needed.
     """
     cursor = Cursor() if cursor is None else cursor
     known = {v: constant(value) for v, value in zip(program.jaxpr.constvars, program.consts, strict=True)}
@@ -72,7 +74,7 @@ def walk(
     def read(atom: Any) -> V:
         return constant(jaxprs.number(atom)) if isinstance(atom, jaxprs.Literal) else known.get(atom, unused)
 
-    for eqn, wanted in jaxprs.live(program, needed).equations:
+    for eqn, wanted in jaxprs.live(program, needed, solves=solves).equations:
         values = [read(atom) for atom in eqn.invars]
         body = jaxprs.call(eqn)
         if body is None:
@@ -82,7 +84,14 @@ def walk(
         else:
             with cursor.inside(eqn):
                 outputs = walk(
-                    body, values, step, constant=constant, unused=unused, cursor=cursor, needed=wanted
+                    body,
+                    values,
+                    step,
+                    constant=constant,
+                    unused=unused,
+                    cursor=cursor,
+                    needed=wanted,
+                    solves=solves,
                 )
         known.update(zip(eqn.outvars, outputs, strict=True))
     return [read(atom) for atom in program.jaxpr.outvars]

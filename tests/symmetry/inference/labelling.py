@@ -37,19 +37,6 @@ def program_inputs(program: Program, seed: int) -> list[Any]:
     return [draw(generator) for draw in program.inputs]
 
 
-def primitives(body: jaxprs.Body) -> set[str]:
-    """The names of all primitives in a program and the programs inside it."""
-    found = set()
-    for eqn in body.jaxpr.eqns:
-        found.add(eqn.primitive.name)
-        for value in jax.tree.leaves(
-            list(eqn.params.values()), is_leaf=lambda v: hasattr(v, "eqns") or hasattr(v, "jaxpr")
-        ):
-            if hasattr(value, "eqns") or hasattr(value, "jaxpr"):
-                found |= primitives(jaxprs.body(value))
-    return found
-
-
 @dataclasses.dataclass
 class Labelled:
     """A program run on labels: its inputs' and outputs' values, and what may move with what."""

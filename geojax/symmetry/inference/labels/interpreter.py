@@ -95,6 +95,7 @@ class Interpreter(Algebra):
             unused=Value(()),
             cursor=self.cursor,
             needed=needed,
+            solves=True,
         )
         points.spend(self, outputs)
         return outputs

@@ -4,7 +4,7 @@ from typing import Any
 
 from geojax._program import jaxprs
 from geojax.symmetry.inference.labels import arithmetic
-from geojax.symmetry.inference.labels.axes import Label, length
+from geojax.symmetry.inference.labels.axes import Label, Node, length
 from geojax.symmetry.inference.labels.interpreter import Interpreter, rule
 from geojax.symmetry.inference.labels.values import Value, vanishes, zeros
 
@@ -129,3 +129,26 @@ def decomposition(interpreter: Interpreter, eqn: Any, *values: Value) -> list[Va
         own = tuple(interpreter.fixed(n, why) for n in jaxprs.shape(var)[depth:])
         results.append(Value((*batch, *own)))
     return results
+
+
+@rule("custom_linear_solve")
+def linear_solve(interpreter: Interpreter, eqn: Any, *values: Value) -> list[Value]:
+    """The solution of a linear system.
+
+    If it is solved directly, it moves so that its product with the matrix moves as the right side does. A system that
+    is solved step by step is no more than what its steps compute.
+    """
+    parts = jaxprs.linear_solve(eqn)
+    consts, sides = [values[i] for i in parts.consts], [values[i] for i in parts.sides]
+    if not parts.direct:
+        return interpreter.run(parts.body, [*consts, *sides])
+    why = interpreter.why(eqn, "is matched index by index")
+    unknown = [
+        Value(tuple((Node(n),) if n > 1 else () for n in jaxprs.shape(v)), scalar=0) for v in eqn.outvars
+    ]
+    solution = interpreter.loop(unknown, why)
+    for value in solution:
+        interpreter.record(value.axes)
+    for product, side in zip(interpreter.run(parts.body, [*consts, *solution]), sides, strict=True):
+        interpreter.match(product, side, why)
+    return solution

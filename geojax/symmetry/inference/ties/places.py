@@ -24,7 +24,7 @@ RULES = {**elementwise.RULES, **arrays.RULES}
 
 def untied(program: jaxprs.Body) -> frozenset[Place]:
     """The places of the choices that ties cannot disturb; floating-point inputs of the program are the variables."""
-    if not _mentions(program):
+    if not jaxprs.primitives(program) & set(CHOICES):
         return frozenset()
     finder = Finder()
     finder.run(program, [finder.variable(var) for var in program.jaxpr.invars])
@@ -160,17 +160,3 @@ def _axis(eqn: Any) -> int:
     if eqn.primitive.name in ("argmax", "argmin"):
         return eqn.params["axes"][0]
     return eqn.params.get("dimension" if eqn.primitive.name == "sort" else "axis", -1) % rank
-
-
-def _mentions(program: jaxprs.Body) -> bool:
-    """Whether a program, or one inside it, chooses anywhere."""
-    for eqn in program.jaxpr.eqns:
-        if eqn.primitive.name in CHOICES:
-            return True
-        for value in eqn.params.values():
-            inner = value if isinstance(value, tuple | list) else (value,)
-            if any(
-                _mentions(jaxprs.body(one)) for one in inner if hasattr(one, "eqns") or hasattr(one, "jaxpr")
-            ):
-                return True
-    return False

@@ -160,7 +160,7 @@ def convolution(w: Writer) -> int:
 
 def square(w: Writer) -> int:
     """A loop, a scan over stacked square leaves, or a recurrent network."""
-    kind = w.choose(["repeat", "while", "layers", "recurrence", "rows", "rows"])
+    kind = w.choose(["repeat", "while", "layers", "recurrence", "rows", "rows", "solved"])
     x = w.pick(2, 3)
     n = w.values[x].shape[-1]
     if kind == "layers":
@@ -168,8 +168,8 @@ def square(w: Writer) -> int:
     if kind == "rows":
         how = w.choose(["map", "sum", "sum", "max", "decay", "prefix", "last"])
         return w.step("rows", x, w.leaf(n, w.choose(SIZES)), kind=how)
-    if kind == "recurrence":
-        return w.step("recurrence", x, w.leaf(n, n))
+    if kind in ("recurrence", "solved"):
+        return w.step(kind, x, w.leaf(n, n))
     return w.step("loop", x, w.leaf(n, n), n=2, kind=kind)
 
 

@@ -6,6 +6,7 @@ import jax
 import numpy as np
 import pytest
 
+from geojax._program.jaxprs import primitives
 from geojax.symmetry.inference.labels import arithmetic, points
 from geojax.symmetry.inference.labels.axes import Node, terminals
 from geojax.symmetry.inference.labels.interpreter import RULES, Interpreter
@@ -14,7 +15,6 @@ from tests.symmetry.inference.labelling import (
     flat,
     label,
     move,
-    primitives,
     program_inputs,
     random_moves,
     traced,
@@ -31,6 +31,7 @@ from tests.symmetry.inference.rules import (
     rule_programs_positions,
     rule_programs_products,
     rule_programs_shapes,
+    rule_programs_solves,
 )
 
 PROGRAMS = [
@@ -48,6 +49,7 @@ PROGRAMS = [
     *rule_programs_constants.constants(),
     *rule_programs_loops.any_order(),
     *rule_programs_loops.in_order(),
+    *rule_programs_solves.solves(),
 ]
 
 OTHER_RELEASE = "called so on another release of JAX"
@@ -168,8 +170,6 @@ def test_programs_without_a_rule_hold_everything():
         "pool gradient",
         "device gather",
         "devices, and itself",
-        "inverse",
-        "solve with one matrix",
     }
 
 
