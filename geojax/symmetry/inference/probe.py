@@ -133,7 +133,7 @@ class Probe:
         return {name: random_member(group, generator, self.dtype) for name, group in self.spec.members}
 
     def change(
-        self, draw: tuple[list[Array], list[Array]], element: dict[str, np.ndarray], chosen: Iterable[str]
+        self, draw: tuple[list[Any], list[Any]], element: dict[str, np.ndarray], chosen: Iterable[str]
     ) -> float:
         """Largest relative change of an output when the chosen groups act."""
         return self._compare(draw, element, chosen, np.ones(self.count, bool))
