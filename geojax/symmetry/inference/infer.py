@@ -14,7 +14,7 @@ from geojax.symmetry.action.spec import SymmetrySpec
 from geojax.symmetry.inference.build import build
 from geojax.symmetry.inference.conditions import conditions
 from geojax.symmetry.inference.own_rules import RuleError
-from geojax.symmetry.inference.probe import running_probe
+from geojax.symmetry.inference.probing.probe import running_probe
 from geojax.symmetry.inference.reach import reach
 from geojax.symmetry.inference.rotations import drop_half_turns, propose
 from geojax.symmetry.inference.tracing import Trace, trace

@@ -8,8 +8,8 @@ import numpy as np
 from geojax._core.tree import is_numeric
 from geojax.symmetry.action.spec import SymmetrySpec
 from geojax.symmetry.inference.dimension import jacobian, orbit_dimension
-from geojax.symmetry.inference.draws import redraw
-from geojax.symmetry.inference.probe import Probe
+from geojax.symmetry.inference.probing.draws import redraw
+from geojax.symmetry.inference.probing.probe import Probe
 from geojax.typing import Params
 
 SMALL = 256

@@ -10,7 +10,7 @@ import numpy as np
 from geojax.symmetry.action import door
 from geojax.symmetry.action.facts import VerifyResult
 from geojax.symmetry.action.spec import SymmetrySpec
-from geojax.symmetry.inference.probe import Probe, largest, running_probe
+from geojax.symmetry.inference.probing.probe import Probe, largest, running_probe
 from geojax.typing import Key, Params
 
 DRAWS = 2

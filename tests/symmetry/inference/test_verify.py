@@ -10,7 +10,7 @@ import pytest
 import geojax as gj
 from geojax.symmetry.action.groups import Group
 from geojax.symmetry.action.layout import Block, Part
-from geojax.symmetry.inference.probe import Probe
+from geojax.symmetry.inference.probing.probe import Probe
 
 
 def apply(params, x):

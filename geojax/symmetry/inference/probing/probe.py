@@ -20,7 +20,7 @@ from geojax.symmetry.action.elements import acting_order, identity
 from geojax.symmetry.action.groups import GENERAL_LINEAR
 from geojax.symmetry.action.layout import blocks, join, split
 from geojax.symmetry.action.spec import SymmetrySpec
-from geojax.symmetry.inference.draws import mixed, place_of_block, random_member, redraw
+from geojax.symmetry.inference.probing.draws import mixed, place_of_block, random_member, redraw
 from geojax.typing import Params
 
 BLIND = 100.0

@@ -1,0 +1,1 @@
+"""The numerical check of a spec: what it draws at random, and the function it evaluates there."""
