@@ -22,7 +22,7 @@ from geojax.symmetry.action.groups import SCALING, SIGN
 from geojax.symmetry.action.layout import blocks
 from geojax.symmetry.action.spec import SymmetrySpec
 from geojax.symmetry.inference.build import build
-from geojax.symmetry.inference.constants import Constant, Supposing, constants_of
+from geojax.symmetry.inference.constants import Constant, constants_of, supposing
 from geojax.symmetry.inference.dependence import node_of
 from geojax.symmetry.inference.exponents.equations import Span
 from geojax.symmetry.inference.labels.axes import Node, terminals
@@ -51,12 +51,11 @@ def conditions(spec: SymmetrySpec, traced: Trace, inputs: tuple[Any, ...]) -> tu
 
 def _while_alike(spec: SymmetrySpec, traced: Trace, alike: list[Constant]) -> list[Note]:
     arrays = [one.array for one in alike]
-    supposing = functools.partial(Supposing, anything=arrays)
-    anything = build(read(traced.program, traced.paths, supposing))
+    anything = build(read(traced.program, traced.paths, functools.partial(supposing, anything=arrays)))
     lost = [name for name, _ in spec.members if not _among(spec, name, anything)]
     if not lost:
         return []
-    moving = read(traced.program, traced.paths, functools.partial(Supposing, moving=arrays))
+    moving = read(traced.program, traced.paths, functools.partial(supposing, moving=arrays))
     met = [_nodes([value]) for value in _moving(moving)]
     axes = dict(zip(traced.paths, moving.leaves, strict=True))
     together: dict[tuple[int, ...], list[str]] = {}
@@ -136,9 +135,9 @@ def _held(
     """A note on the axes that units of the network have, and that are held by state alone; none if there are none."""
     if not names:
         return []
-    supposing = functools.partial(Supposing, moving=constants)
+    run = functools.partial(supposing, moving=constants)
     places = [f"{title} {number}" for number in range(len(inputs))]
-    moving = read(_with_first(traced, inputs), [*traced.paths, *places], supposing)
+    moving = read(_with_first(traced, inputs), [*traced.paths, *places], run)
     units = _nodes(v for product in moving.interpreter.products for v in product.factors if v.data)
     state = _nodes([*moving.leaves[len(traced.paths) :], *_moving(moving)])
     axes = [
@@ -212,8 +211,7 @@ def _with_first(traced: Trace, inputs: Sequence[int]) -> jaxprs.Body:
 
 def _moving(traced: Trace) -> list[Value]:
     """The values of the constants that move."""
-    assert isinstance(traced.interpreter, Supposing)
-    return list(traced.interpreter.moving.values())
+    return list(traced.interpreter.supposed.values())
 
 
 def _nodes(values: Collection[Value] | Iterator[Value]) -> set[Node]:

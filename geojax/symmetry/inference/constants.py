@@ -54,38 +54,18 @@ def constants_of(program: jaxprs.Body) -> list[Constant]:
     return [Constant(array, numbers, source) for array, numbers, source in found if numbers is not None]
 
 
-class Supposing(Interpreter):
-    """A run in which some constants are arrays of which nothing is known, and others move as parameters do.
-
-    Attributes:
-        anything: The identities of the former.
-        moving: The values of the latter, by identity.
-    """
-
-    def __init__(
-        self,
-        domain: Domain | None = None,
-        *,
-        anything: Sequence[Any] = (),
-        moving: Sequence[Any] = (),
-        **options: Any,
-    ):
-        super().__init__(domain, **options)
-        self.anything = {id(array) for array in anything}
-        self.moving = {
-            id(array): Value(
-                tuple(self.family(np.shape(array), [(f"constant {k}", i) for i in range(np.ndim(array))]))
-            )
-            for k, array in enumerate(moving)
-        }
-        for value in self.moving.values():
-            self.record(value.axes)
-
-    def constant(self, array: Any) -> Value:
-        """The value that is supposed of a constant."""
-        if id(array) in self.moving:
-            return self.moving[id(array)]
-        if id(array) not in self.anything:
-            return super().constant(array)
-        why = Reason("constant", "may differ along the axis")
-        return Value(tuple(self.fixed(n, why) for n in np.shape(array)), steady=True)
+def supposing(
+    domain: Domain | None = None, *, anything: Sequence[Any] = (), moving: Sequence[Any] = (), **options: Any
+) -> Interpreter:
+    """A run in which some constants are arrays of which nothing is known, and others move as parameters do."""
+    interpreter = Interpreter(domain, **options)
+    why = Reason("constant", "may differ along the axis")
+    for array in anything:
+        axes = tuple(interpreter.fixed(n, why) for n in np.shape(array))
+        interpreter.supposed[id(array)] = Value(axes, steady=True)
+    for k, array in enumerate(moving):
+        keys = [(f"constant {k}", i) for i in range(np.ndim(array))]
+        value = Value(tuple(interpreter.family(np.shape(array), keys)))
+        interpreter.record(value.axes)
+        interpreter.supposed[id(array)] = value
+    return interpreter

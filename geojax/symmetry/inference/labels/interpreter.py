@@ -61,6 +61,7 @@ class Interpreter(Algebra):
         loops: The labels of the carries of all loops, in the order in which the program runs them.
         cursor: Where the walk over the program is.
         untied: The places of equations that choose among entries of which almost surely no two are equal.
+        supposed: The values that stand for some constants, by the identity of the array.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class Interpreter(Algebra):
     ):
         super().__init__(domain, enumerate_keys=enumerate_keys, stacks=stacks)
         self.untied = untied
+        self.supposed: dict[int, Value] = {}
         self.occurrences: list[Occurrence] = []
         self.contractions: list[Contraction] = []
         self.eliminations: list[Elimination] = []
@@ -238,6 +240,8 @@ class Interpreter(Algebra):
 
     def constant(self, array: Any) -> Value:
         """The value of an array of known numbers; what changes along an axis holds it."""
+        if id(array) in self.supposed:
+            return self.supposed[id(array)]
         numbers = numbers_of(array)
         if numbers is None:
             why = Reason("constant", "is a constant of the program that cannot be read")
