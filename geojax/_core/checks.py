@@ -268,7 +268,8 @@ def no_explicit_axes(where: str, *trees: Any) -> None:
         while value is not None and hasattr(value, "shape"):
             sharding = getattr(jax.typeof(value), "sharding", None)
             divided = jax.tree.leaves(tuple(getattr(sharding, "spec", None) or ()))
-            if divided and not getattr(sharding.mesh, "are_all_axes_auto", True):
+            mesh = getattr(sharding, "mesh", None)
+            if divided and not getattr(mesh, "are_all_axes_auto", True):
                 names = ", ".join(repr(str(name)) for name in divided)
                 raise ValueError(
                     f"{where}: an array is divided along the Explicit mesh axis {names}; expected Auto axes. "

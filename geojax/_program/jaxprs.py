@@ -268,7 +268,7 @@ def is_float(var: Any) -> bool:
 def _libraries() -> tuple[str, ...]:
     """Folders whose code is not the user's: the standard library, where packages are installed, and this package."""
     installed = [sysconfig.get_paths()[kind] for kind in ("stdlib", "platstdlib", "purelib", "platlib")]
-    beside = [os.path.dirname(os.path.dirname(module.__file__)) for module in (jax, np)]
+    beside = [os.path.dirname(os.path.dirname(str(module.__file__))) for module in (jax, np)]
     return tuple(f"{folder}{os.sep}" for folder in (*installed, *beside, _PACKAGE))
 
 

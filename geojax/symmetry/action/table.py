@@ -70,8 +70,8 @@ def render(spec: Printable, *, full: bool = False) -> str:
             ((name,), g.kind, _size(g), g.parents, tuple(moves[name])) for name, g in spec.members
         ]
         rows = rows if full else fold_rows(rows)
-        table = [
-            (" ".join(name), kind, size, " ".join(of), _listed(moved, full))
+        table: list[tuple[str, ...]] = [
+            (" ".join(name), str(kind), str(size), " ".join(of), _listed(moved, full))
             for name, kind, size, of, moved in rows
         ]
         lines += _columns(table, head)

@@ -160,7 +160,7 @@ def check_rule(function: Callable[..., Any], *inputs: Array, key: Key) -> Symmet
 
     def paired(params: Any) -> Array:
         results = jax.tree.leaves(function(*params["inputs"]))
-        return sum(jnp.sum(w * y) for w, y in zip(params["outputs"], results, strict=True))
+        return sum((jnp.sum(w * y) for w, y in zip(params["outputs"], results, strict=True)), jnp.zeros(()))
 
     spec = build(trace(paired, params, ()))
     if spec.unknown:

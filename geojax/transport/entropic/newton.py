@@ -152,8 +152,9 @@ def ascend(
     The steps see the costs less those potentials, which are small where the plan is not: what is left to find, and the
     gains of a step, are not lost in the rounding of the costs.
     """
-    limit = allowed(*scaled.state, epsilon, jnp.sum(a), tol)
-    cost_matrix = cost_matrix - scaled.state[0][:, None] - scaled.state[1]
+    first_f, first_g = scaled.state
+    limit = allowed(first_f, first_g, epsilon, jnp.sum(a), tol)
+    cost_matrix = cost_matrix - first_f[:, None] - first_g
     log_b = jnp.where(b > 0, jnp.log(jnp.where(b > 0, b, 1)), -jnp.inf)
 
     def at(g: Array) -> _Dual:
@@ -216,7 +217,7 @@ def ascend(
     log_a = jnp.where(a > 0, jnp.log(jnp.where(a > 0, a, 1)), -jnp.inf)
     extended = -epsilon * logsumexp((end.dual.f[:, None] - cost_matrix) / epsilon + log_a[:, None], axis=0)
     g = jnp.where(b > 0, end.dual.g, extended)
-    f, g = scaled.state[0] + end.dual.f, scaled.state[1] + g
+    f, g = first_f + end.dual.f, first_g + g
     return Iteration((f, g), result.error, end.num_steps, result.status)
 
 
