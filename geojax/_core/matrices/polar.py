@@ -11,6 +11,7 @@ from jaxtyping import Array, Float
 
 from geojax._core.loops import iterate
 from geojax._core.matrices import linalg
+from geojax.results import Status
 
 Frame = Float[Array, "n p"]
 
@@ -37,7 +38,7 @@ def _(primals: tuple[Frame], tangents: tuple[Frame]) -> tuple[Frame, Frame]:
 
 
 def _inverse_root(gram: Array, eye: Array) -> Array:
-    """Inverse square root of a symmetric positive matrix that is not singular."""
+    """Inverse square root of a symmetric positive matrix that is not singular; NaN without convergence."""
     # If the eigenvalues reached down to 0, half of the largest row sum would centre them about 1; this is larger.
     scale = (1 + jnp.max(jnp.sum(jnp.abs(gram), axis=1))) / 2
     limit = 4 * gram.shape[0] * float(jnp.finfo(gram.dtype).eps)
@@ -50,4 +51,5 @@ def _inverse_root(gram: Array, eye: Array) -> Array:
 
     # A gap g becomes 3/4 g^2: once it is below the root of the rounding error, the step just taken was the last.
     end = iterate(step, (gram / scale, eye), tol=limit**0.5, max_steps=60)
-    return end.state[1] / jnp.sqrt(scale)
+    failed = jnp.where(end.status == Status.CONVERGED, 0, jnp.nan).astype(gram.dtype)
+    return end.state[1] / jnp.sqrt(scale) + failed

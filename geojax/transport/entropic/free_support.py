@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from geojax._core import checks, implicit
-from geojax._core.loops import iterate, vary_with
+from geojax._core.loops import iterate, reachable, vary_with
 from geojax._core.struct import struct
 from geojax.results import Status
 from geojax.transport.costs import SquaredEuclidean, pairwise
@@ -40,7 +40,7 @@ def free_support_barycenter(
     *,
     init: Float[Array, "n d"],
     epsilon: Scalar,
-    tol: Scalar = 1e-5,
+    tol: Scalar | None = None,
     max_steps: int = 500,
     max_inner_steps: int = 2000,
 ) -> FreeSupportResult:
@@ -57,8 +57,9 @@ def free_support_barycenter(
         weights: Weights of the measures in the mean, [k], nonnegative, of sum 1. By default 1 / k each.
         init: Points to start from, [n, d]; n is the size of the barycentre. Points that coincide stay together.
         epsilon: Strength of the entropy, > 0, in units of squared length.
-        tol: Root mean square move of the points to reach, in units of length. The couplings of a step are solved until
-            the mass that is misplaced moves the points by a tenth of that, or as far as rounding allows.
+        tol: Root mean square move of the points to reach, in units of length; by default 1e-5 of the extent of y. Where
+            rounding allows less, what it allows counts. The couplings of a step are solved until the mass that is
+            misplaced moves the points by a tenth of that.
         max_steps: Most steps; static.
         max_inner_steps: Most Sinkhorn iterations of a step; static.
 
@@ -108,12 +109,16 @@ def free_support_barycenter(
     checks.count(where, "max_steps", max_steps)
     checks.count(where, "max_inner_steps", max_inner_steps, minimum=1)
     dtype = y.dtype
-    limit = number(where, "tol", tol, dtype)
+    extent = _extent(jax.lax.stop_gradient(y))
+    asked = 1e-5 * extent if tol is None else number(where, "tol", tol, dtype)
     data = _Data(y, b, weights, number(where, "epsilon", epsilon, dtype))
-    start, *values = vary_with((init, *data), init, tuple(data), limit)
+    start, *values = vary_with((init, *data), init, tuple(data), asked)
     data = _Data(*values)
-
-    inner = jax.lax.stop_gradient(_inner_tol(data.y, limit))
+    # A share of the mass that is misplaced moves a point by that share of the extent.
+    ulp_of_costs = float(jnp.finfo(dtype).eps) * extent**2
+    share = reachable(asked / extent, ulp_of_costs, jax.lax.stop_gradient(data.epsilon))
+    limit = extent * share
+    inner = jnp.maximum(_rounding(dtype), 0.1 * share)
 
     def solve(data: _Data) -> tuple[_Unknown, Any]:
         first = _State(_Unknown(jax.lax.stop_gradient(start), jnp.zeros_like(data.b)), jnp.zeros_like(limit))
@@ -158,14 +163,14 @@ class _State(NamedTuple):
 
 
 def _rounding(dtype: Any) -> float:
-    """The marginal error that couplings reach in spite of rounding."""
-    return 1000 * float(jnp.finfo(dtype).eps)
+    """A marginal error that is nothing but rounding."""
+    return 16 * float(jnp.finfo(dtype).eps)
 
 
-def _inner_tol(y: Array, tol: Array) -> Array:
-    """Marginal error that the couplings must reach: a misplaced share of the mass moves a point by that share of y."""
+def _extent(y: Array) -> Float[Array, ""]:
+    """The largest extent of the points along a coordinate; 1 if they are all the same."""
     size = jnp.max(jnp.max(y, axis=(0, 1)) - jnp.min(y, axis=(0, 1)))
-    return jnp.maximum(_rounding(y.dtype), 0.1 * tol / jnp.where(size > 0, size, 1))
+    return jnp.where(size > 0, size, 1)
 
 
 def _costs(x: Array, y: Array) -> Float[Array, "k n m"]:
@@ -212,7 +217,9 @@ def _step(data: _Data, inner_tol: Array, max_inner_steps: int):
             end = scaling(
                 costs, a, b, data.epsilon, g, tol=inner_tol, max_steps=max_inner_steps, start_epsilon=None
             )
-            return *end.state, end.error
+            # What converged, by what rounding allows, is within the tolerance.
+            done = end.status == Status.CONVERGED
+            return *end.state, jnp.where(done, jnp.minimum(end.error, inner_tol), end.error)
 
         f, g, errors = jax.vmap(couple)(_costs(x, data.y), data.b, g)
         following = _means(f, _Unknown(x, g), data)

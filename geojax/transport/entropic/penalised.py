@@ -167,7 +167,7 @@ def symmetric_scaling(problem: Penalised, *, tol: Float[Array, ""], max_steps: i
     def step(now: _Symmetric) -> _Symmetric:
         f, best = now.f, now.best
         following = dual.softmin(cost_matrix - f, a, epsilon) / soft
-        log_sums = (f - soft * following) / epsilon - inverse * f
+        log_sums = (f - soft * following) / epsilon
         error = 2 * jnp.sum(a * jnp.abs(_exp(log_sums) - _exp(-inverse * f)))
         idle = jnp.where((error < 0.9 * best) | (error > limit), 0, now.idle + 1)
         return _Symmetric((f + following) / 2, error, jnp.minimum(error, best), idle, now.num_steps + 1)

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from geojax._core import checks
+from geojax.results import Status
 from geojax.transport.costs import Distance, pairwise
 from geojax.transport.gromov.wasserstein import gromov_wasserstein
 from geojax.transport.measures import arrays, uniform
@@ -38,7 +39,7 @@ def gw_barycentric_init(
 
     Returns:
         Weights of the new modality, [m, r]. They are approximate: each row is a mean of rows of `weights`, and the
-        coupling is a local optimum.
+        coupling is a local optimum, the best of the starts that converged; NaN if none did.
 
     Raises:
         ValueError: At trace time, if the shapes disagree.
@@ -71,7 +72,8 @@ def gw_barycentric_init(
 
     def solve(start: Array) -> tuple[Array, Array]:
         result = gromov_wasserstein(cost_x, cost_y, a, b, epsilon=epsilon, init=start, max_steps=max_steps)
-        return result.plan, result.objective
+        converged = result.status == Status.CONVERGED
+        return jnp.where(converged, result.plan, jnp.nan), jnp.where(converged, result.objective, jnp.inf)
 
     plans, objectives = jax.lax.stop_gradient(jax.vmap(solve)(starts))
     return plans[jnp.argmin(objectives)].T @ weights * size["m"]
