@@ -40,7 +40,7 @@ class Status(enum.IntEnum):
 
 _MEANINGS = {
     Status.CONVERGED: "The error is finite and within `tol`.",
-    Status.MAX_STEPS: "All steps were taken, and the error is still above the tolerance.",
+    Status.MAX_STEPS: "The error is still above the tolerance, after all steps or as rounding allows no less.",
     Status.NONFINITE: "A NaN or an infinity appeared.",
     Status.DIVERGED: "The error grew beyond the bound of the iteration.",
     Status.INFEASIBLE: "No answer satisfies the constraints.",
@@ -54,6 +54,7 @@ _REMEDIES = {
         ("num_steps", "raise `num_steps`"),
         ("tol", "loosen `tol`"),
         ("init", "start nearer to the answer with `init`"),
+        ("epsilon", "raise `epsilon` or compute in float64 if `error` does not fall"),
     ),
     Status.NONFINITE: (
         ("", "look for NaN or infinity in the inputs"),
@@ -68,6 +69,7 @@ _REMEDIES = {
     ),
     Status.INFEASIBLE: (
         ("", "look for negative weights, weights with different sums, and rows with no finite cost"),
+        ("epsilon", "for an `epsilon` that is not positive"),
     ),
 }
 _GENERAL = ("max_steps", "tol", "init")
@@ -134,7 +136,11 @@ def _failure(result: Any, codes: np.ndarray, first: tuple[int, ...], count: int)
     code = int(codes[first])
     functions = _functions_that_return(type(result))
     options = [set(inspect.signature(function).parameters) for function in functions]
-    if code in Status._value2member_map_:
+    epsilon = np.asarray(getattr(result, "epsilon", 1.0))
+    epsilon = epsilon[first] if epsilon.shape == codes.shape else epsilon
+    if code == Status.INFEASIBLE and epsilon.shape == () and epsilon <= 0:
+        name, message = "INFEASIBLE", f"`epsilon` is {float(epsilon):.6g}; it must be positive."
+    elif code in Status._value2member_map_:
         taken = set().union(*options) if options else _GENERAL
         name, message = Status(code).name, _message(Status(code), taken)
     else:

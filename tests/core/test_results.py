@@ -4,9 +4,11 @@ import dataclasses
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from geojax.results import SolverError, Status, unwrap
+from geojax.transport import point_cloud_sinkhorn, sinkhorn
 
 
 @dataclasses.dataclass
@@ -100,3 +102,27 @@ def test_a_result_of_several_functions_names_them_all():
     with pytest.raises(SolverError, match=r"^MatchingResult \(of .*weight_matching") as caught:
         unwrap(failed)
     assert "activation_matching" in str(caught.value)
+
+
+def test_unwrap_blames_epsilon_and_not_the_weights():
+    """An epsilon that is not positive is INFEASIBLE, as bad weights are; the message says which it was."""
+    cost = np.ones((3, 3))
+    with pytest.raises(SolverError, match=r"INFEASIBLE.*`epsilon` is -0\.5; it must be positive") as error:
+        unwrap(sinkhorn(cost, epsilon=-0.5))
+    assert "weights" not in str(error.value)
+    with pytest.raises(SolverError, match=r"index 1: INFEASIBLE.*`epsilon` is 0;"):
+        unwrap(jax.vmap(lambda epsilon: sinkhorn(cost, epsilon=epsilon))(np.array([1.0, 0.0])))
+    with pytest.raises(SolverError, match=r"INFEASIBLE.*negative weights"):
+        unwrap(sinkhorn(cost, -np.ones(3), epsilon=0.5))
+    with pytest.raises(SolverError, match=r"INFEASIBLE.*negative weights.*`epsilon` that is not positive"):
+        unwrap(point_cloud_sinkhorn(cost, cost, epsilon=-0.5))
+
+
+def test_unwrap_does_not_call_a_rounding_floor_spent_steps():
+    """Single precision cannot hold this plan, however many steps are taken: float64 is the remedy."""
+    far = (1000 * np.ones((3, 1)) + np.arange(3.0)) ** 2
+    result = sinkhorn(far.astype(np.float32), epsilon=np.float32(0.1))
+    assert result.num_steps < 2000
+    with pytest.raises(SolverError, match=r"MAX_STEPS.*rounding allows no less.*float64") as error:
+        unwrap(result)
+    assert "All steps" not in str(error.value)

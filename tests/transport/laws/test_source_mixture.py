@@ -139,3 +139,18 @@ def test_bad_shapes_are_named():
     with pytest.raises(ValueError, match="fit_ot_predictor: costs"):
         fit_ot_predictor(np.eye(3), np.ones(3), np.ones(2), np.ones(3))
     assert np.isnan(value(sources, target, -np.asarray(alpha)))
+
+
+@pytest.mark.full
+def test_a_cost_whose_iterations_did_not_converge_is_nan():
+    sources, target = (
+        np.random.default_rng(0).normal(size=(2, 8, 2)),
+        np.random.default_rng(1).normal(size=(9, 2)),
+    )
+    shares = np.full(2, 0.5)
+    assert np.isnan(mixture_ot(sources, target, shares, epsilon=0.01, max_steps=3))
+    assert np.isfinite(mixture_ot(sources, target, shares, epsilon=0.01))
+    select = lambda steps: select_mixture(
+        lambda alpha: mixture_ot(sources, target, alpha, epsilon=0.01, max_steps=steps), shares, step_size=0.1
+    )
+    assert select(3).status == Status.NONFINITE
