@@ -58,9 +58,10 @@ def collect(spec: SymmetrySpec, apply: Callable[..., Any], params: Params, *inpu
 
     References: [Ainsworth2022], Sec. 3.1
     """
+    units = read_units("collect(spec, apply, params, *inputs)", spec, apply, params, *inputs)
     groups = spec.groups
     rows: dict[str, list[Array]] = {}
-    for reading, array in read_units("collect(spec, apply, params, *inputs)", spec, apply, params, *inputs):
+    for reading, array in units:
         group = groups[reading.group]
         parents = range(reading.num_samples, reading.num_samples + len(group.parents))
         samples = [axis for axis in range(array.ndim - 1) if axis not in parents]
