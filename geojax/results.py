@@ -7,7 +7,7 @@ Traced code cannot raise: a solver returns a `status`, an int32 that is one of t
 import enum
 import inspect
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -141,8 +141,7 @@ def _failure(result: Any, codes: np.ndarray, first: tuple[int, ...], count: int)
     if code == Status.INFEASIBLE and epsilon.shape == () and epsilon <= 0:
         name, message = "INFEASIBLE", f"`epsilon` is {float(epsilon):.6g}; it must be positive."
     elif code in Status._value2member_map_:
-        taken = set().union(*options) if options else _GENERAL
-        name, message = Status(code).name, _message(Status(code), taken)
+        name, message = Status(code).name, _message(Status(code), _common(Status(code), options))
     else:
         name, message = f"code {code}", "Unknown status."
     names = [function.__name__ for function in functions]
@@ -157,6 +156,12 @@ def _failure(result: Any, codes: np.ndarray, first: tuple[int, ...], count: int)
     ]
     numbers = f" ({', '.join(facts)})" if facts else ""
     return f"{who}: {where}{at}: {name}{numbers}. {message}"
+
+
+def _common(status: Status, options: Sequence[set[str]]) -> Collection[str]:
+    """The options that all functions with such a result have; those of some, if none of these helps."""
+    common = set.intersection(*options) if options else set(_GENERAL)
+    return common if common & {option for option, _ in _REMEDIES[status]} else set().union(*options)
 
 
 def _message(status: Status, options: Collection[str]) -> str:

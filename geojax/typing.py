@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float
+from jaxtyping import Key as KeyOf
 
 __all__ = ["Cost", "Key", "Params", "PyTree", "Scalar"]
 
@@ -13,8 +14,8 @@ PyTree: TypeAlias = Any
 Params: TypeAlias = Any
 """The parameters of a model: a pytree whose leaves are arrays."""
 
-Key: TypeAlias = PRNGKeyArray
-"""A typed random key, as `jax.random.key` makes it."""
+Key: TypeAlias = KeyOf[Array, ""]
+"""One typed random key, as `jax.random.key` makes it; the numbers of `jax.random.PRNGKey` are none."""
 
 Scalar: TypeAlias = Float[Array, ""] | float | int
 """A real number: an array of rank zero or a Python number."""

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from geojax import results
 from geojax.results import SolverError, Status, unwrap
 from geojax.transport import point_cloud_sinkhorn, sinkhorn
 
@@ -126,3 +127,8 @@ def test_unwrap_does_not_call_a_rounding_floor_spent_steps():
     with pytest.raises(SolverError, match=r"MAX_STEPS.*rounding allows no less.*float64") as error:
         unwrap(result)
     assert "All steps" not in str(error.value)
+
+
+def test_the_advice_for_a_result_of_several_functions_is_an_option_that_only_some_have():
+    assert results._common(Status.MAX_STEPS, [{"max_steps", "init"}, {"max_steps", "key"}]) == {"max_steps"}
+    assert results._common(Status.MAX_STEPS, [{"max_steps"}, {"num_steps"}]) == {"max_steps", "num_steps"}

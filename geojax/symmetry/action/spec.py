@@ -89,11 +89,21 @@ class SymmetrySpec:
             for path, kind in others.items()
         ]
         if problems:
+            mend = "Pass parameters of the same model, or run `infer` on these."
+            stacked = given.keys() == expected.keys() and all(
+                given[path][1:] == tuple(expected[path]) and len(given[path]) > len(expected[path])
+                for path in expected
+            )
+            if stacked:
+                mend = (
+                    "These are several models, one tree with a leading model axis on each leaf: pass one of them, or "
+                    "call the function under jax.vmap over the models."
+                )
             rest = [f"  ... and {len(problems) - 8} more"] if len(problems) > 8 else []
             raise ValueError(
                 f"params does not fit the spec (it describes {len(expected)} leaves, params has {len(given)} arrays):\n"
                 + "\n".join([*problems[:8], *rest])
-                + "\nPass parameters of the same model, or run `infer` on these."
+                + f"\n{mend}"
             )
 
     def without(self, *names: str) -> "SymmetrySpec":

@@ -95,6 +95,13 @@ def test_trees_that_do_not_fit_are_named_leaf_by_leaf():
     SPEC.check({"packed": jnp.ones((6, 2)), "idle": jnp.ones(4), "name": "net", "none": None})
 
 
+def test_a_stack_in_the_place_of_one_model_is_called_so():
+    with pytest.raises(ValueError, match=r"(?s)These are several models.*under jax\.vmap over the models"):
+        SPEC.check({"packed": jnp.ones((5, 6, 2)), "idle": jnp.ones((5, 4))})
+    with pytest.raises(ValueError, match="run `infer` on these"):
+        SPEC.check({"packed": jnp.ones((5, 6, 2)), "idle": jnp.ones(4)})
+
+
 def test_parents_come_before_children():
     groups = {"d": UNITS, "h": HEADS}
     assert topological(groups) == ["h", "d"]
