@@ -110,6 +110,14 @@ class Algebra:
         while left and right:
             # The factors before these may have contained the same nodes, which are bound now.
             left[:1], right[:1] = resolve(left[:1]), resolve(right[:1])
+            if left[:1] and left[0].size == 1:
+                left.pop(0)
+                continue
+            if right[:1] and right[0].size == 1:
+                right.pop(0)
+                continue
+            if not left or not right:
+                break
             f, g = left.pop(0), right.pop(0)
             if f.size == g.size:
                 merged += self.domain.meet(self, f, g, why, join)
@@ -122,7 +130,7 @@ class Algebra:
             other = right if rest is left else left
             rest[:0] = [*head, *tail]
             other.insert(0, small)
-        if left or right:
+        if any(factor.size != 1 for factor in (*left, *right)):
             return self._give_up((*merged, *left, *right), first, second, why)
         return tuple(merged)
 
@@ -287,7 +295,9 @@ class Algebra:
             return pieces[cuts.index(start)]
         if isinstance(factor, Stack):
             parts = [self.part(choice, start, stop) for choice in factor.choices]
-            return None if any(part is None for part in parts) else (Stack(factor.over, tuple(parts)),)  # type: ignore
+            if any(part is None for part in parts):
+                return None
+            return (Stack(factor.over, tuple(parts)),) if stop - start > 1 else ()  # type: ignore
         if isinstance(factor, Marked):
             return self.domain.part(self, factor, start, stop)
         return self._part_sum(factor, start, stop)

@@ -358,3 +358,16 @@ def test_collapse_keeps_the_stacks_it_is_told_to():
     assert algebra.collapse(stack, WHY, frozenset({(over,)})) == stack
     assert resolve((a,)) != resolve((b,))
     assert resolve(algebra.collapse(stack, WHY)) == resolve((a,)) == resolve((b,))
+
+
+def test_a_factor_of_length_one_does_not_hang():
+    """One entry of each choice of a stack has no label of its own; a factor of length one is met by nothing."""
+    algebra = Algebra(stacks=True)
+    over = algebra.listed(2, Reason("slice", "is read"))
+    choices = ((Node(4),), (Node(4),))
+    assert algebra.part((Stack(over, choices),), 1, 2) == ()
+    empty = Stack(over, ((), ()))
+    assert algebra.unify((empty,), uniform(2), Reason("add", "matches")) is not None
+    node = Node(3)
+    assert algebra.unify((empty, node), (node,), Reason("add", "matches")) == (node,)
+    assert node.pin is None
