@@ -31,8 +31,9 @@ def infer(
     group element moves it, every primitive turns into equations between labels, and the labels that the equations
     leave free are the symmetry. Permutations come from axes that stay free (separately within each head, expert or
     layer if the program allows it); positive scalings, signs, orthogonal and general linear groups come from the
-    exponents that the same program allows. Inputs and outputs stay as they are. `verify` checks the result
-    numerically; a group that fails is left out and named.
+    exponents that the same program allows. Inputs and outputs stay as they are. Where a program chooses among entries
+    (`argmax`, `top_k`, `argsort`), groups hold for almost every parameter and input: those for which no two of these
+    entries are equal. `verify` checks the result numerically; a group that fails is left out and named.
 
     Args:
         apply: Any traceable function ``apply(params, *inputs)``: a flax, equinox or plain JAX model. Outputs may be
