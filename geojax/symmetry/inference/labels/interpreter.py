@@ -185,9 +185,10 @@ class Interpreter(Algebra):
             self.occurrences.append(Occurrence(axes, self.ambient))
 
     def eliminate(self, gone: Sequence[Label], kept: Sequence[Label]) -> None:
-        """Notes that an array loses some axes while others stay."""
-        if any(not is_uniform(label) for label in gone) and any(not is_uniform(label) for label in kept):
-            self.eliminations.append(Elimination(tuple(gone), tuple(kept)))
+        """Notes that an array loses some axes while others stay, as do the indices of the loops around it."""
+        staying = (*kept, self.ambient)
+        if any(not is_uniform(label) for label in gone) and any(not is_uniform(label) for label in staying):
+            self.eliminations.append(Elimination(tuple(gone), staying))
 
     def hold(self, axes: Sequence[Label], dims: Iterable[int], why: Reason) -> None:
         """Pins the axes ``dims`` of an array, whose entries an operation mixes or moves; the other axes stay."""
