@@ -1,9 +1,6 @@
 """Reading jaxprs: the one file that knows the form of JAX's programs, for every supported release."""
 
 import dataclasses
-import functools
-import os
-import sysconfig
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -262,43 +259,6 @@ def is_float(var: Any) -> bool:
     """Whether a variable holds floating-point or complex numbers."""
     dtype = getattr(var.aval, "dtype", None)
     return dtype is not None and jax.dtypes.issubdtype(dtype, np.inexact)
-
-
-@functools.lru_cache(maxsize=1)
-def _libraries() -> tuple[str, ...]:
-    """Folders whose code is not the user's: the standard library, where packages are installed, and this package."""
-    installed = [sysconfig.get_paths()[kind] for kind in ("stdlib", "platstdlib", "purelib", "platlib")]
-    beside = [os.path.dirname(os.path.dirname(str(module.__file__))) for module in (jax, np)]
-    return tuple(f"{folder}{os.sep}" for folder in (*installed, *beside, _PACKAGE))
-
-
-_PACKAGE = os.path.dirname(os.path.dirname(__file__))
-_MACHINERY = tuple(
-    os.path.join(os.path.dirname(os.path.dirname(jax.__file__)), name) + os.sep for name in ("jax", "jaxlib")
-)
-
-
-def source(eqn: Any, callers: Sequence[Any] = ()) -> str:
-    """The line of the user's program that made an equation, as "file:line (function)"; empty if it is not known.
-
-    It is the innermost line outside of the standard library and of installed packages. A program that lies in them as
-    a whole is named by its own innermost line outside of jax. An equation inside a call knows the lines inside it only;
-    ``callers`` are the equations of the calls around it, from the outermost.
-    """
-    inside = ""
-    for each in (eqn, *reversed(callers)):
-        traceback = each.source_info.traceback
-        for frame in traceback.frames if traceback is not None else ():
-            name = frame.file_name
-            if name == __file__:
-                break  # What lies further out called for the program; it is no part of it.
-            if name.startswith("<") or name.startswith(_MACHINERY):
-                continue
-            line = f"{os.path.basename(name)}:{frame.line_num} ({frame.function_name.rsplit('.', 1)[-1]})"
-            if not name.startswith(_libraries()):
-                return line
-            inside = inside or line
-    return inside
 
 
 def evaluate(eqn: Any, values: Sequence[Any], params: dict[str, Any] | None = None) -> list[Any]:

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from geojax._program import jaxprs
+from geojax._program.sources import source_of
 from geojax._program.walk import Cursor, walk
 
 HERE = os.path.basename(__file__)
@@ -25,7 +26,7 @@ def lines(program):
     found, cursor = {}, Cursor()
 
     def step(eqn, values):
-        found[eqn.primitive.name] = jaxprs.source(eqn, cursor.callers)
+        found[eqn.primitive.name] = source_of(eqn, cursor.callers)
         return [None] * len(eqn.outvars)
 
     traced = jaxprs.trace(program, jnp.asarray(X))

@@ -8,6 +8,7 @@ import numpy as np
 
 from geojax._core.tree import is_numeric
 from geojax._program import jaxprs
+from geojax._program.sources import source_of
 from geojax.symmetry.inference.labels.axes import Reason
 from geojax.symmetry.inference.labels.domain import Domain
 from geojax.symmetry.inference.labels.interpreter import Interpreter
@@ -43,7 +44,7 @@ def constants_of(program: jaxprs.Body) -> list[Constant]:
     def look(body: jaxprs.Body) -> None:
         for var, array in zip(body.jaxpr.constvars, body.consts, strict=True):
             if is_numeric(array) and jax.dtypes.issubdtype(array.dtype, np.floating):
-                readers = (jaxprs.source(eqn) for eqn in body.jaxpr.eqns if var in eqn.invars)
+                readers = (source_of(eqn) for eqn in body.jaxpr.eqns if var in eqn.invars)
                 arrays.setdefault(id(array), (array, next(readers, "")))
         for eqn in body.jaxpr.eqns:
             for inner in jaxprs.inside(eqn):

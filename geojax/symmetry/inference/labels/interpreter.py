@@ -12,6 +12,7 @@ import numpy as np
 
 from geojax._program import jaxprs
 from geojax._program.definitions import definition, reference
+from geojax._program.sources import source_of
 from geojax._program.walk import Cursor, Place, Rules, walk
 from geojax.symmetry.inference.labels import points
 from geojax.symmetry.inference.labels.algebra import Algebra
@@ -177,7 +178,7 @@ class Interpreter(Algebra):
 
     def why(self, eqn: Any, text: str) -> Reason:
         """A reason that names the equation's primitive and source line."""
-        return Reason(eqn.primitive.name, text, jaxprs.source(eqn, self.cursor.callers))
+        return Reason(eqn.primitive.name, text, source_of(eqn, self.cursor.callers))
 
     def record(self, axes: tuple[Label, ...]) -> None:
         """Notes that an array with these labels exists, for each index of the loops around it."""
