@@ -12,7 +12,7 @@ import pytest
 
 import geojax as gj
 
-PAGE = (Path(__file__).parent.parent / "docs" / "coming-from.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs" / "coming-from.md").read_text()
 SECTIONS = dict(re.findall(r"^## (.*?)\n(.*?)(?=^## |\Z)", PAGE, re.DOTALL | re.MULTILINE))
 KEYS = jax.random.split(jax.random.key(0), 6)
 
