@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.linalg
+import scipy.signal
 
 import geojax as gj
 from geojax.symmetry.layers import (
@@ -51,6 +52,16 @@ def test_law_kernel_unchanged_under_any_basis_and_when_diagonalised(key):
         expected = dense_kernel(*system, 0.1, 20)
         np.testing.assert_allclose(dense_kernel(*moved, 0.1, 20), expected, rtol=1e-6, atol=1e-9)
         np.testing.assert_allclose(kernel, expected, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("discretise, method", [(zero_order_hold, "zoh"), (bilinear, "bilinear")])
+def test_discretisation_matches_scipy(discretise, method):
+    rates, step = -np.asarray([0.1, 1.0, 30.0]), 0.05
+    found = discretise(jnp.asarray(rates), step)
+    for k, rate in enumerate(rates):
+        system = np.asarray([[rate]]), np.ones((1, 1)), np.ones((1, 1)), np.zeros((1, 1))
+        a, b, *_ = scipy.signal.cont2discrete(system, step, method=method)
+        np.testing.assert_allclose([found[0][k], found[1][k]], [a[0, 0], b[0, 0]], rtol=1e-12)
 
 
 @pytest.mark.parametrize("discretise", [zero_order_hold, bilinear])
