@@ -1,6 +1,6 @@
 """The semiring of two-layer networks with squares: potentials are homomorphisms, and partial solutions compose.
 
-The claims of Tian, Composing Global Optimizers to Reasoning Tasks via Algebraic Objects in Neural Nets
+The claims of [Tian2024], Composing Global Optimizers to Reasoning Tasks via Algebraic Objects in Neural Nets
 (2024). A network on pairs (a, b) of residues mod d is a set of hidden units, each with complex weights (p,
 q, r) at a frequency, for a, for b and for the output, and the square as its nonlinearity. Its logits are
 sums over units of monomials such as p q r. Adding networks puts their units side by side; multiplying them
