@@ -31,7 +31,7 @@ class ReversibleMerge:
     squared_error: Float[Array, ""]
 
 
-def reversible_merge(stack: Params, *, num: int) -> ReversibleMerge:
+def reversible_merge(stack: Params, *, num: int, gram: Float[Array, "k k"] | None = None) -> ReversibleMerge:
     """Merges task vectors into the few basis vectors from which all of them can be restored best.
 
     The best subspace of dimension p for k vectors is spanned by their leading principal directions. These follow from
@@ -41,12 +41,17 @@ def reversible_merge(stack: Params, *, num: int) -> ReversibleMerge:
         stack: Task vectors, that is differences from one base model: a list of k, or one tree with a leading axis of
             length k.
         num: Number of basis vectors p to keep, from 1 to k; static.
+        gram: G, if the stack holds task vectors in coordinates that are not orthonormal: factors of low rank, whose
+            inner products are those of `low_rank_gram`, added over layers. The stack must be linear in the task
+            vectors: with B = [B_1 ... B_k] side by side, vector i is B C_i, where C_i has A_i in its own rows and zeros
+            in the others. A stack of the C_i is merged, and B times what `revert` restores is the task vector.
 
     Returns:
         ReversibleMerge; `revert` restores a task vector. The squared error is the sum of the eigenvalues of G that were
-        left out. If p exceeds the rank, the directions beyond it are zero vectors.
+        left out. If p exceeds the rank, the directions beyond it are zero vectors. The basis is orthonormal in G.
 
     Raises:
+        TypeError: If gram is not an array of real numbers.
         ValueError: If shapes disagree or num is not between 1 and k.
 
     Differentiation: exact if the eigenvalues of G are distinct; otherwise the basis has no derivative.
@@ -61,16 +66,21 @@ def reversible_merge(stack: Params, *, num: int) -> ReversibleMerge:
 
     References: [Alipour2025]; [EckartYoung1936].
     """
-    return principal_merge("reversible_merge", as_stack("reversible_merge", stack), num)
+    return principal_merge("reversible_merge", as_stack("reversible_merge", stack), num, gram)
 
 
-def principal_merge(where: str, stack: Params, num: int) -> ReversibleMerge:
+def principal_merge(where: str, stack: Params, num: int, gram: Array | None = None) -> ReversibleMerge:
     """The leading principal directions of the vectors of a stack, and their coordinates."""
     count = stack_size(where, stack)
     num = checks.count(where, "num", num, minimum=1)
     if num > count:
         raise ValueError(f"{where}: num is {num}; expected at most {count}, the number of vectors. Lower it.")
-    gram = _gram(stack)
+    if gram is None:
+        gram = _gram(stack)
+    else:
+        (gram,) = checks.floats(where, gram=gram)
+        checks.shapes(where, gram=(gram, f"{count} {count}"))
+        gram = gram.astype(wide(gram.dtype))
     values, vectors = jnp.linalg.eigh(gram)
     values, vectors = values[::-1], vectors[:, ::-1]
     # Rounding changes the eigenvalues of a Gram matrix by k ulp of the largest: below that they count as zero.

@@ -72,3 +72,70 @@ def test_gram_of_factors_is_that_of_products():
         low_rank_gram([])
     with pytest.raises(ValueError, match=r"factors\[1\] A"):
         low_rank_gram([factors[0], (factors[1][0], factors[2][1])])
+
+
+def restored_from_factors(layers, num):
+    """Task vectors of adapters as pairs of factors, and the squared error: nothing has the shape of a dense product."""
+    gram = sum(low_rank_gram(factors) for factors in layers)
+    ends = [np.cumsum([0, *(len(a) for _, a in factors)]) for factors in layers]
+    stack = [
+        jnp.stack(
+            [jnp.zeros((e[-1], a.shape[1]), a.dtype).at[e[i] : e[i + 1]].set(a) for i, (_, a) in enumerate(f)]
+        )
+        for f, e in zip(layers, ends)
+    ]
+    merged = reversible_merge(dict(enumerate(stack)), num=num, gram=gram)
+    right = [revert(merged, i) for i in range(len(gram))]
+    left = [jnp.concatenate([b for b, _ in factors], axis=1) for factors in layers]
+    return left, right, merged.squared_error
+
+
+def adapters(dtype):
+    """Two layers of four tasks, whose ranks differ; the tasks share a direction."""
+    random = np.random.default_rng(3)
+    shared = [random.normal(size=(40, 1)), random.normal(size=(50, 1))]
+
+    def factors(m, rank, common):
+        return (
+            np.concatenate([common, 0.3 * random.normal(size=(m, rank))], 1).astype(dtype),
+            random.normal(size=(rank + 1, m + 3)).astype(dtype),
+        )
+
+    return [[factors(len(common), rank, common) for rank in (1, 2, 3, 2)] for common in shared]
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("num", [2, 4])
+def test_adapters_of_low_rank_are_restored_from_their_factors(num, dtype):
+    layers = adapters(dtype)
+    rows = np.stack(
+        [np.concatenate([np.ravel(f[i][0].astype(float) @ f[i][1]) for f in layers]) for i in range(4)]
+    )
+    left, right, error = jax.jit(restored_from_factors, static_argnums=1)(layers, num)
+    found = np.stack(
+        [
+            np.concatenate([np.ravel(np.asarray(b, float) @ part[j]) for j, b in enumerate(left)])
+            for part in right
+        ]
+    )
+    u, s, vt = np.linalg.svd(rows, full_matrices=False)
+    rounding = 200 * np.finfo(dtype).eps
+    np.testing.assert_allclose(found, (u[:, :num] * s[:num]) @ vt[:num], atol=rounding * s[0])
+    np.testing.assert_allclose(error, np.sum(s[num:] ** 2), atol=rounding * s[0] ** 2)
+    assert error.dtype == dtype
+    np.testing.assert_allclose(np.sum((found - rows) ** 2), np.sum(s[num:] ** 2), atol=rounding * s[0] ** 2)
+
+
+def test_adapters_are_restored_without_a_dense_product():
+    text = str(jax.make_jaxpr(restored_from_factors, static_argnums=1)(adapters(np.float64), 2))
+    assert "f64[12,43]" in text, "the stack of the second factors"
+    assert "[40,43]" not in text
+    assert "[50,53]" not in text
+
+
+def test_a_gram_matrix_of_another_size_is_named():
+    with pytest.raises(ValueError, match=r"gram has shape \[3, 3\]; expected \[4, 4\]"):
+        reversible_merge(jnp.ones((4, 6)), num=1, gram=jnp.eye(3))
+    with pytest.raises(TypeError, match="gram"):
+        reversible_merge(jnp.ones((4, 6)), num=1, gram="eye")
