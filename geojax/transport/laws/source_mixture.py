@@ -99,8 +99,8 @@ def mixture_ot(
     costs = cost_matrix_of(where, "cost", cost, points, target)
     checks.count(where, "max_steps", max_steps)
     # Shares of zero and sources equal to the target make hard problems; some Newton steps end what iterations do not.
-    few = {"max_steps": max_steps // 40, "max_sinkhorn_steps": max_steps}
-    result = sinkhorn_newton(costs, a, epsilon=epsilon, tol=tol, **few)
+    few = max_steps // 40
+    result = sinkhorn_newton(costs, a, epsilon=epsilon, tol=tol, max_steps=few, max_sinkhorn_steps=max_steps)
     return jnp.where(result.status == Status.CONVERGED, result.cost, jnp.nan)
 
 
