@@ -40,6 +40,7 @@ def imported(file: Path) -> set[str]:
     return found - set(sys.stdlib_module_names) - {"geojax"}
 
 
+TOOLS = {"dev", "docs", "mutants"}  # extras of what the library itself does not import
 CORE = modules(PROJECT["dependencies"])
 BY_FILE = {file.relative_to(PACKAGE).as_posix(): imported(file) for file in PACKAGE.rglob("*.py")}
 BY_PACKAGE = {
@@ -55,7 +56,7 @@ def test_the_core_declares_what_it_imports_and_no_more():
 
 
 def test_the_extras_declare_what_is_imported_and_no_more():
-    extras = {name: modules(listed) for name, listed in EXTRAS.items() if name not in ("dev", "docs")}
+    extras = {name: modules(listed) for name, listed in EXTRAS.items() if name not in TOOLS}
     declared = set().union(*extras.values())
     used = set().union(*BY_FILE.values())
     assert used <= CORE | declared
@@ -67,7 +68,7 @@ def test_the_extras_declare_what_is_imported_and_no_more():
 
 def test_developers_have_all_extras():
     (every,) = [line for line in EXTRAS["dev"] if line.startswith(PROJECT["name"])]
-    assert set(re.findall(r"[\w-]+", every.partition("[")[2])) == set(EXTRAS) - {"dev", "docs"}
+    assert set(re.findall(r"[\w-]+", every.partition("[")[2])) == set(EXTRAS) - TOOLS
 
 
 def test_what_is_declared_is_what_is_installed():

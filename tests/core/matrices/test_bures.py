@@ -22,7 +22,7 @@ def test_law_maps():
     """T A T = B, its inverse goes back, and the squared distance is that of the traces."""
 
     def law(a, b):
-        fidelity, to_b, to_a, squared = bures.maps(a, b, True)
+        fidelity, to_b, to_a, squared, _ = bures.maps(a, b, 1)
         apart = jnp.trace(a) + jnp.trace(b) - 2 * fidelity
         return (
             jnp.max(jnp.abs(to_b @ a @ to_b - b)) + jnp.max(jnp.abs(to_a @ to_b - jnp.eye(N))),
@@ -38,13 +38,13 @@ def test_matches_scipy():
     a, b = covariances(1)
     root = scipy.linalg.sqrtm(a)
     want = np.trace(scipy.linalg.sqrtm(root @ b @ root))
-    np.testing.assert_allclose(maps(a, b, True)[0], want, rtol=1e-12)
+    np.testing.assert_allclose(maps(a, b, 1)[0], want, rtol=1e-12)
 
 
 def test_distance_of_close_matrices_keeps_its_digits():
     """Between s^2 I and t^2 I the distance is sqrt(n) |s - t|, at 1e-9 too, where the traces cancel."""
     s, t = 2.0, 2.0 + 1e-9
-    squared = maps(s**2 * np.eye(N), t**2 * np.eye(N), False)[3]
+    squared = maps(s**2 * np.eye(N), t**2 * np.eye(N), 0)[3]
     np.testing.assert_allclose(np.sqrt(squared), np.sqrt(N) * (t - s), rtol=1e-6)
 
 
@@ -61,7 +61,7 @@ def test_one_dominant_direction_keeps_its_share():
         return (vectors * np.sqrt(np.maximum(values, 0))[..., None, :]) @ np.swapaxes(vectors, -1, -2)
 
     want = np.linalg.svd(exact_root(a) @ exact_root(b), compute_uv=False).sum(-1)
-    got = jax.jit(jax.vmap(lambda a, b: bures.maps(a, b, True)[0]))(a, b)
+    got = jax.jit(jax.vmap(lambda a, b: bures.maps(a, b, 1)[0]))(a, b)
     np.testing.assert_allclose(got, want, rtol=1e-3, atol=2e-4)
 
 
@@ -72,7 +72,7 @@ def test_derivatives_match_differences():
     e, f = directions + np.swapaxes(directions, 1, 2)
 
     def value(a, b):
-        fidelity, to_b, to_a, squared = bures.maps(a, b, False)
+        fidelity, to_b, to_a, squared, _ = bures.maps(a, b, 0)
         return fidelity + 2 * squared + jnp.vdot(w[0], to_b) + jnp.vdot(w[1], to_a)
 
     def along(a, b):

@@ -22,6 +22,7 @@ from tests.manifolds import laws
 FAR = np.diag([-2.0, -0.5])  # in SL(2), and without a real logarithm
 
 
+@pytest.mark.full
 def test_law_manifold():
     laws.check_laws(SpecialLinear(), (2, 2), radius=2.0, without=("distances",))
 

@@ -20,6 +20,7 @@ DEFORMED = SPDPower(SPDAffineInvariant(), theta=0.5)
 X, Y = spd([0.5, 1.0, 2.0]), spd([0.7, 1.1, 1.9], rotation=OTHER)
 
 
+@pytest.mark.full
 def test_law_manifold():
     # Distances are compared with those of the other spaces below.
     laws.check_laws(DEFORMED, SHAPE, radius=1.0, without=("distances",))

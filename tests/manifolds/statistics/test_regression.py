@@ -25,6 +25,7 @@ def test_matches_numpy_lines():
     np.testing.assert_allclose(found.velocity, slope, atol=1e-11)
 
 
+@pytest.mark.full
 def test_law_planted_geodesics_are_found_and_no_neighbour_of_a_fit_is_better():
     def terms(key):
         points, weights = cloud(key, 0.8)

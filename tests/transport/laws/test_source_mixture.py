@@ -70,6 +70,7 @@ def test_law_convex_in_the_mixture():
     assert jnp.all(law(jax.random.split(jax.random.key(2), 32)) >= -1e-9)
 
 
+@pytest.mark.full
 def test_a_source_equal_to_the_target_gets_all_the_mass():
     sources, _, _ = data(jax.random.key(3))
     objective = lambda alpha: value(sources, sources[1], alpha, 0.05)
