@@ -265,17 +265,23 @@ def no_explicit_axes(where: str, *trees: Any) -> None:
     """Raise if an array is divided along an Explicit axis of a mesh, under whose types JAX traces no such loops."""
     for leaf in jax.tree.leaves(trees):
         value = leaf
-        while value is not None and hasattr(value, "shape"):
-            sharding = getattr(jax.typeof(value), "sharding", None)
-            divided = jax.tree.leaves(tuple(getattr(sharding, "spec", None) or ()))
-            mesh = getattr(sharding, "mesh", None)
-            if divided and not getattr(mesh, "are_all_axes_auto", True):
-                names = ", ".join(repr(str(name)) for name in divided)
-                raise ValueError(
-                    f"{where}: an array is divided along the Explicit mesh axis {names}; expected Auto axes. "
-                    "Write jax.make_mesh(sizes, names, axis_types=(jax.sharding.AxisType.Auto,) * len(names))."
-                )
-            # Inside vmap the divided axis is not seen in the item, but in the batch that it is one of.
-            value = (
-                getattr(value, "val", getattr(value, "primal", None)) if isinstance(value, Tracer) else None
-            )
+        # Inside vmap the divided axis is not seen in the item, but in the batch that it is one of.
+        while isinstance(value, Tracer):
+            _no_explicit_axes(where, getattr(jax.typeof(value), "sharding", None))
+            value = getattr(value, "val", getattr(value, "primal", None))
+        if isinstance(value, jax.Array):
+            _no_explicit_axes(where, value.sharding)
+
+
+def _no_explicit_axes(where: str, sharding: Any) -> None:
+    if not isinstance(sharding, jax.sharding.NamedSharding) or sharding.mesh.are_all_axes_auto:
+        return
+    kinds = dict(zip(sharding.mesh.axis_names, sharding.mesh.axis_types, strict=True))
+    explicit = jax.sharding.AxisType.Explicit
+    divided = [name for name in jax.tree.leaves(tuple(sharding.spec)) if kinds[name] == explicit]
+    if divided:
+        names = ", ".join(repr(str(name)) for name in divided)
+        raise ValueError(
+            f"{where}: an array is divided along the Explicit mesh axis {names}; expected Auto axes. "
+            "Write jax.make_mesh(sizes, names, axis_types=(jax.sharding.AxisType.Auto,) * len(names))."
+        )

@@ -187,6 +187,7 @@ class Manifold(abc.ABC):
         """The values as arrays of one floating dtype, all of the shape of a point."""
         where = f"{self._name}.{operation}"
         arrays = checks.floats(where, **values)
+        checks.no_explicit_axes(where, arrays)
         checks.shapes(where, **{name: (array, self.point_shape) for name, array in zip(values, arrays)})
         return arrays
 

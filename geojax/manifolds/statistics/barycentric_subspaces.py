@@ -105,6 +105,7 @@ def barycentric_subspace_project(
     """
     where = "barycentric_subspace_project"
     check_manifold(where, manifold, "log")
+    checks.no_explicit_axes(where, references, y)
     return _projected(manifold, references, y, tol, checks.count(where, "max_steps", max_steps))
 
 

@@ -83,6 +83,7 @@ def frechet_mean(
     References: [Karcher1977]; [Afsari2011] for uniqueness; [BarzilaiBorwein1988] for the steps.
     """
     check_manifold("frechet_mean", manifold, "log")
+    checks.no_explicit_axes("frechet_mean", points)
     return _mean(manifold, points, weights, tol, checks.count("frechet_mean", "max_steps", max_steps))
 
 

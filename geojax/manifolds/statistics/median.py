@@ -90,6 +90,7 @@ def frechet_median(
     References: [Weiszfeld1937]; [Vardi2000]; [Fletcher2009] on manifolds.
     """
     check_manifold("frechet_median", manifold, "log")
+    checks.no_explicit_axes("frechet_median", points)
     return _median(manifold, points, weights, tol, checks.count("frechet_median", "max_steps", max_steps))
 
 

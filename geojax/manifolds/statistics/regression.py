@@ -90,6 +90,7 @@ def geodesic_regression(
     """
     max_steps = checks.count("geodesic_regression", "max_steps", max_steps)
     check_manifold("geodesic_regression", manifold, "log")
+    checks.no_explicit_axes("geodesic_regression", points)
     return _regression(manifold, times, points, weights, tol, max_steps)
 
 

@@ -31,6 +31,7 @@ def read_params(call: str, spec: SymmetrySpec, **trees: Params) -> list[Leaves]:
         ValueError: If a leaf is missing, unexpected, of another shape or no array; the message names it.
     """
     check_spec(call, spec)
+    checks.no_explicit_axes(call.partition("(")[0], list(trees.values()))
     return [_read(call, spec, name, params) for name, params in trees.items()]
 
 
@@ -50,6 +51,7 @@ def read_stack(call: str, spec: SymmetrySpec, models: Any) -> list[Leaves]:
     if is_sequence and not models:
         raise ValueError(f"{where}: models is empty; expected at least one model. Write {call}.")
     arrays = dict(array_leaves(models))
+    checks.no_explicit_axes(where, arrays)
     expected = {leaf.path: leaf.shape for leaf in spec.leaves}
     if arrays and arrays.keys() == expected.keys():
         return _unstacked(call, expected, arrays)
