@@ -196,7 +196,8 @@ def _rows(points: PyTree) -> Float[Array, "n d"]:
 
 def centred_rows(where: str, points: PyTree, weights: Array | None) -> tuple[Array, Array]:
     """The points of a tree as rows [n, d] less their weighted mean, and that mean [d]."""
-    (rows,) = checks.floats(where, points=_rows(widened(points)))
+    points, weights = widened((points, weights))
+    (rows,) = checks.floats(where, points=_rows(points))
     if weights is None:
         mean = jnp.mean(rows, axis=0)
     else:

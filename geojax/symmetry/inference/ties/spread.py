@@ -30,8 +30,8 @@ class Reading:
     """
 
     axes: tuple[tuple[int, int], ...] = ()
-    low: float = -1
-    high: float = math.inf
+    low: int | float = -1
+    high: int | float = math.inf
     loose: bool = False
 
 
