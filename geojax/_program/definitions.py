@@ -16,16 +16,17 @@ from geojax._program import jaxprs
 def definition(eqn: Any) -> jaxprs.Body | None:
     """The program that an equation of another library's primitive stands for.
 
-    None if the primitive is JAX's own, or its definition cannot be traced.
+    None if the primitive is one of JAX that holds no definition, or its definition cannot be traced.
     """
-    implementation = getattr(eqn.primitive, "impl", None)
-    if implementation is None or _module(implementation).split(".")[0] in ("jax", "jaxlib"):
-        return None
-    several = eqn.primitive.multiple_results
+    if eqn.primitive.name == "call_hi_primitive":  # of JAX from 0.11: it holds its own definition
+        implementation, params = eqn.params["_prim"].expand, {}
+    else:
+        implementation, params = getattr(eqn.primitive, "impl", None), eqn.params
+        if implementation is None or _module(implementation).split(".")[0] in ("jax", "jaxlib"):
+            return None
 
     def program(*arrays: Any) -> Any:
-        results = implementation(*arrays, **eqn.params)
-        return results if several else [results]
+        return jax.tree.leaves(implementation(*arrays, **params))
 
     try:
         found = jaxprs.trace(program, *(_shaped(var) for var in eqn.invars))

@@ -84,7 +84,8 @@ UNARY: dict[str, Arithmetic] = {
     ),
     **dict.fromkeys(("cos", "cosh"), EVEN),
     **dict.fromkeys(
-        ("exp", "exp2", "expm1", "log", "log1p", "logistic", "acos", "acosh", "erfc", "floor"), NONLINEAR
+        ("exp", "exp2", "expm1", "log", "log2", "log1p", "logistic", "acos", "acosh", "erfc", "floor"),
+        NONLINEAR,
     ),
     **dict.fromkeys(("ceil", "lgamma", "digamma", "bessel_i0e", "bessel_i1e", "not", "clz"), NONLINEAR),
     "population_count": NONLINEAR,

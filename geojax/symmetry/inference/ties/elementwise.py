@@ -36,7 +36,7 @@ SAME = (
     "reduce_precision",
 )
 INJECTIVE = ("exp", "exp2", "cbrt", "sinh", "asinh", "expm1")
-OF_POSITIVE = ("log", "sqrt", "rsqrt", "log1p")
+OF_POSITIVE = ("log", "log2", "sqrt", "rsqrt", "log1p")
 LEVELS = ("square", "abs", "sin", "cos", "cosh", "atan")
 SATURATING = ("tanh", "erf", "erfc", "logistic", "sign")
 KEEP_ZERO = (
