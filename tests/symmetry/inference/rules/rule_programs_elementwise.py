@@ -43,6 +43,7 @@ def elementwise() -> list[Program]:
     inside = ["asin", "atanh", "erf_inv", "log", "log1p", "acos", "lgamma", "digamma", "sqrt", "rsqrt"]
     cases = [program(name, getattr(lax, name), n(3, 4), free=BOTH) for name in plain]
     cases += [program(name, getattr(lax, name), Draw((3, 4), "unit"), free=BOTH) for name in inside]
+    cases += [program("log2", jnp.log2, Draw((3, 4), "unit"), free=BOTH)]
     cases += [
         program(name, getattr(lax, name), Draw((3, 4), "complex"), free=BOTH)
         for name in ("real", "imag", "conj")

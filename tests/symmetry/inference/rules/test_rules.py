@@ -62,7 +62,7 @@ EXEMPT = {
         ("scatter_add", "scatter_sub", "scatter_mul", "scatter_max", "scatter_min"), OTHER_RELEASE
     ),
     **dict.fromkeys(
-        ("scatter-sub", "scatter-mul", "scatter-max", "scatter-min", "stack", "unstack", "square"),
+        ("scatter-sub", "scatter-mul", "scatter-max", "scatter-min", "stack", "unstack", "square", "log2"),
         OTHER_RELEASE,
     ),
     **dict.fromkeys(("eq_to", "lt_to", "le_to"), "the total order inside comparators of sort"),
