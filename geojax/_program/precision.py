@@ -95,7 +95,7 @@ class InPrecision:
                 return jaxprs.evaluate_on_shards(eqn, lambda *shards: self._run(inner, shards), values)
             params = {key: self._parameter(key, value) for key, value in eqn.params.items()}
             outputs = jaxprs.evaluate(eqn, values, params)
-        except (KeyError, TypeError, ValueError, NotImplementedError):
+        except (KeyError, TypeError, ValueError, NotImplementedError):  # a primitive that refuses other types
             return self._in_own_types(eqn, values)
         return [self._noted(out, var) for out, var in zip(outputs, eqn.outvars, strict=True)]
 
