@@ -33,7 +33,7 @@ since scales differ. {held} of {all} claims hold on {pages} pages; the others sa
 
 def pages() -> dict[str, Path]:
     """Key -> file of every page."""
-    return {path.stem: path for path in sorted(PAGES.glob("[A-Z]*.py"))}
+    return {path.stem: path for path in sorted(PAGES.rglob("[A-Z]*.py"), key=lambda path: path.stem)}
 
 
 def sections(key: str, text: str) -> dict[str, str]:

@@ -62,7 +62,10 @@ def halls() -> dict[str, ModuleType]:
 
 def pages() -> dict[str, str]:
     """Key -> path of the page that tries the paper's claims."""
-    return {path.stem: path.relative_to(ROOT).as_posix() for path in sorted(PAGES.glob("[A-Z]*.py"))}
+    return {
+        path.stem: path.relative_to(ROOT).as_posix()
+        for path in sorted(PAGES.rglob("[A-Z]*.py"), key=lambda path: path.stem)
+    }
 
 
 def private_modules() -> dict[str, str]:

@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING
 from geojax._core.halls import hall
 
 if TYPE_CHECKING:
-    from geojax import architectures, io, manifolds, merging, optim, symmetry, transport
+    from geojax import (
+        architectures,
+        equivariant,
+        io,
+        manifolds,
+        merging,
+        metanets,
+        optim,
+        symmetry,
+        transport,
+    )
     from geojax._core.bib import cite
     from geojax.results import SolverError, Status, unwrap
 
@@ -20,9 +30,11 @@ __all__ = [
     "__version__",
     "architectures",
     "cite",
+    "equivariant",
     "io",
     "manifolds",
     "merging",
+    "metanets",
     "optim",
     "symmetry",
     "transport",
@@ -36,9 +48,11 @@ _DEFINED_IN = {
     "__version__": "geojax",
     "architectures": "geojax.architectures",
     "cite": "geojax._core.bib",
+    "equivariant": "geojax.equivariant",
     "io": "geojax.io",
     "manifolds": "geojax.manifolds",
     "merging": "geojax.merging",
+    "metanets": "geojax.metanets",
     "optim": "geojax.optim",
     "symmetry": "geojax.symmetry",
     "transport": "geojax.transport",

@@ -3,7 +3,6 @@
 The pages run in the whole run; `make test` runs two, which show that pages can run.
 """
 
-import importlib
 import importlib.util
 import json
 import re
@@ -14,10 +13,10 @@ import numpy as np
 import pytest
 
 from examples.papers import harness
-from examples.papers.__main__ import RESULTS, keys_of_pages
+from examples.papers.__main__ import RESULTS, page, pages
 
 ROOT = Path(__file__).resolve().parent.parent
-KEYS = keys_of_pages()
+KEYS = [*pages()]
 ALWAYS = ("Martin2024", "Wang2025")
 BUDGET = 10
 """Processor seconds, unless a page states a BUDGET of its own; three times as many fail it."""
@@ -32,13 +31,9 @@ def claims(monkeypatch):
     return module
 
 
-def page_of(key):
-    return importlib.import_module(f"examples.papers.{key}")
-
-
 def trained_beforehand(key):
     """Networks that pages share are trained once, on nobody's account."""
-    if hasattr(page_of(key), "networks"):
+    if hasattr(page(key), "networks"):
         harness.networks()
 
 
@@ -48,15 +43,15 @@ def trained_beforehand(key):
 )
 def test_claims_come_out_as_expected(key):
     trained_beforehand(key)
-    page, began = page_of(key), time.process_time()
-    found = page.run(harness.QUICK)
+    module, began = page(key), time.process_time()
+    found = module.run(harness.QUICK)
     spent = time.process_time() - began
     print(f"{key}: {spent:.1f} processor seconds", *found, sep="\n  ")
     wrong = [str(claim) for claim in found if not claim.as_expected]
     assert not wrong, "\n".join(wrong)
     assert all(claim.paper for claim in found), "a claim says what the paper prints"
     assert all(np.size(claim.ours) not in (0, 2) for claim in found), "three seeds at least, or a count"
-    assert spent < 3 * getattr(page, "BUDGET", BUDGET), (
+    assert spent < 3 * getattr(module, "BUDGET", BUDGET), (
         f"{spent:.0f} processor seconds: make the page smaller"
     )
     known = {claim["what"] for claim in json.loads((RESULTS / f"{key}.json").read_text())["claims"]}
@@ -65,7 +60,7 @@ def test_claims_come_out_as_expected(key):
 
 @pytest.mark.parametrize("key", KEYS)
 def test_a_page_says_what_it_should(key, claims):
-    text = (ROOT / "examples" / "papers" / f"{key}.py").read_text()
+    text = pages()[key].read_text()
     sections = claims.sections(key, text)
     assert ("Fails" in sections) == ("expected=False" in text), (
         "Fails: says why a claim is not expected to hold"

@@ -148,7 +148,7 @@ def test_the_runner_prints_keeps_and_counts_surprises(tmp_path, monkeypatch, cap
             draws = size.seeds(lambda key: jax.random.uniform(key))
             return [Claim("d", "0.5", draws, above(0)), Claim("s", "2", 1.0, above(2))]
 
-    monkeypatch.setattr(runner.importlib, "import_module", lambda name: Page)
+    monkeypatch.setattr(runner, "page", lambda key: Page)
     monkeypatch.setattr(runner, "RESULTS", tmp_path)
     assert runner.main(["Cuturi2013", "--start", "4", "--write"]) == 1
     assert "UNEXPECTED" in capsys.readouterr().out
@@ -164,6 +164,6 @@ def test_a_page_that_breaks_does_not_stop_the_others(monkeypatch, capsys):
         def run(size):
             raise RuntimeError("broken")
 
-    monkeypatch.setattr(runner.importlib, "import_module", lambda name: Page)
+    monkeypatch.setattr(runner, "page", lambda key: Page)
     assert runner.main(["A", "B"]) == 2
     assert capsys.readouterr().err.count("RuntimeError: broken") == 2

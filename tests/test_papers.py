@@ -41,7 +41,7 @@ def test_an_entry_that_nothing_cites_is_noticed(papers, monkeypatch):
 def test_a_page_implements_its_paper(papers, monkeypatch):
     rows = [line for line in papers.page().splitlines() if line.startswith("| **Wu2023**")]
     assert rows[0].endswith(
-        "|  | [Wu2023.py](../examples/papers/Wu2023.py) | [test_claims.py](../tests/test_claims.py) |"
+        "|  | [Wu2023.py](../examples/papers/optim/Wu2023.py) | [test_claims.py](../tests/test_claims.py) |"
     )
     monkeypatch.setattr(papers, "pages", dict)
     with pytest.raises(ValueError, match=r"references\.bib has Wu2023, which nothing cites and no page"):

@@ -16,6 +16,7 @@ import sys
 import time
 import traceback
 from pathlib import Path
+from types import ModuleType
 
 os.environ.setdefault(
     "TF_CPP_MIN_LOG_LEVEL", "3"
@@ -28,16 +29,21 @@ RESULTS = ROOT / "benchmarks" / "results" / "papers"
 LIBRARIES = ("jax", "jaxlib", "numpy", "scipy", "optax", "scikit-learn")
 
 
-def keys_of_pages() -> list[str]:
-    """The keys that have a page."""
-    return sorted(path.stem for path in FOLDER.glob("[A-Z]*.py"))
+def pages() -> dict[str, Path]:
+    """Key -> file of every page; a folder holds the pages of one part of the library, there or to come."""
+    return {path.stem: path for path in sorted(FOLDER.rglob("[A-Z]*.py"), key=lambda path: path.stem)}
+
+
+def page(key: str) -> ModuleType:
+    """The module of a page."""
+    return importlib.import_module(f"examples.papers.{pages()[key].parent.name}.{key}")
 
 
 def measured(key: str, size: Size) -> tuple[list[Claim], float]:
     """A page's claims, and the processor seconds it took."""
-    page = importlib.import_module(f"examples.papers.{key}")
+    run = page(key).run
     began = time.process_time()
-    claims = page.run(size)
+    claims = run(size)
     return claims, time.process_time() - began
 
 
@@ -78,7 +84,7 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("keys", nargs="*", metavar="KEY", default=keys_of_pages())
+    parser.add_argument("keys", nargs="*", metavar="KEY", default=[*pages()])
     parser.add_argument("--full", action="store_true", help="the size of the committed table")
     parser.add_argument("--start", type=int, default=0, help="the first seed")
     parser.add_argument("--num", type=int, help="how many seeds")

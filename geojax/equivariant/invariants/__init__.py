@@ -1,0 +1,1 @@
+"""Numbers and colours that a group leaves alone, and tell orbits apart."""

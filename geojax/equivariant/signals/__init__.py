@@ -1,0 +1,1 @@
+"""Layers and resampling for signals on grids."""

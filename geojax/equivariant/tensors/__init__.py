@@ -1,0 +1,1 @@
+"""Products and parts of tensors, multivectors and spherical functions."""

@@ -1,0 +1,1 @@
+"""What takes a function and a group: errors, averages, projections, generators."""

@@ -1,0 +1,1 @@
+"""Parameters as a graph, and message passing on it."""

@@ -1,0 +1,1 @@
+"""Functions that make parameters, and bounds on what parameters do."""

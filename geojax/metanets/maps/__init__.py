@@ -1,0 +1,1 @@
+"""Networks from the equivariant maps of a spec, and what they read."""

@@ -1,0 +1,1 @@
+"""Populations of trained networks: training, augmenting, describing them."""

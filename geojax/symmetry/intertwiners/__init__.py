@@ -1,0 +1,1 @@
+"""Equivariant linear maps: specs written by hand, read off a function, and the maps between them."""
