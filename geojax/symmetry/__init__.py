@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from geojax.symmetry.inference.infer import infer
     from geojax.symmetry.inference.own_rules import check_rule, rule
     from geojax.symmetry.inference.verify import verify
+    from geojax.symmetry.intertwiners.declaring import declare
     from geojax.symmetry.matching.across_widths import width_matching
     from geojax.symmetry.matching.by_activations import activation_matching
     from geojax.symmetry.matching.by_weights import MatchingResult, weight_matching
@@ -61,6 +62,7 @@ __all__ = [
     "check_rule",
     "collect",
     "compose",
+    "declare",
     "fold_scales",
     "frank_wolfe_matching",
     "functional_dimension",
@@ -105,6 +107,7 @@ _DEFINED_IN = {
     "check_rule": "geojax.symmetry.inference.own_rules",
     "collect": "geojax.symmetry.inference.collect",
     "compose": "geojax.symmetry.action.elements",
+    "declare": "geojax.symmetry.intertwiners.declaring",
     "fold_scales": "geojax.symmetry.orbits.canonical",
     "frank_wolfe_matching": "geojax.symmetry.matching.frank_wolfe",
     "functional_dimension": "geojax.symmetry.inference.dimension",
