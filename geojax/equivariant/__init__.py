@@ -5,10 +5,16 @@ from typing import TYPE_CHECKING
 from geojax._core.halls import hall
 
 if TYPE_CHECKING:
-    pass
+    from geojax.equivariant.transforms.errors import ErrorResult, equivariance_error
 
-__all__ = []
+__all__ = [
+    "ErrorResult",
+    "equivariance_error",
+]
 
-_DEFINED_IN = {}
+_DEFINED_IN = {
+    "ErrorResult": "geojax.equivariant.transforms.errors",
+    "equivariance_error": "geojax.equivariant.transforms.errors",
+}
 
 __getattr__, __dir__ = hall(__name__, _DEFINED_IN)
