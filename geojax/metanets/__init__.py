@@ -5,10 +5,17 @@ from typing import TYPE_CHECKING
 from geojax._core.halls import hall
 
 if TYPE_CHECKING:
-    pass
+    from geojax.metanets.zoo.statistics import weight_statistics
+    from geojax.metanets.zoo.training import population
 
-__all__ = []
+__all__ = [
+    "population",
+    "weight_statistics",
+]
 
-_DEFINED_IN = {}
+_DEFINED_IN = {
+    "population": "geojax.metanets.zoo.training",
+    "weight_statistics": "geojax.metanets.zoo.statistics",
+}
 
 __getattr__, __dir__ = hall(__name__, _DEFINED_IN)
