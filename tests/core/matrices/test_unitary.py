@@ -48,6 +48,7 @@ def test_shortest_logarithm_by_force():
     np.testing.assert_allclose(scipy.linalg.expm(shortest), np.diag(np.exp(1j * turn)), atol=1e-12)
 
 
+@pytest.mark.full
 def test_derivatives_are_those_of_differences_and_finite_at_the_cut_locus():
     a, b = algebra(2, 3, 1.0), algebra(3, 3, 1.0)
 

@@ -14,6 +14,7 @@ SHAPE = (5, 2)
 EUCLIDEAN, CANONICAL = Stiefel(), Stiefel(beta=0.5)
 
 
+@pytest.mark.full
 def test_law_manifold():
     laws.check_laws(CANONICAL, SHAPE, radius=1.5, without=("distances",))
 

@@ -82,6 +82,7 @@ def seen(transform):
     return (local[:, :2] / (local[:, 2:] + 6)).ravel()
 
 
+@pytest.mark.full
 def test_planted_pose_is_recovered_from_thirty_degrees_off():
     off = np.asarray(exponential(np.asarray([0.0, np.pi / 6, 0.0, 0.1, 0.1, -0.1])))
     found = jax.jit(lambda t: se3_gauss_newton(lambda t: seen(t) - seen(TRUTH), t, tol=1e-10))(TRUTH @ off)

@@ -100,6 +100,7 @@ def test_law_heat_equation(t, n):
     np.testing.assert_allclose(in_time, laplacian, rtol=1e-8, atol=1e-10)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("t", [0.04, 0.7])
 def test_law_semigroup(t):
     """On the sphere K_t * K_t = K_2t at one point."""

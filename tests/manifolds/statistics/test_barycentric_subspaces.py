@@ -44,7 +44,8 @@ def test_matches_the_affine_span():
     assert int(found.num_steps) == 2
 
 
-@pytest.mark.parametrize("manifold", [SPHERE, pytest.param(Lorentz(), marks=pytest.mark.full)])
+@pytest.mark.full
+@pytest.mark.parametrize("manifold", [SPHERE, Lorentz()])
 def test_law_the_subspace_is_the_linear_span(manifold):
     """Of three references: on the sphere and the hyperboloid, points of their span; and the nearest of those.
 

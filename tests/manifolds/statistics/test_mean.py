@@ -106,6 +106,7 @@ def test_mean_log_of_the_sphere_is_that_of_its_logs():
     assert np.all(np.isfinite(got[1]))
 
 
+@pytest.mark.full
 def test_points_that_agree_and_points_all_around():
     points, weights = cloud(jax.random.key(0))
     same = solve(jnp.broadcast_to(points[0], points.shape), weights)

@@ -108,6 +108,7 @@ def share_without_hidden_symmetry(width, depth, count=16):
     return np.mean(defects == 0)
 
 
+@pytest.mark.full
 def test_hidden_symmetry_is_likelier_in_deeper_and_in_narrower_networks():
     shallow, deeper, wider = (share_without_hidden_symmetry(*size) for size in ((2, 1), (2, 2), (4, 2)))
     assert shallow > deeper < wider, (shallow, deeper, wider)
