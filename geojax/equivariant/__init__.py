@@ -5,16 +5,24 @@ from typing import TYPE_CHECKING
 from geojax._core.halls import hall
 
 if TYPE_CHECKING:
+    from geojax.equivariant.frames.finite import sampled, whole_group
     from geojax.equivariant.transforms.errors import ErrorResult, equivariance_error
+    from geojax.equivariant.transforms.frame_averages import symmetrize
 
 __all__ = [
     "ErrorResult",
     "equivariance_error",
+    "sampled",
+    "symmetrize",
+    "whole_group",
 ]
 
 _DEFINED_IN = {
     "ErrorResult": "geojax.equivariant.transforms.errors",
     "equivariance_error": "geojax.equivariant.transforms.errors",
+    "sampled": "geojax.equivariant.frames.finite",
+    "symmetrize": "geojax.equivariant.transforms.frame_averages",
+    "whole_group": "geojax.equivariant.frames.finite",
 }
 
 __getattr__, __dir__ = hall(__name__, _DEFINED_IN)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int
 
 from geojax._core import checks, safe, tree
@@ -88,6 +89,7 @@ def equivariance_error(
     for name, value in {"f": f, "act_in": act_in, "act_out": act_out, "compare": compare}.items():
         checks.function("equivariance_error", name, value, "Write a lambda.")
     stack_size("equivariance_error", elements)
+    x = traceable(x)
     output = f(x)
 
     def error(element: PyTree) -> Array:
@@ -115,6 +117,11 @@ def stack_size(where: str, elements: PyTree, *, name: str = "elements") -> int:
             "Stack the elements along a first axis, one element as x[None]."
         )
     return next(iter(sizes.values()))[0]
+
+
+def traceable(x: PyTree) -> PyTree:
+    """The tree with numpy arrays as arrays of JAX, which traced permutations may index."""
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf) if isinstance(leaf, np.ndarray) else leaf, x)
 
 
 def _norm(value: PyTree) -> Array:

@@ -115,6 +115,13 @@ def test_a_nan_is_the_worst():
     assert jnp.isnan(result.worst) and jnp.isnan(result.mean)
 
 
+def test_numpy_points_may_be_permuted():
+    result = equivariance_error(
+        lambda x: x, lambda g, x: x[g], lambda g, y: y[g], np.array([[2, 0, 1, 3]]), X
+    )
+    assert result.worst == 0
+
+
 def test_wrong_calls_are_answered():
     with pytest.raises(ValueError, match="first axes of elements"):
         equivariance_error(plain, turn, turn, {"a": TURNS, "b": TURNS[:2]}, X)
