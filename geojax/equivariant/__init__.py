@@ -6,12 +6,14 @@ from geojax._core.halls import hall
 
 if TYPE_CHECKING:
     from geojax.equivariant.frames.finite import sampled, whole_group
+    from geojax.equivariant.frames.principal_axes import pca_frame
     from geojax.equivariant.transforms.errors import ErrorResult, equivariance_error
     from geojax.equivariant.transforms.frame_averages import symmetrize
 
 __all__ = [
     "ErrorResult",
     "equivariance_error",
+    "pca_frame",
     "sampled",
     "symmetrize",
     "whole_group",
@@ -20,6 +22,7 @@ __all__ = [
 _DEFINED_IN = {
     "ErrorResult": "geojax.equivariant.transforms.errors",
     "equivariance_error": "geojax.equivariant.transforms.errors",
+    "pca_frame": "geojax.equivariant.frames.principal_axes",
     "sampled": "geojax.equivariant.frames.finite",
     "symmetrize": "geojax.equivariant.transforms.frame_averages",
     "whole_group": "geojax.equivariant.frames.finite",
