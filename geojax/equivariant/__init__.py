@@ -26,6 +26,14 @@ _DEFINED_IN = {
     "sampled": "geojax.equivariant.frames.finite",
     "symmetrize": "geojax.equivariant.transforms.frame_averages",
     "whole_group": "geojax.equivariant.frames.finite",
+    from geojax.equivariant.transforms.group_average import reynolds
+
+__all__ = [
+    "reynolds",
+]
+
+_DEFINED_IN = {
+    "reynolds": "geojax.equivariant.transforms.group_average",
 }
 
 __getattr__, __dir__ = hall(__name__, _DEFINED_IN)
