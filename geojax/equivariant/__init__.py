@@ -27,12 +27,17 @@ _DEFINED_IN = {
     "symmetrize": "geojax.equivariant.transforms.frame_averages",
     "whole_group": "geojax.equivariant.frames.finite",
     from geojax.equivariant.transforms.group_average import reynolds
+    from geojax.equivariant.transforms.lie_algebra import LieResult, lie_equivariance
 
 __all__ = [
+    "LieResult",
+    "lie_equivariance",
     "reynolds",
 ]
 
 _DEFINED_IN = {
+    "LieResult": "geojax.equivariant.transforms.lie_algebra",
+    "lie_equivariance": "geojax.equivariant.transforms.lie_algebra",
     "reynolds": "geojax.equivariant.transforms.group_average",
 }
 
