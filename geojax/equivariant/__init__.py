@@ -39,6 +39,16 @@ _DEFINED_IN = {
     "LieResult": "geojax.equivariant.transforms.lie_algebra",
     "lie_equivariance": "geojax.equivariant.transforms.lie_algebra",
     "reynolds": "geojax.equivariant.transforms.group_average",
+    from geojax.equivariant.points.egnn import egnn_init, egnn_layer
+
+__all__ = [
+    "egnn_init",
+    "egnn_layer",
+]
+
+_DEFINED_IN = {
+    "egnn_init": "geojax.equivariant.points.egnn",
+    "egnn_layer": "geojax.equivariant.points.egnn",
 }
 
 __getattr__, __dir__ = hall(__name__, _DEFINED_IN)
