@@ -5,15 +5,21 @@ from typing import TYPE_CHECKING
 from geojax._core.halls import hall
 
 if TYPE_CHECKING:
+    from geojax.metanets.maps.channels import features
+    from geojax.metanets.maps.gauge import fix_gauge
     from geojax.metanets.zoo.statistics import weight_statistics
     from geojax.metanets.zoo.training import population
 
 __all__ = [
+    "features",
+    "fix_gauge",
     "population",
     "weight_statistics",
 ]
 
 _DEFINED_IN = {
+    "features": "geojax.metanets.maps.channels",
+    "fix_gauge": "geojax.metanets.maps.gauge",
     "population": "geojax.metanets.zoo.training",
     "weight_statistics": "geojax.metanets.zoo.statistics",
 }

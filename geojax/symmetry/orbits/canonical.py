@@ -60,7 +60,7 @@ def canonicalize(spec: SymmetrySpec, params: Params, *, tol: Scalar = 1e-6, max_
     (leaves,) = read_params("canonicalize(spec, params)", spec, params=params)
     scalings = rescale_leaves(spec, leaves, tol=tol, max_steps=max_steps).element
     leaves = move_leaves(spec, scalings, leaves)
-    leaves = move_leaves(spec, _positive_signs(spec, leaves), leaves)
+    leaves = move_leaves(spec, positive_signs(spec, leaves), leaves)
     leaves = move_leaves(spec, _order_by_size(spec, leaves), leaves)
     return with_leaves(params, leaves)
 
@@ -227,7 +227,7 @@ def _order_by_size(spec: SymmetrySpec, leaves: Leaves) -> Element:
     return {name: total[name] for name in names}
 
 
-def _positive_signs(spec: SymmetrySpec, leaves: Leaves) -> Element:
+def positive_signs(spec: SymmetrySpec, leaves: Leaves) -> Element:
     """Signs that make an odd moment of each unit positive, group after group in the spec's order.
 
     The moment of a group leaves out the blocks that a sign group still to come flips too.
