@@ -7,12 +7,14 @@ from geojax._core.halls import hall
 if TYPE_CHECKING:
     from geojax.metanets.maps.channels import features
     from geojax.metanets.maps.gauge import fix_gauge
+    from geojax.metanets.zoo.mixing import mixup
     from geojax.metanets.zoo.statistics import weight_statistics
     from geojax.metanets.zoo.training import population
 
 __all__ = [
     "features",
     "fix_gauge",
+    "mixup",
     "population",
     "weight_statistics",
 ]
@@ -20,6 +22,7 @@ __all__ = [
 _DEFINED_IN = {
     "features": "geojax.metanets.maps.channels",
     "fix_gauge": "geojax.metanets.maps.gauge",
+    "mixup": "geojax.metanets.zoo.mixing",
     "population": "geojax.metanets.zoo.training",
     "weight_statistics": "geojax.metanets.zoo.statistics",
 }

@@ -1,9 +1,12 @@
 """Cases of populations of networks."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 
-from geojax.metanets import population, weight_statistics
+from geojax.metanets import mixup, population, weight_statistics
+from geojax.symmetry import infer
 from tests.conformance.case import Case
 
 
@@ -15,6 +18,26 @@ def make(key):
 
 def tree(key, dtype):
     return {"b": jax.random.normal(key, (3,), dtype), "w": jax.random.normal(key, (2, 3), dtype)}
+
+
+@functools.cache
+def spec():
+    mlp = lambda params, x: jax.nn.gelu(x @ params["w"]) @ params["v"]
+    return infer(mlp, draw(jax.random.key(0), jnp.float64), jnp.ones((5, 2)), verify=False)
+
+
+def draw(key, dtype):
+    v, w = jax.random.split(key)
+    return {"v": jax.random.normal(v, (3, 2), dtype), "w": jax.random.normal(w, (2, 3), dtype)}
+
+
+def pair(key, dtype):
+    return draw(key, dtype), draw(jax.random.fold_in(key, 1), dtype), jax.random.uniform(key, (), dtype)
+
+
+def zeros(dtype):
+    none = {"v": jnp.zeros((3, 2), dtype), "w": jnp.zeros((2, 3), dtype)}
+    return none, none, jnp.zeros((), dtype)
 
 
 ALONE = (
@@ -39,5 +62,13 @@ CASES = [
         lambda key, dtype: (tree(key, dtype),),
         differentiable=(0,),
         edges={"equal weights": lambda dtype: (jax.tree.map(jnp.ones_like, tree(jax.random.key(0), dtype)),)},
+    ),
+    Case(
+        "mixup",
+        mixup,
+        pair,
+        call=lambda a, b, t: mixup(spec(), a, b, t, key=jax.random.key(2)),
+        differentiable=(0, 1, 2),
+        edges={"zero parameters": zeros},
     ),
 ]

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from geojax.metanets import population, weight_statistics
+from geojax.metanets import mixup, population, weight_statistics
+from geojax.symmetry import act, infer, random_element
 
 
 def init(key):
@@ -101,3 +102,55 @@ def test_weight_statistics_refuses_what_has_none():
         weight_statistics({})
     with pytest.raises(TypeError, match="leaf 'a' of params"):
         weight_statistics({"a": jnp.tanh, "b": jnp.ones(2)})
+
+
+SHAPES = {"a": (3, 6), "b": (6,), "c": (6, 5), "d": (5, 2)}
+
+
+def mlp(params, x):
+    return jnp.tanh(jax.nn.gelu(x @ params["a"] + params["b"]) @ params["c"]) @ params["d"]
+
+
+def draw(number, dtype=np.float64):
+    rng = np.random.default_rng(number)
+    return {name: rng.normal(size=shape).astype(dtype) for name, shape in SHAPES.items()}
+
+
+@functools.cache
+def mixing():
+    spec = infer(mlp, draw(0), jnp.ones((4, 3)), verify=False)
+    return spec, jax.jit(lambda a, b, t: mixup(spec, a, b, t, key=jax.random.key(1)))
+
+
+@pytest.mark.full
+def test_law_mixing_with_a_moved_copy_returns_the_network():
+    spec, mix = mixing()
+    params = draw(1)
+    for number in range(4):
+        copy = act(spec, random_element(spec, jax.random.key(number)), params)
+        for t in (0.0, 0.3, 1.0):
+            jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-15), mix(params, copy, t), params)
+
+
+@pytest.mark.full
+def test_law_the_ends_are_the_networks_and_between_is_closer_than_unmoved():
+    spec, mix = mixing()
+    a, b, x = draw(2), draw(3), np.random.default_rng(4).normal(size=(9, 3))
+    jax.tree.map(np.testing.assert_array_equal, mix(a, b, 0.0), a)
+    end = mix(a, b, 1.0)
+    np.testing.assert_allclose(mlp(end, x), mlp(b, x), rtol=1e-12, atol=1e-13)
+    distance = lambda p, q: sum(np.sum((p[name] - q[name]) ** 2) for name in SHAPES)
+    assert distance(a, end) < distance(a, b)
+    middle = jax.tree.map(lambda p, q: (p + q) / 2, a, end)
+    jax.tree.map(lambda p, q: np.testing.assert_allclose(p, q, rtol=1e-14), mix(a, b, 0.5), middle)
+
+
+def test_mixup_refuses_wrong_calls():
+    spec, _ = mixing()
+    key = jax.random.key(0)
+    with pytest.raises(ValueError, match="t has shape"):
+        mixup(spec, draw(0), draw(1), jnp.ones(2), key=key)
+    with pytest.raises(ValueError, match="params_b"):
+        mixup(spec, draw(0), {"a": jnp.ones((3, 6))}, 0.5, key=key)
+    with pytest.raises(TypeError, match="spec is"):
+        mixup(mlp, draw(0), draw(1), 0.5, key=key)
