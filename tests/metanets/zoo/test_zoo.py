@@ -129,12 +129,14 @@ def test_law_mixing_with_a_moved_copy_returns_the_network():
     for number in range(4):
         copy = act(spec, random_element(spec, jax.random.key(number)), params)
         for t in (0.0, 0.3, 1.0):
-            jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-15), mix(params, copy, t), params)
+            jax.tree.map(
+                lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-15), mix(params, copy, t), params
+            )
 
 
 @pytest.mark.full
 def test_law_the_ends_are_the_networks_and_between_is_closer_than_unmoved():
-    spec, mix = mixing()
+    _, mix = mixing()
     a, b, x = draw(2), draw(3), np.random.default_rng(4).normal(size=(9, 3))
     jax.tree.map(np.testing.assert_array_equal, mix(a, b, 0.0), a)
     end = mix(a, b, 1.0)
