@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from geojax.symmetry.inference.own_rules import check_rule, rule
     from geojax.symmetry.inference.verify import verify
     from geojax.symmetry.intertwiners.declaring import declare
+    from geojax.symmetry.intertwiners.reading_maps import equivariance
+    from geojax.symmetry.intertwiners.report import Equivariance
     from geojax.symmetry.matching.across_widths import width_matching
     from geojax.symmetry.matching.by_activations import activation_matching
     from geojax.symmetry.matching.by_weights import MatchingResult, weight_matching
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AsymmetricMask",
+    "Equivariance",
     "Group",
     "MatchingResult",
     "RescalingResult",
@@ -63,6 +66,7 @@ __all__ = [
     "collect",
     "compose",
     "declare",
+    "equivariance",
     "fold_scales",
     "frank_wolfe_matching",
     "functional_dimension",
@@ -91,6 +95,7 @@ __all__ = [
 
 _DEFINED_IN = {
     "AsymmetricMask": "geojax.symmetry.orbits.asymmetry",
+    "Equivariance": "geojax.symmetry.intertwiners.report",
     "Group": "geojax.symmetry.action.groups",
     "MatchingResult": "geojax.symmetry.matching.by_weights",
     "RescalingResult": "geojax.symmetry.orbits.rescaling",
@@ -108,6 +113,7 @@ _DEFINED_IN = {
     "collect": "geojax.symmetry.inference.collect",
     "compose": "geojax.symmetry.action.elements",
     "declare": "geojax.symmetry.intertwiners.declaring",
+    "equivariance": "geojax.symmetry.intertwiners.reading_maps",
     "fold_scales": "geojax.symmetry.orbits.canonical",
     "frank_wolfe_matching": "geojax.symmetry.matching.frank_wolfe",
     "functional_dimension": "geojax.symmetry.inference.dimension",

@@ -65,25 +65,25 @@ def render(spec: Printable, *, full: bool = False) -> str:
     lines = [_headline(spec, full), ""]
     if spec.members:
         head = ("group", "kind", "size", "of", "moves")
-        moves = _moves(spec)
+        moves = moved_axes(spec)
         rows: list[Row] = [
-            ((name,), g.kind, _size(g), g.parents, tuple(moves[name])) for name, g in spec.members
+            ((name,), g.kind, size_of(g), g.parents, tuple(moves[name])) for name, g in spec.members
         ]
         rows = rows if full else fold_rows(rows)
         table: list[tuple[str, ...]] = [
-            (" ".join(name), str(kind), str(size), " ".join(of), _listed(moved, full))
+            (" ".join(name), str(kind), str(size), " ".join(of), listed(moved, full))
             for name, kind, size, of, moved in rows
         ]
-        lines += _columns(table, head)
+        lines += columns(table, head)
     else:
         lines += ["no symmetry was found"]
     if spec.notes:
         lines += ["", *(f"note: {note.text}" for note in spec.notes)]
     if spec.pins:
-        lines += ["", "held fixed", *_columns(_pins(spec, full))]
+        lines += ["", "held fixed", *columns(_pins(spec, full))]
     unread = [leaf.path for leaf in spec.leaves if not leaf.read]
     if unread:
-        lines += ["", "not read by the function: " + _enumerated(unread, full)]
+        lines += ["", "not read by the function: " + enumerated(unread, full)]
     if spec.unknown:
         lines += ["", "primitives without a rule (their axes are held): " + ", ".join(spec.unknown)]
     return "\n".join(lines)
@@ -103,20 +103,21 @@ def _headline(spec: Printable, full: bool) -> str:
         return text + "; NOT VERIFIED: no output is finite with parameters near the given ones"
     text += f"; verified (largest relative change {check.change:.1e}, control {check.control:.1e})"
     if check.failed:
-        text += "\nFAILED verification and excluded: " + _enumerated(check.failed, full)
+        text += "\nFAILED verification and excluded: " + enumerated(check.failed, full)
     if check.blind:
-        text += "\nthe inputs do not exercise (pass more varied inputs): " + _enumerated(check.blind, full)
+        text += "\nthe inputs do not exercise (pass more varied inputs): " + enumerated(check.blind, full)
         text += "; or the function does not depend on what " + (
             "this moves" if len(check.blind) == 1 else "these move"
         )
     return text
 
 
-def _size(group: Group) -> str:
+def size_of(group: Group) -> str:
+    """The lengths of a group's parents and its own: ``2 x 3``."""
     return " x ".join(str(n) for n in (*group.parent_sizes, group.size))
 
 
-def _moves(spec: Printable) -> dict[str, list[str]]:
+def moved_axes(spec: Printable) -> dict[str, list[str]]:
     """For each group the names of the axes, pieces and leaves that it moves, with exponents other than 1."""
     moves: dict[str, list[str]] = {name: [] for name, _ in spec.members}
     for leaf in spec.leaves:
@@ -136,14 +137,16 @@ def _pins(spec: Printable, full: bool) -> list[tuple[str, ...]]:
     together: dict[tuple[str, str, str], dict[str, None]] = {}
     for pin in spec.pins:
         together.setdefault((pin.primitive, pin.reason, pin.source), {})[f"{pin.path}[{pin.axis}]"] = None
-    return [(*why, _listed(list(axes), full)) for why, axes in together.items()]
+    return [(*why, listed(list(axes), full)) for why, axes in together.items()]
 
 
-def _listed(names: Sequence[str], full: bool) -> str:
+def listed(names: Sequence[str], full: bool) -> str:
+    """Names side by side; unless it is ``full``, folded and cut short."""
     return " ".join(names) if full else _shorten(fold_names(names), WIDTH // 2)
 
 
-def _enumerated(names: Sequence[str], full: bool) -> str:
+def enumerated(names: Sequence[str], full: bool) -> str:
+    """Names with commas between them; unless it is ``full``, folded."""
     return ", ".join(names if full else fold_names(names))
 
 
@@ -156,7 +159,7 @@ def _shorten(names: list[str], room: int) -> str:
     return " ".join(shown)
 
 
-def _columns(rows: list[tuple[str, ...]], head: tuple[str, ...] = ()) -> list[str]:
+def columns(rows: list[tuple[str, ...]], head: tuple[str, ...] = ()) -> list[str]:
     """Rows in columns; if they would be wider than the page, the last cells go on lines of their own."""
     every = [head, *rows] if head else rows
     widths = [max(len(row[i]) for row in every) for i in range(len(rows[0]))]

@@ -5,6 +5,8 @@ import jax.numpy as jnp
 from geojax import symmetry
 from tests.conformance.case import Case, exempt_all
 
+HOST = exempt_all("reads a program on the host and returns static data; it is not a function of arrays")
+
 CASES = [
     Case(
         "declare",

@@ -3,7 +3,7 @@
 import contextlib
 import itertools
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -17,6 +17,7 @@ from geojax._program.arguments import flatten
 from geojax._program.precision import InPrecision, finer
 from geojax.symmetry.action.acting import move_block
 from geojax.symmetry.action.elements import acting_order, identity
+from geojax.symmetry.action.facts import Leaf
 from geojax.symmetry.action.groups import GENERAL_LINEAR
 from geojax.symmetry.action.layout import blocks, join, split
 from geojax.symmetry.action.spec import SymmetrySpec
@@ -109,17 +110,24 @@ class Probe:
     def _moved(
         self, weights: list[Array], arrays: list[Array], element: Mapping[str, Array], mask: Array
     ) -> list[Array]:
+        moved = self.acted(self.spec.leaves, weights, element, mask)
+        return [jax.random.key_data(out) if is_key(out) else out for out in self.function(moved, arrays)]
+
+    def acted(
+        self, leaves: Sequence[Leaf], arrays: Sequence[Array], element: Mapping[str, Array], mask: Array
+    ) -> list[Array]:
+        """Arrays after an element has acted on those of their blocks that the mask picks."""
         order = acting_order(self.spec, element)
         groups = self.spec.groups
         moved, number = [], 0
-        for leaf, weight in zip(self.spec.leaves, weights, strict=True):
+        for leaf, array in zip(leaves, arrays, strict=True):
             pieces = []
-            for block, piece in zip(blocks(leaf.layout), split(leaf.layout, weight), strict=True):
+            for block, piece in zip(blocks(leaf.layout), split(leaf.layout, array), strict=True):
                 after = move_block(groups, order, block, piece, element)
                 pieces.append(after if after is piece else jnp.where(mask[number], after, piece))
                 number += 1
             moved.append(join(leaf.layout, pieces, leaf.shape))
-        return [jax.random.key_data(out) if is_key(out) else out for out in self.function(moved, arrays)]
+        return moved
 
     def draw(self, generator: np.random.Generator) -> tuple[list[Any], list[Any]]:
         """Parameters and inputs redrawn around their values, on the host."""
@@ -162,13 +170,17 @@ class Probe:
         if mixing and (len(blocks_moved) == 1 or self._smooth_outputs(draw)):
             linear = self.spec.groups[name].kind == GENERAL_LINEAR
             for _, leaf, block, axis in blocks_moved:
-                weights = list(draw[0])
                 places = place_of_block(self.spec.leaves[leaf], block)
-                weights[leaf] = mixed(weights[leaf], places, None if linear else axis)
-                changes.append(_difference(self.unmoved(draw), self._outputs((weights, draw[1]))))
+                changes.append(self.change_by_mixing(draw, leaf, places, None if linear else axis))
                 if self.sees(changes[-1]):
                     break
         return largest(changes)
+
+    def change_by_mixing(self, draw: Any, leaf: int, places: np.ndarray, axis: int | None) -> float:
+        """Relative change when the entries of one block of a leaf, at ``places``, are mixed along an axis."""
+        weights = list(draw[0])
+        weights[leaf] = mixed(weights[leaf], places, axis)
+        return difference(self.unmoved(draw), self._outputs((weights, draw[1])))
 
     def _moved_by(self, name: str) -> Iterator[tuple[int, int, int, int | None]]:
         """The blocks that a group moves: number, leaf, number within the leaf, and the axis moved (None: the whole)."""
@@ -190,13 +202,15 @@ class Probe:
             self._unmoved[id(draw)] = draw, self._outputs(draw)
         return self._unmoved[id(draw)][1]
 
-    def _outputs(self, draw: Any) -> list[np.ndarray]:
-        nothing = {
+    def _identity(self) -> dict[str, np.ndarray]:
+        return {
             name: array.astype(array.dtype if array.dtype.kind == "i" else self.dtype)
             for name, array in self.rest.items()
         }
+
+    def _outputs(self, draw: Any) -> list[np.ndarray]:
         with self.types():
-            outputs = self.compiled(*draw, nothing, np.ones(self.count, bool))
+            outputs = self.compiled(*draw, self._identity(), np.ones(self.count, bool))
         return [np.asarray(out) for out in outputs]
 
     def _compare(
@@ -206,14 +220,15 @@ class Probe:
         still = self.unmoved(draw)
         with self.types():
             moved = self.compiled(*draw, acting, mask)
-        return _difference(still, [np.asarray(out) for out in moved])
+        return difference(still, [np.asarray(out) for out in moved])
 
 
 def _shapes(arrays: Iterable[Any]) -> list[jax.ShapeDtypeStruct]:
     return [jax.ShapeDtypeStruct(a.shape, a.dtype, weak_type=getattr(a, "weak_type", False)) for a in arrays]
 
 
-def _difference(before: Iterable[np.ndarray], after: Iterable[np.ndarray]) -> float:
+def difference(before: Iterable[np.ndarray], after: Iterable[np.ndarray]) -> float:
+    """Largest relative change of an array."""
     return largest(_relative(a, b) for a, b in zip(before, after, strict=True))
 
 
