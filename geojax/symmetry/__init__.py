@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from geojax.symmetry.inference.own_rules import check_rule, rule
     from geojax.symmetry.inference.verify import verify
     from geojax.symmetry.intertwiners.declaring import declare
+    from geojax.symmetry.intertwiners.drawing import Diagram, diagrams
+    from geojax.symmetry.intertwiners.maps import LinearMaps, linear_maps
     from geojax.symmetry.intertwiners.reading_maps import equivariance
     from geojax.symmetry.intertwiners.report import Equivariance
     from geojax.symmetry.matching.across_widths import width_matching
@@ -48,8 +50,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AsymmetricMask",
+    "Diagram",
     "Equivariance",
     "Group",
+    "LinearMaps",
     "MatchingResult",
     "RescalingResult",
     "SymmetrySpec",
@@ -66,6 +70,7 @@ __all__ = [
     "collect",
     "compose",
     "declare",
+    "diagrams",
     "equivariance",
     "fold_scales",
     "frank_wolfe_matching",
@@ -75,6 +80,7 @@ __all__ = [
     "infer",
     "inverse",
     "layers",
+    "linear_maps",
     "min_norm_rescaling",
     "orbit_dimension",
     "permutation_count",
@@ -96,7 +102,9 @@ __all__ = [
 _DEFINED_IN = {
     "AsymmetricMask": "geojax.symmetry.orbits.asymmetry",
     "Equivariance": "geojax.symmetry.intertwiners.report",
+    "Diagram": "geojax.symmetry.intertwiners.drawing",
     "Group": "geojax.symmetry.action.groups",
+    "LinearMaps": "geojax.symmetry.intertwiners.maps",
     "MatchingResult": "geojax.symmetry.matching.by_weights",
     "RescalingResult": "geojax.symmetry.orbits.rescaling",
     "SymmetrySpec": "geojax.symmetry.action.spec",
@@ -114,6 +122,7 @@ _DEFINED_IN = {
     "compose": "geojax.symmetry.action.elements",
     "declare": "geojax.symmetry.intertwiners.declaring",
     "equivariance": "geojax.symmetry.intertwiners.reading_maps",
+    "diagrams": "geojax.symmetry.intertwiners.drawing",
     "fold_scales": "geojax.symmetry.orbits.canonical",
     "frank_wolfe_matching": "geojax.symmetry.matching.frank_wolfe",
     "functional_dimension": "geojax.symmetry.inference.dimension",
@@ -122,6 +131,7 @@ _DEFINED_IN = {
     "infer": "geojax.symmetry.inference.infer",
     "inverse": "geojax.symmetry.action.elements",
     "layers": "geojax.symmetry.layers",
+    "linear_maps": "geojax.symmetry.intertwiners.maps",
     "min_norm_rescaling": "geojax.symmetry.orbits.rescaling",
     "orbit_dimension": "geojax.symmetry.inference.dimension",
     "permutation_count": "geojax.symmetry.orbits.canonical",
