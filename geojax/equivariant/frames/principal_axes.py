@@ -46,8 +46,8 @@ def pca_frame(
     Raises:
         ValueError: If ``points`` is no matrix or empty, or ``weights`` are not one for each point.
 
-    Differentiation: exact where the gap is above rounding; at a tie the tied axes are taken not to turn into each other.
-    So gradients are finite everywhere, and right for averages of functions that are equivariant themselves.
+    Differentiation: exact where the gap is above rounding; at a tie the tied axes are taken not to turn into each
+    other. So gradients are finite everywhere, and right for averages of functions that are equivariant themselves.
 
     Complexity: O(n d^2 + d^3 + 2^d d^2).
 
