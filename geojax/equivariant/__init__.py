@@ -5,25 +5,37 @@ from typing import TYPE_CHECKING
 from geojax._core.halls import hall
 
 if TYPE_CHECKING:
+    from geojax.equivariant.frames.energies import by_energy
     from geojax.equivariant.frames.finite import sampled, whole_group
+    from geojax.equivariant.frames.orders import sort_frame
+    from geojax.equivariant.frames.orthonormal_vectors import gram_schmidt_frame
+    from geojax.equivariant.frames.parts import piecewise
     from geojax.equivariant.frames.principal_axes import pca_frame
     from geojax.equivariant.transforms.errors import ErrorResult, equivariance_error
     from geojax.equivariant.transforms.frame_averages import symmetrize
 
 __all__ = [
     "ErrorResult",
+    "by_energy",
     "equivariance_error",
+    "gram_schmidt_frame",
     "pca_frame",
+    "piecewise",
     "sampled",
+    "sort_frame",
     "symmetrize",
     "whole_group",
 ]
 
 _DEFINED_IN = {
     "ErrorResult": "geojax.equivariant.transforms.errors",
+    "by_energy": "geojax.equivariant.frames.energies",
     "equivariance_error": "geojax.equivariant.transforms.errors",
+    "gram_schmidt_frame": "geojax.equivariant.frames.orthonormal_vectors",
     "pca_frame": "geojax.equivariant.frames.principal_axes",
+    "piecewise": "geojax.equivariant.frames.parts",
     "sampled": "geojax.equivariant.frames.finite",
+    "sort_frame": "geojax.equivariant.frames.orders",
     "symmetrize": "geojax.equivariant.transforms.frame_averages",
     "whole_group": "geojax.equivariant.frames.finite",
     from geojax.equivariant.transforms.group_average import reynolds
