@@ -7,6 +7,7 @@ from geojax._core.halls import hall
 if TYPE_CHECKING:
     from geojax.equivariant.frames.energies import by_energy
     from geojax.equivariant.frames.finite import sampled, whole_group
+    from geojax.equivariant.frames.matrix_groups import lift_to_group, orbit_distance
     from geojax.equivariant.frames.orders import sort_frame
     from geojax.equivariant.frames.orthonormal_vectors import gram_schmidt_frame
     from geojax.equivariant.frames.parts import piecewise
@@ -19,6 +20,8 @@ __all__ = [
     "by_energy",
     "equivariance_error",
     "gram_schmidt_frame",
+    "lift_to_group",
+    "orbit_distance",
     "pca_frame",
     "piecewise",
     "sampled",
@@ -32,6 +35,8 @@ _DEFINED_IN = {
     "by_energy": "geojax.equivariant.frames.energies",
     "equivariance_error": "geojax.equivariant.transforms.errors",
     "gram_schmidt_frame": "geojax.equivariant.frames.orthonormal_vectors",
+    "lift_to_group": "geojax.equivariant.frames.matrix_groups",
+    "orbit_distance": "geojax.equivariant.frames.matrix_groups",
     "pca_frame": "geojax.equivariant.frames.principal_axes",
     "piecewise": "geojax.equivariant.frames.parts",
     "sampled": "geojax.equivariant.frames.finite",

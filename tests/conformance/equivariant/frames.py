@@ -5,7 +5,15 @@ import functools
 import jax
 import jax.numpy as jnp
 
-from geojax.equivariant import by_energy, gram_schmidt_frame, pca_frame, piecewise, sort_frame
+from geojax.equivariant import (
+    by_energy,
+    gram_schmidt_frame,
+    lift_to_group,
+    orbit_distance,
+    pca_frame,
+    piecewise,
+    sort_frame,
+)
 from tests.conformance.case import Case
 
 
@@ -62,6 +70,29 @@ CASES = [
         edges={
             "no vectors": lambda dtype: (jnp.zeros((2, 2), dtype),),
             "equal vectors of light": lambda dtype: (jnp.ones((2, 2), dtype),),
+        },
+    ),
+    Case(
+        "lift_to_group",
+        lift_to_group,
+        lambda key, dtype: (jnp.eye(2, dtype=dtype) + jax.random.normal(key, (2, 2), dtype) / 6,),
+        call=lambda m: lift_to_group(m, jnp.diag(jnp.array([1, -1], m.dtype))),
+        differentiable=(0,),
+        edges={"the identity": lambda dtype: (jnp.eye(2, dtype=dtype),)},
+        tolerance=1e-10,
+    ),
+    Case(
+        "orbit_distance",
+        orbit_distance,
+        lambda key, dtype: (
+            *jax.random.normal(key, (2, 3, 2), dtype),
+            jnp.diag(jnp.array([1, -1], dtype)),
+        ),
+        call=lambda x, y, eta: orbit_distance(x, y, eta, oriented=True),
+        differentiable=(0, 1, 2),
+        edges={
+            "equal points": lambda dtype: (jnp.ones((3, 2), dtype),) * 2 + (jnp.eye(2, dtype=dtype),),
+            "zeros": lambda dtype: (jnp.zeros((3, 2), dtype),) * 2 + (jnp.eye(2, dtype=dtype),),
         },
     ),
     Case(
