@@ -3,7 +3,7 @@
 Claim: the Lie algebra of an unknown symmetry is found from data alone: a generator of group elements learns, against a
     discriminator, transformations that leave the law of the data as it is.
 
-Differs: no adversary. The logarithm of the density is a quartic polynomial fitted by score matching, or the label is one
+Differs: no adversary. The log density is a quartic polynomial fitted by score matching, or the label is one
     fitted by least squares, both in closed form; the algebra is the nullspace of a linear condition on the derivative
     (`lie_equivariance`), so that its dimension comes out too. Data are draws with planted rotations of the plane or of
     space, a label that boosts of space-time leave alone, and a law without symmetry; the paper has trajectories and
