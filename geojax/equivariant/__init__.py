@@ -57,15 +57,20 @@ _DEFINED_IN = {
     "lie_equivariance": "geojax.equivariant.transforms.lie_algebra",
     "reynolds": "geojax.equivariant.transforms.group_average",
     from geojax.equivariant.points.egnn import egnn_init, egnn_layer
+    from geojax.equivariant.tensors.spheres import gaunt_product, real_spherical_harmonics
 
 __all__ = [
     "egnn_init",
     "egnn_layer",
+    "gaunt_product",
+    "real_spherical_harmonics",
 ]
 
 _DEFINED_IN = {
     "egnn_init": "geojax.equivariant.points.egnn",
     "egnn_layer": "geojax.equivariant.points.egnn",
+    "gaunt_product": "geojax.equivariant.tensors.spheres",
+    "real_spherical_harmonics": "geojax.equivariant.tensors.spheres",
 }
 
 __getattr__, __dir__ = hall(__name__, _DEFINED_IN)
