@@ -57,12 +57,20 @@ _DEFINED_IN = {
     "lie_equivariance": "geojax.equivariant.transforms.lie_algebra",
     "reynolds": "geojax.equivariant.transforms.group_average",
     from geojax.equivariant.points.egnn import egnn_init, egnn_layer
+    from geojax.equivariant.points.position_orientation import (
+        position_orientation_conv,
+        position_orientation_init,
+        position_orientation_invariants,
+    )
     from geojax.equivariant.tensors.spheres import gaunt_product, real_spherical_harmonics
 
 __all__ = [
     "egnn_init",
     "egnn_layer",
     "gaunt_product",
+    "position_orientation_conv",
+    "position_orientation_init",
+    "position_orientation_invariants",
     "real_spherical_harmonics",
 ]
 
@@ -70,6 +78,9 @@ _DEFINED_IN = {
     "egnn_init": "geojax.equivariant.points.egnn",
     "egnn_layer": "geojax.equivariant.points.egnn",
     "gaunt_product": "geojax.equivariant.tensors.spheres",
+    "position_orientation_conv": "geojax.equivariant.points.position_orientation",
+    "position_orientation_init": "geojax.equivariant.points.position_orientation",
+    "position_orientation_invariants": "geojax.equivariant.points.position_orientation",
     "real_spherical_harmonics": "geojax.equivariant.tensors.spheres",
 }
 

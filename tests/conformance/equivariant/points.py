@@ -1,6 +1,7 @@
 """Cases of layers for points in space."""
 
 import jax
+import jax.numpy as jnp
 
 from geojax import equivariant
 from tests.conformance.case import Case, exempt_all
@@ -37,6 +38,34 @@ def coincident(dtype):
     return theta, h, 0 * x, 0 * v
 
 
+def plane(key):
+    return equivariant.position_orientation_init(1, 2, width=2, key=key)
+
+
+def oriented(key, dtype):
+    """theta, f, positions, orientations."""
+    k1, k2, k3, k4 = jax.random.split(key, 4)
+    normal = jax.random.normal
+    grid = normal(k4, (3, 3), dtype)
+    grid = grid / jnp.sqrt(jnp.sum(grid**2, axis=1, keepdims=True))
+    return cast(plane(k1), dtype), normal(k2, (2, 3, 1), dtype), normal(k3, (2, 3), dtype), grid
+
+
+def in_one_place(dtype):
+    theta, f, positions, grid = oriented(jax.random.key(0), dtype)
+    return theta, f, 0 * positions, grid
+
+
+def two_poses(key, dtype):
+    p, n, q, m = jax.random.normal(key, (4, 3), dtype)
+    return p, n, q, m
+
+
+def along(dtype):
+    p, n, _, m = two_poses(jax.random.key(0), dtype)
+    return p, n, p, m
+
+
 CASES = [
     drawn("egnn_init", egnn),
     Case(
@@ -46,6 +75,21 @@ CASES = [
         call=lambda theta, h, x, v: equivariant.egnn_layer(theta, h, x, v=v),
         differentiable=(0, 1, 2, 3),
         edges={"coincident points": coincident},
+    ),
+    Case(
+        "position_orientation_invariants",
+        equivariant.position_orientation_invariants,
+        two_poses,
+        differentiable=(0, 1, 2, 3),
+        edges={"in one place": along},
+    ),
+    drawn("position_orientation_init", plane),
+    Case(
+        "position_orientation_conv",
+        equivariant.position_orientation_conv,
+        oriented,
+        differentiable=(0, 1, 2, 3),
+        edges={"in one place": in_one_place},
     ),
 ]
 
