@@ -25,6 +25,14 @@ _DEFINED_IN = {
     "mixup": "geojax.metanets.zoo.mixing",
     "population": "geojax.metanets.zoo.training",
     "weight_statistics": "geojax.metanets.zoo.statistics",
+    from geojax.metanets.makers.bounds import interval
+
+__all__ = [
+    "interval",
+]
+
+_DEFINED_IN = {
+    "interval": "geojax.metanets.makers.bounds",
 }
 
 __getattr__, __dir__ = hall(__name__, _DEFINED_IN)
