@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from geojax._core.halls import hall
 
 if TYPE_CHECKING:
+    from geojax.metanets.makers.bounds import interval
     from geojax.metanets.maps.channels import features
     from geojax.metanets.maps.gauge import fix_gauge
     from geojax.metanets.zoo.mixing import mixup
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = [
     "features",
     "fix_gauge",
+    "interval",
     "mixup",
     "population",
     "weight_statistics",
@@ -22,17 +24,10 @@ __all__ = [
 _DEFINED_IN = {
     "features": "geojax.metanets.maps.channels",
     "fix_gauge": "geojax.metanets.maps.gauge",
+    "interval": "geojax.metanets.makers.bounds",
     "mixup": "geojax.metanets.zoo.mixing",
     "population": "geojax.metanets.zoo.training",
     "weight_statistics": "geojax.metanets.zoo.statistics",
-    from geojax.metanets.makers.bounds import interval
-
-__all__ = [
-    "interval",
-]
-
-_DEFINED_IN = {
-    "interval": "geojax.metanets.makers.bounds",
 }
 
 __getattr__, __dir__ = hall(__name__, _DEFINED_IN)

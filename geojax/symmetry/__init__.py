@@ -101,8 +101,8 @@ __all__ = [
 
 _DEFINED_IN = {
     "AsymmetricMask": "geojax.symmetry.orbits.asymmetry",
-    "Equivariance": "geojax.symmetry.intertwiners.report",
     "Diagram": "geojax.symmetry.intertwiners.drawing",
+    "Equivariance": "geojax.symmetry.intertwiners.report",
     "Group": "geojax.symmetry.action.groups",
     "LinearMaps": "geojax.symmetry.intertwiners.maps",
     "MatchingResult": "geojax.symmetry.matching.by_weights",
@@ -121,8 +121,8 @@ _DEFINED_IN = {
     "collect": "geojax.symmetry.inference.collect",
     "compose": "geojax.symmetry.action.elements",
     "declare": "geojax.symmetry.intertwiners.declaring",
-    "equivariance": "geojax.symmetry.intertwiners.reading_maps",
     "diagrams": "geojax.symmetry.intertwiners.drawing",
+    "equivariance": "geojax.symmetry.intertwiners.reading_maps",
     "fold_scales": "geojax.symmetry.orbits.canonical",
     "frank_wolfe_matching": "geojax.symmetry.matching.frank_wolfe",
     "functional_dimension": "geojax.symmetry.inference.dimension",

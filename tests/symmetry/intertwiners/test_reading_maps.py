@@ -248,7 +248,7 @@ def test_outputs_that_are_no_floats_are_refused_by_name(output):
         best = jnp.argmax(x, -1)
         return {"labels": best, "scores": x} if output else best
 
-    with pytest.raises(TypeError, match="(leaf 'labels' of )?the output of f.* holds int"):
+    with pytest.raises(TypeError, match=r"(leaf 'labels' of )?the output of f.* holds int"):
         equivariance(f, drawn(5, 3))
     with pytest.raises(TypeError, match="holds bool"):
         equivariance(lambda x: x > 0, drawn(5, 3))
