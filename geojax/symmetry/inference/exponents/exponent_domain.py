@@ -35,6 +35,7 @@ from geojax.symmetry.inference.labels.axes import (
     Uniform,
     is_uniform,
     length,
+    resolve,
 )
 from geojax.symmetry.inference.labels.interpreter import Interpreter
 from geojax.symmetry.inference.labels.label_domain import LabelDomain
@@ -247,7 +248,31 @@ class ExponentDomain:
         rank = max(len(value.axes) for value in values)
         shape = [max(sizes) for sizes in zip(*(value.shape for value in values if len(value.axes) == rank))]
         moving = [value for value in values if value.scalar is None or value.scalar != 0] or [values[0]]
-        return Value(run.align(moving, shape, why), whole=self.common_whole(moving))
+        whole = self.common_whole(moving)
+        units = [value for value in moving if value.unit]
+        if units and len(units) < len(moving):
+            first = run.align([value for value in moving if not value.unit], shape, why)
+            moving = [Value(first), *(self._beside_unit(value, first) for value in units)]
+        return Value(run.align(moving, shape, why), whole=whole)
+
+    def _beside_unit(self, unit: Value, axes: tuple[Label, ...]) -> Value:
+        """A unit matrix where it is added to an array with these labels: it has both exponents if they are opposite.
+
+        A matrix that takes one axis along and its contragredient that takes the other, or an orthogonal matrix on both,
+        leave the unit matrix as it is.
+        """
+        pair = [k for k, label in enumerate(unit.axes) if not is_uniform(label)]
+        factors = [resolve(axes[k])[0] for k in pair if len(resolve(axes[k])) == 1]
+        if len(pair) != 2 or len(factors) != 2 or len(unit.axes) != len(axes):
+            return unit
+        one, two = factors
+        if not (isinstance(one, Carrier) and isinstance(two, Carrier) and one.node is two.node):
+            return unit
+        self.scales.add(plus(one.exponents.scale, two.exponents.scale))
+        self.signs.add(one.exponents.sign ^ two.exponents.sign)
+        if one.exponents.paired or two.exponents.paired:
+            self.nonlinear.add(one.node)
+        return Value(tuple(axes[k] if k in pair else label for k, label in enumerate(unit.axes)))
 
     def summed(self, lhs: Sequence[Label], merged: Sequence[Label]) -> tuple[Label, ...]:
         """The labels of the left factor: after the factors have met, nothing acts along the axis any more."""

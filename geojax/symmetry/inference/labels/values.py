@@ -41,6 +41,8 @@ class Value:
         finite: Whether all constants that it is computed from are finite.
         points: What the entries are positions along: nothing, one `Points` for all, or one (or None) for each index
             along the last axis.
+        counted: Whether the entries are the positions themselves, 0, 1, 2, ... along one axis, plus an offset.
+        unit: Whether the array is a multiple of the unit matrix along the two axes along which it differs.
     """
 
     axes: tuple[Label, ...]
@@ -50,6 +52,8 @@ class Value:
     steady: bool = False
     finite: bool = True
     points: tuple[Points | None, ...] = ()
+    counted: bool = False
+    unit: bool = False
 
     @property
     def shape(self) -> tuple[int, ...]:

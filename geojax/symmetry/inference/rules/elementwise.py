@@ -48,6 +48,7 @@ def unary(interpreter: Interpreter, eqn: Any, *values: Value) -> list[Value] | V
     for value in values:
         result = interpreter.transform(eqn, value, arithmetic.UNARY[eqn.primitive.name])
         result.scalar = fold(eqn, [value])
+        result.unit = value.unit and eqn.primitive.name in ("neg", "copy", "copy_p", "stop_gradient")
         results.append(result)
     return results
 
@@ -57,6 +58,7 @@ def convert(interpreter: Interpreter, eqn: Any, value: Value) -> Value:
     """A conversion between floating types changes no number but by rounding; any other is not linear."""
     smooth = jaxprs.is_float(eqn.invars[0]) and jaxprs.is_float(eqn.outvars[0])
     result = interpreter.transform(eqn, value, arithmetic.LINEAR if smooth else arithmetic.NONLINEAR)
+    result.unit = value.unit
     if value.scalar is not None:
         with np.errstate(all="ignore"):
             result.scalar = np.asarray(value.scalar).astype(eqn.params["new_dtype"])[()]
@@ -95,6 +97,8 @@ def nary(interpreter: Interpreter, eqn: Any, *values: Value) -> Value:
         return zeros(eqn)
     result = interpreter.combine(eqn, values, arithmetic.NARY[name])
     result.scalar = fold(eqn, values)
+    if name == "mul":
+        result.unit = any(a.unit and b.uniform for a, b in (values, values[::-1]))
     return result
 
 
@@ -106,7 +110,7 @@ def iota(interpreter: Interpreter, eqn: Any, *_: Value) -> Value:
     followed = shape[dim] > 1 and holds(eqn.params["dtype"], shape[dim] - 1)
     own = (Node(shape[dim]),) if followed else interpreter.fixed(shape[dim], why)
     axes = tuple(own if i == dim else uniform(n) for i, n in enumerate(shape))
-    return Value(axes, points=(Points(own, why),) if followed else ())
+    return Value(axes, points=(Points(own, why),) if followed else (), counted=followed)
 
 
 def holds(dtype: Any, largest: int, least: int = 0) -> bool:

@@ -58,6 +58,7 @@ def moved(interpreter: Interpreter, eqn: Any, *values: Value) -> list[Value] | N
     outputs = outputs if isinstance(outputs, list) else [outputs]
     for value, output in zip(values, outputs, strict=False):
         output.points = value.points
+        output.counted = value.counted and eqn.primitive.name != "slice"
     return outputs
 
 
@@ -84,7 +85,8 @@ def shifted(interpreter: Interpreter, eqn: Any, first: Value, second: Value) -> 
     if first.shape != jaxprs.shape(eqn.outvars[0]):
         return None
     step = int(second.scalar) * (-1 if eqn.primitive.name == "sub" else 1)
-    return Value(first.axes, points=(dataclasses.replace(points, offset=points.offset + step),))
+    moved_on = dataclasses.replace(points, offset=points.offset + step)
+    return Value(first.axes, points=(moved_on,), counted=first.counted)
 
 
 @rule("eq", "ne", "lt", "le", "gt", "ge")
@@ -101,6 +103,7 @@ def compared(interpreter: Interpreter, eqn: Any, first: Value, second: Value) ->
             return None
         result = interpreter.combine(eqn, [plain(first), plain(second)], arithmetic.NARY[name])
         interpreter.record((*result.axes, both.label))
+        result.unit = name == "eq" and first.counted and second.counted
         return result
     points, number = (pointer(first), second.scalar) if first.points else (pointer(second), first.scalar)
     if points is None or number is None:

@@ -27,7 +27,7 @@ def broadcast(interpreter: Interpreter, eqn: Any, value: Value, *_: Value) -> Va
     for axis, dim in enumerate(dims):
         if length(value.axes[axis]) == shape[dim]:
             axes[dim] = value.axes[axis]
-    return Value(tuple(axes), scalar=value.scalar, whole=value.whole)
+    return Value(tuple(axes), scalar=value.scalar, whole=value.whole, unit=value.unit)
 
 
 @rule("tile")
@@ -41,7 +41,7 @@ def tile(interpreter: Interpreter, eqn: Any, value: Value) -> Value:
 def transpose(interpreter: Interpreter, eqn: Any, value: Value) -> Value:
     """Axes change places."""
     axes = tuple(value.axes[i] for i in eqn.params["permutation"])
-    return Value(axes, scalar=value.scalar, whole=value.whole)
+    return Value(axes, scalar=value.scalar, whole=value.whole, unit=value.unit)
 
 
 @rule("squeeze")
