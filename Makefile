@@ -91,7 +91,8 @@ docs: $(DOCS)
 PEERS := geomstats geoopt pymanopt geojax_pypi rebasin
 PEERS_DIR ?= .cache/peers
 FASHION_MNIST ?= data/fashion-mnist
-BENCHES := transport assignment sliced gaussian gromov gaunt io inference hidden_symmetry posterior_symmetry scaling device transport_papers
+BENCHES := transport assignment sliced gaussian gromov gaunt io inference linear_maps hidden_symmetry posterior_symmetry scaling \
+	device transport_papers
 peer = --peer $(1)=$(PEERS_DIR)/$(1)/bin/python
 
 bench: $(DEV) $(PEERS:%=$(PEERS_DIR)/%/.installed)

@@ -136,6 +136,27 @@ def inference(report):
         yield Row("`infer` on a transformer", size, 1e3 * row["infer_median_s"], peers)
 
 
+def linear_maps(report):
+    """Layers on weights, and all diagrams of O(n); what a plain mixing of channels takes is in the note."""
+    for row in report["networks"]:
+        for what in ("forward", "gradient"):
+            time = row[what]
+            pass_ms = number(milliseconds(time["one pass"]))
+            peers = {"UNF, written from the paper": milliseconds(time["UNF"])}
+            size = f"{row['net']}, {row['maps']} maps, {row['channels']} channels"
+            yield Row(
+                f"equivariant layer on weights, {what}",
+                size,
+                milliseconds(time["geojax"]),
+                peers,
+                f"mixing the channels alone takes {pass_ms}",
+            )
+    for row in report["tensors"]:
+        time, size = row["time"], f"n = {row['n']}, {row['maps']} diagrams"
+        peers = {"dense matrix": milliseconds(time["dense matrix"])}
+        yield Row("O(n)-equivariant maps, 3 axes to 3", size, milliseconds(time["geojax"]), peers)
+
+
 def alignment(report):
     """Warm weight matching; what the methods reach is in the file."""
     for part in ("mlp-128", "mlp-512"):
@@ -177,6 +198,7 @@ FILES = (
     manifolds,
     riemannian,
     inference,
+    linear_maps,
     alignment,
     io,
     device,

@@ -1,5 +1,6 @@
 """Running a plan: means of the input, shared by all maps; mixed while they are small; written once."""
 
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 
@@ -82,17 +83,51 @@ def _mixed(mix: Mix, theta: Array, means: Means) -> Array:
     kept, shared, own = (
         tuple(mix.sizes[label] for label in labels) for labels in (mix.kept, mix.shared, mix.own)
     )
-    rows = [_flat(entry, means) for entry in mix.entries]
-    features = rows[0] if len(rows) == 1 else jnp.concatenate(rows, axis=-1)
-    c_in, c_out = features.shape[-1], theta.shape[-1]
     weights = _full(mix, theta) if mix.apart else theta
-    matrix = weights.reshape(*shared, c_in, math.prod(own) * c_out)
-    features = features.reshape(math.prod(kept), *shared, c_in)
-    mixed = _product(features, matrix, len(shared))
+    c_out = theta.shape[-1]
+    if len(kept) > 1 and not shared:
+        mixed = _turned(mix, weights, means)
+    else:
+        rows = [_flat(entry, means) for entry in mix.entries]
+        features = rows[0] if len(rows) == 1 else jnp.concatenate(rows, axis=-1)
+        c_in = features.shape[-1]
+        matrix = weights.reshape(*shared, c_in, math.prod(own) * c_out)
+        mixed = _product(features.reshape(math.prod(kept), *shared, c_in), matrix, len(shared))
     labels = (*mix.kept, *mix.shared, *mix.own)
     mixed = ordered(mixed.reshape(*kept, *shared, *own, c_out), labels, sorted(labels))
     present = dict(zip(sorted(labels), mixed.shape, strict=False))
     return mixed.reshape(*(present.get(label, 1) for label in range(len(mix.sizes))), c_out)
+
+
+def _turned(mix: Mix, weights: Array, means: Means) -> Array:
+    """Features of several axes: those that are one array in other orders are mixed at once, and turned afterwards.
+
+    So nothing large is copied before the product, and the turns are part of the sum that writes the output.
+    """
+    sources: dict[Feature, list[tuple[tuple[int, ...], Array]]] = {}
+    start = 0
+    for entry in mix.entries:
+        feature, stop = entry.feature, start + entry.width
+        turns = len(feature.order) - feature.last
+        plain = tuple(sorted(feature.order[:turns])) + feature.order[turns:]
+        source = dataclasses.replace(feature, order=plain)
+        back = tuple(plain.index(label) for label in feature.order[:turns])
+        part = weights[start:stop]
+        sources.setdefault(source, []).append((back, part.reshape(part.shape[0] * part.shape[1], -1)))
+        start = stop
+    total = None
+    for source, uses in sources.items():
+        x = means.of(source)
+        shape = x.shape[: x.ndim - 1 - source.last]
+        matrix = jnp.concatenate([part for _, part in uses], axis=-1) if len(uses) > 1 else uses[0][1]
+        product = jnp.matmul(x.reshape(math.prod(shape), -1), matrix, precision="highest")
+        width = product.shape[-1] // len(uses)
+        for number, (back, _) in enumerate(uses):
+            part = product[:, number * width : (number + 1) * width].reshape(*shape, width)
+            part = jnp.transpose(part, (*back, len(shape)))
+            total = part if total is None else total + part
+    assert total is not None
+    return total
 
 
 def _product(features: Array, matrix: Array, shared: int) -> Array:
