@@ -5,8 +5,8 @@
 Layers on the weights of an MLP, a recurrent net and a residual net, 16 channels, forward and with the gradient of all
 arguments; the peer (`unf_peer.py`, written from the paper) gets the same coefficients, and equal outputs are checked
 first. "one pass" mixes the channels of every entry and does nothing else: what reading and writing costs. Then all
-diagrams of O(16) between tensors of three axes beside the dense matrix, and what a layer on the weights of a transformer
-block takes to compile.
+diagrams of O(16) between tensors of three axes beside the dense matrix, and what a layer on the weights of a
+transformer block takes to compile.
 """
 
 import argparse
@@ -53,8 +53,7 @@ def coefficients_of_the_peer(maps, theta, axes):
     names, found = list(axes), {}
     for (out, _, mixes), _ in zip(maps._plan.outputs, names, strict=True):
         for mix in mixes:
-            start = 0
-            for entry in mix.entries:
+            for start, entry in enumerate(mix.entries):
                 feature = entry.feature
                 fresh = len(mix.sizes)
                 number = {label: mix.kept[k] for k, label in enumerate(feature.order)}
@@ -62,7 +61,6 @@ def coefficients_of_the_peer(maps, theta, axes):
                     fresh += number.setdefault(label, fresh) == fresh
                 inner = tuple(number[label] for label in feature.inner)
                 found[out, names[feature.block], mix.outer, inner] = theta[out][mix.name][start]
-                start += 1
     return found
 
 
@@ -86,7 +84,7 @@ def networks(repeats, quick):
         layers = {
             "geojax": (jax.jit(maps.apply), theta),
             "UNF": (jax.jit(lambda theta, tree, axes=axes: layer(theta, tree, axes)), other),
-            "one pass": (jax.jit(lambda mix, tree: jax.tree.map(lambda x: x @ mix, tree)), mix),
+            "one pass": (jax.jit(lambda mix, tree: jax.tree.map(lambda leaf: leaf @ mix, tree)), mix),
         }
         time_of, last = interleaved(
             {name: lambda f=f, t=t, x=tree: f(t, x) for name, (f, t) in layers.items()}, repeats

@@ -1,8 +1,8 @@
-"""The layer of Universal Neural Functionals, written from the paper [Zhou2024], for permutations and one channel axis.
+"""The layer of Universal Neural Functionals, written from the paper [Zhou2024], for permutations and channels.
 
-For every pair of an output and an input, and every valid partition of their axes: the mean over what the output has not,
-repeated over what the input has not, zero off the diagonals; each such tensor times its own matrix of channels, all of
-them added. The coefficients are {(output, input, labels of the output, labels of the input): [c_in, c_out]}.
+For every pair of an output and an input, and every valid partition of their axes: the mean over what the output has
+not, repeated over what the input has not, zero off the diagonals; each such tensor times its own matrix of channels,
+all of them added. The coefficients are {(output, input, labels of the output, labels of the input): [c_in, c_out]}.
 """
 
 import itertools
