@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         position_orientation_invariants,
     )
     from geojax.equivariant.tensors.spheres import gaunt_product, real_spherical_harmonics
+    from geojax.equivariant.frames.spectra import laplacian_frame
     from geojax.equivariant.transforms.errors import ErrorResult, equivariance_error
     from geojax.equivariant.transforms.frame_averages import symmetrize
     from geojax.equivariant.transforms.group_average import reynolds
@@ -34,6 +35,7 @@ __all__ = [
     "gaunt_product",
     "gram_schmidt_frame",
     "lie_equivariance",
+    "laplacian_frame",
     "lift_to_group",
     "orbit_distance",
     "pca_frame",
@@ -59,6 +61,7 @@ _DEFINED_IN = {
     "gaunt_product": "geojax.equivariant.tensors.spheres",
     "gram_schmidt_frame": "geojax.equivariant.frames.orthonormal_vectors",
     "lie_equivariance": "geojax.equivariant.transforms.lie_algebra",
+    "laplacian_frame": "geojax.equivariant.frames.spectra",
     "lift_to_group": "geojax.equivariant.frames.matrix_groups",
     "orbit_distance": "geojax.equivariant.frames.matrix_groups",
     "pca_frame": "geojax.equivariant.frames.principal_axes",

@@ -8,13 +8,14 @@ import jax.numpy as jnp
 from geojax.equivariant import (
     by_energy,
     gram_schmidt_frame,
+    laplacian_frame,
     lift_to_group,
     orbit_distance,
     pca_frame,
     piecewise,
     sort_frame,
 )
-from tests.conformance.case import Case
+from tests.conformance.case import DERIVATIVES, Case
 
 
 def cloud(key, dtype):
@@ -71,6 +72,12 @@ CASES = [
             "no vectors": lambda dtype: (jnp.zeros((2, 2), dtype),),
             "equal vectors of light": lambda dtype: (jnp.ones((2, 2), dtype),),
         },
+    ),
+    Case(
+        "laplacian_frame",
+        laplacian_frame,
+        lambda key, dtype: (jax.random.uniform(key, (4, 4), dtype),),
+        exemptions=dict.fromkeys(DERIVATIVES, "stop_gradient, as the elements are integers"),
     ),
     Case(
         "lift_to_group",

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from geojax.equivariant import by_energy, equivariance_error, sampled, sort_frame, symmetrize
+from geojax.equivariant import by_energy, equivariance_error, sampled, sort_frame, symmetrize, whole_group
 
 pytestmark = pytest.mark.full
 
@@ -44,6 +44,12 @@ def test_law_least_energy_makes_any_network_equivariant(group, hard):
         np.testing.assert_allclose(f(IMAGE), want, rtol=1e-14)
         one = sampled(by_energy(energy(V), group), key=jax.random.key(0))
         np.testing.assert_allclose(symmetrize(network, one, act, act)(IMAGE), want, rtol=1e-14)
+
+
+def test_the_frame_of_the_whole_group_is_the_average_over_it():
+    x = jnp.asarray(IMAGE)
+    want = np.mean([network(x[np.argsort(g)])[g] for g in C4], axis=0)
+    np.testing.assert_allclose(symmetrize(network, whole_group(C4), act, act)(x), want, rtol=1e-13)
 
 
 def test_soft_weights_gradients_and_the_gap_follow_their_formulas():
