@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from geojax.equivariant.transforms.errors import ErrorResult, equivariance_error
     from geojax.equivariant.transforms.frame_averages import symmetrize
     from geojax.equivariant.transforms.group_average import reynolds
+    from geojax.equivariant.transforms.latent_matrices import joint_blocks, latent_action
     from geojax.equivariant.transforms.lie_algebra import LieResult, lie_equivariance
 
 __all__ = [
@@ -34,6 +35,8 @@ __all__ = [
     "equivariance_error",
     "gaunt_product",
     "gram_schmidt_frame",
+    "joint_blocks",
+    "latent_action",
     "lie_equivariance",
     "laplacian_frame",
     "lift_to_group",
@@ -60,6 +63,8 @@ _DEFINED_IN = {
     "equivariance_error": "geojax.equivariant.transforms.errors",
     "gaunt_product": "geojax.equivariant.tensors.spheres",
     "gram_schmidt_frame": "geojax.equivariant.frames.orthonormal_vectors",
+    "joint_blocks": "geojax.equivariant.transforms.latent_matrices",
+    "latent_action": "geojax.equivariant.transforms.latent_matrices",
     "lie_equivariance": "geojax.equivariant.transforms.lie_algebra",
     "laplacian_frame": "geojax.equivariant.frames.spectra",
     "lift_to_group": "geojax.equivariant.frames.matrix_groups",

@@ -138,7 +138,7 @@ def lie_equivariance(
     _, found, rows = jnp.linalg.svd(columns, full_matrices=False)
     found, rows = found[::-1], rows[::-1]
     relative = found / _or_one(found[-1])
-    limit = jnp.finfo(xs.dtype).eps ** 0.5 if tol is None else jnp.asarray(tol, xs.dtype)
+    limit = float(jnp.finfo(xs.dtype).eps) ** 0.5 if tol is None else jnp.asarray(tol, xs.dtype)
     null = relative <= limit
     # Back from the centred and scaled frame: A x' + t' there is A x + (spread t' - A center) here.
     rate = size / stretch
