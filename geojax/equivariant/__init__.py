@@ -18,6 +18,11 @@ if TYPE_CHECKING:
         position_orientation_init,
         position_orientation_invariants,
     )
+    from geojax.equivariant.tensors.multivectors import (
+        geometric_attention,
+        geometric_attention_init,
+        geometric_product,
+    )
     from geojax.equivariant.tensors.spheres import gaunt_product, real_spherical_harmonics
     from geojax.equivariant.frames.spectra import laplacian_frame
     from geojax.equivariant.transforms.errors import ErrorResult, equivariance_error
@@ -43,6 +48,9 @@ __all__ = [
     "orbit_distance",
     "pca_frame",
     "piecewise",
+    "geometric_attention",
+    "geometric_attention_init",
+    "geometric_product",
     "position_orientation_conv",
     "position_orientation_init",
     "position_orientation_invariants",
@@ -71,6 +79,9 @@ _DEFINED_IN = {
     "orbit_distance": "geojax.equivariant.frames.matrix_groups",
     "pca_frame": "geojax.equivariant.frames.principal_axes",
     "piecewise": "geojax.equivariant.frames.parts",
+    "geometric_attention": "geojax.equivariant.tensors.multivectors",
+    "geometric_attention_init": "geojax.equivariant.tensors.multivectors",
+    "geometric_product": "geojax.equivariant.tensors.multivectors",
     "position_orientation_conv": "geojax.equivariant.points.position_orientation",
     "position_orientation_init": "geojax.equivariant.points.position_orientation",
     "position_orientation_invariants": "geojax.equivariant.points.position_orientation",

@@ -156,7 +156,8 @@ def _whole(degree: int, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
 def _places(degree: int) -> tuple[np.ndarray, np.ndarray]:
     """The degree l, and the column degree + m, of each coefficient."""
     l = np.repeat(np.arange(degree + 1), 2 * np.arange(degree + 1) + 1)
-    return l, degree + np.arange((degree + 1) ** 2) - l * l - l
+    column = degree + np.arange((degree + 1) ** 2) - l * l - l
+    return l.astype(np.int32), column.astype(np.int32)
 
 
 @functools.cache
