@@ -18,6 +18,12 @@ if TYPE_CHECKING:
         position_orientation_init,
         position_orientation_invariants,
     )
+    from geojax.equivariant.signals.spectral_groups import (
+        lift_field,
+        project_field,
+        spectral_group_conv,
+        spectral_group_init,
+    )
     from geojax.equivariant.tensors.multivectors import (
         geometric_attention,
         geometric_attention_init,
@@ -51,15 +57,19 @@ __all__ = [
     "geometric_attention",
     "geometric_attention_init",
     "geometric_product",
+    "lift_field",
     "position_orientation_conv",
     "position_orientation_init",
     "position_orientation_invariants",
+    "project_field",
     "real_spherical_harmonics",
     "reynolds",
     "sampled",
     "sort_frame",
     "symmetrize",
     "whole_group",
+    "spectral_group_conv",
+    "spectral_group_init",
 ]
 
 _DEFINED_IN = {
@@ -82,15 +92,19 @@ _DEFINED_IN = {
     "geometric_attention": "geojax.equivariant.tensors.multivectors",
     "geometric_attention_init": "geojax.equivariant.tensors.multivectors",
     "geometric_product": "geojax.equivariant.tensors.multivectors",
+    "lift_field": "geojax.equivariant.signals.spectral_groups",
     "position_orientation_conv": "geojax.equivariant.points.position_orientation",
     "position_orientation_init": "geojax.equivariant.points.position_orientation",
     "position_orientation_invariants": "geojax.equivariant.points.position_orientation",
+    "project_field": "geojax.equivariant.signals.spectral_groups",
     "real_spherical_harmonics": "geojax.equivariant.tensors.spheres",
     "reynolds": "geojax.equivariant.transforms.group_average",
     "sampled": "geojax.equivariant.frames.finite",
     "sort_frame": "geojax.equivariant.frames.orders",
     "symmetrize": "geojax.equivariant.transforms.frame_averages",
     "whole_group": "geojax.equivariant.frames.finite",
+    "spectral_group_conv": "geojax.equivariant.signals.spectral_groups",
+    "spectral_group_init": "geojax.equivariant.signals.spectral_groups",
 }
 
 __getattr__, __dir__ = hall(__name__, _DEFINED_IN)
