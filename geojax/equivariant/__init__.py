@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         position_orientation_init,
         position_orientation_invariants,
     )
+    from geojax.equivariant.signals.resampling import bandlimited_resample
     from geojax.equivariant.signals.spectral_groups import (
         lift_field,
         project_field,
@@ -41,6 +42,7 @@ __all__ = [
     "ErrorResult",
     "LieResult",
     "by_energy",
+    "bandlimited_resample",
     "egnn_init",
     "egnn_layer",
     "equivariance_error",
@@ -76,6 +78,7 @@ _DEFINED_IN = {
     "ErrorResult": "geojax.equivariant.transforms.errors",
     "LieResult": "geojax.equivariant.transforms.lie_algebra",
     "by_energy": "geojax.equivariant.frames.energies",
+    "bandlimited_resample": "geojax.equivariant.signals.resampling",
     "egnn_init": "geojax.equivariant.points.egnn",
     "egnn_layer": "geojax.equivariant.points.egnn",
     "equivariance_error": "geojax.equivariant.transforms.errors",

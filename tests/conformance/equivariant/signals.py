@@ -23,6 +23,14 @@ def arguments(key, dtype):
 
 CASES = [
     Case(
+        "bandlimited_resample",
+        equivariant.bandlimited_resample,
+        lambda key, dtype: (jax.random.normal(key, (4, 2), dtype),),
+        call=lambda x: equivariant.bandlimited_resample(x, 6),
+        differentiable=(0,),
+        exemptions=LINEAR,
+    ),
+    Case(
         "spectral_group_init",
         equivariant.spectral_group_init,
         lambda key, dtype: (key,),
