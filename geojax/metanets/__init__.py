@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 from geojax._core.halls import hall
 
 if TYPE_CHECKING:
+    from geojax.metanets.graphs.incidence import ParameterGraph, parameter_graph
+    from geojax.metanets.graphs.passing import message_passing
     from geojax.metanets.makers.bounds import interval
     from geojax.metanets.maps.channels import features
     from geojax.metanets.maps.gauge import fix_gauge
@@ -28,6 +30,17 @@ _DEFINED_IN = {
     "mixup": "geojax.metanets.zoo.mixing",
     "population": "geojax.metanets.zoo.training",
     "weight_statistics": "geojax.metanets.zoo.statistics",
+    "ParameterGraph",
+    "interval",
+    "message_passing",
+    "parameter_graph",
+]
+
+_DEFINED_IN = {
+    "ParameterGraph": "geojax.metanets.graphs.incidence",
+    "interval": "geojax.metanets.makers.bounds",
+    "message_passing": "geojax.metanets.graphs.passing",
+    "parameter_graph": "geojax.metanets.graphs.incidence",
 }
 
 __getattr__, __dir__ = hall(__name__, _DEFINED_IN)
