@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from geojax.equivariant.frames.orthonormal_vectors import gram_schmidt_frame
     from geojax.equivariant.frames.parts import piecewise
     from geojax.equivariant.frames.principal_axes import pca_frame
+    from geojax.equivariant.frames.spectra import laplacian_frame
     from geojax.equivariant.points.egnn import egnn_init, egnn_layer
     from geojax.equivariant.points.position_orientation import (
         position_orientation_conv,
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
         geometric_product,
     )
     from geojax.equivariant.tensors.spheres import gaunt_product, real_spherical_harmonics
-    from geojax.equivariant.frames.spectra import laplacian_frame
     from geojax.equivariant.transforms.errors import ErrorResult, equivariance_error
     from geojax.equivariant.transforms.frame_averages import symmetrize
     from geojax.equivariant.transforms.group_average import reynolds
@@ -41,25 +41,25 @@ if TYPE_CHECKING:
 __all__ = [
     "ErrorResult",
     "LieResult",
-    "by_energy",
     "bandlimited_resample",
+    "by_energy",
     "egnn_init",
     "egnn_layer",
     "equivariance_error",
     "gaunt_product",
+    "geometric_attention",
+    "geometric_attention_init",
+    "geometric_product",
     "gram_schmidt_frame",
     "joint_blocks",
+    "laplacian_frame",
     "latent_action",
     "lie_equivariance",
-    "laplacian_frame",
+    "lift_field",
     "lift_to_group",
     "orbit_distance",
     "pca_frame",
     "piecewise",
-    "geometric_attention",
-    "geometric_attention_init",
-    "geometric_product",
-    "lift_field",
     "position_orientation_conv",
     "position_orientation_init",
     "position_orientation_invariants",
@@ -68,34 +68,34 @@ __all__ = [
     "reynolds",
     "sampled",
     "sort_frame",
-    "symmetrize",
-    "whole_group",
     "spectral_group_conv",
     "spectral_group_init",
+    "symmetrize",
+    "whole_group",
 ]
 
 _DEFINED_IN = {
     "ErrorResult": "geojax.equivariant.transforms.errors",
     "LieResult": "geojax.equivariant.transforms.lie_algebra",
-    "by_energy": "geojax.equivariant.frames.energies",
     "bandlimited_resample": "geojax.equivariant.signals.resampling",
+    "by_energy": "geojax.equivariant.frames.energies",
     "egnn_init": "geojax.equivariant.points.egnn",
     "egnn_layer": "geojax.equivariant.points.egnn",
     "equivariance_error": "geojax.equivariant.transforms.errors",
     "gaunt_product": "geojax.equivariant.tensors.spheres",
+    "geometric_attention": "geojax.equivariant.tensors.multivectors",
+    "geometric_attention_init": "geojax.equivariant.tensors.multivectors",
+    "geometric_product": "geojax.equivariant.tensors.multivectors",
     "gram_schmidt_frame": "geojax.equivariant.frames.orthonormal_vectors",
     "joint_blocks": "geojax.equivariant.transforms.latent_matrices",
+    "laplacian_frame": "geojax.equivariant.frames.spectra",
     "latent_action": "geojax.equivariant.transforms.latent_matrices",
     "lie_equivariance": "geojax.equivariant.transforms.lie_algebra",
-    "laplacian_frame": "geojax.equivariant.frames.spectra",
+    "lift_field": "geojax.equivariant.signals.spectral_groups",
     "lift_to_group": "geojax.equivariant.frames.matrix_groups",
     "orbit_distance": "geojax.equivariant.frames.matrix_groups",
     "pca_frame": "geojax.equivariant.frames.principal_axes",
     "piecewise": "geojax.equivariant.frames.parts",
-    "geometric_attention": "geojax.equivariant.tensors.multivectors",
-    "geometric_attention_init": "geojax.equivariant.tensors.multivectors",
-    "geometric_product": "geojax.equivariant.tensors.multivectors",
-    "lift_field": "geojax.equivariant.signals.spectral_groups",
     "position_orientation_conv": "geojax.equivariant.points.position_orientation",
     "position_orientation_init": "geojax.equivariant.points.position_orientation",
     "position_orientation_invariants": "geojax.equivariant.points.position_orientation",
@@ -104,10 +104,10 @@ _DEFINED_IN = {
     "reynolds": "geojax.equivariant.transforms.group_average",
     "sampled": "geojax.equivariant.frames.finite",
     "sort_frame": "geojax.equivariant.frames.orders",
-    "symmetrize": "geojax.equivariant.transforms.frame_averages",
-    "whole_group": "geojax.equivariant.frames.finite",
     "spectral_group_conv": "geojax.equivariant.signals.spectral_groups",
     "spectral_group_init": "geojax.equivariant.signals.spectral_groups",
+    "symmetrize": "geojax.equivariant.transforms.frame_averages",
+    "whole_group": "geojax.equivariant.frames.finite",
 }
 
 __getattr__, __dir__ = hall(__name__, _DEFINED_IN)

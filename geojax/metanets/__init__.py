@@ -15,32 +15,27 @@ if TYPE_CHECKING:
     from geojax.metanets.zoo.training import population
 
 __all__ = [
+    "ParameterGraph",
     "features",
     "fix_gauge",
     "interval",
+    "message_passing",
     "mixup",
+    "parameter_graph",
     "population",
     "weight_statistics",
 ]
 
 _DEFINED_IN = {
+    "ParameterGraph": "geojax.metanets.graphs.incidence",
     "features": "geojax.metanets.maps.channels",
     "fix_gauge": "geojax.metanets.maps.gauge",
     "interval": "geojax.metanets.makers.bounds",
+    "message_passing": "geojax.metanets.graphs.passing",
     "mixup": "geojax.metanets.zoo.mixing",
+    "parameter_graph": "geojax.metanets.graphs.incidence",
     "population": "geojax.metanets.zoo.training",
     "weight_statistics": "geojax.metanets.zoo.statistics",
-    "ParameterGraph",
-    "interval",
-    "message_passing",
-    "parameter_graph",
-]
-
-_DEFINED_IN = {
-    "ParameterGraph": "geojax.metanets.graphs.incidence",
-    "interval": "geojax.metanets.makers.bounds",
-    "message_passing": "geojax.metanets.graphs.passing",
-    "parameter_graph": "geojax.metanets.graphs.incidence",
 }
 
 __getattr__, __dir__ = hall(__name__, _DEFINED_IN)
