@@ -282,7 +282,8 @@ class Builder:
         pins: dict[Pin, None] = {}
         for i in self.read:
             for axis, label in enumerate(self.labelled[i].axes):
-                for size, why in _held(label):
+                source = self.trace.interpreter.cuts.get((self.trace.paths[i], axis), "")
+                for size, why in _held(label, source):
                     pins[Pin(self.trace.paths[i], axis, size, why.primitive, why.text, why.source)] = None
         return list(pins)
 
@@ -311,17 +312,17 @@ def _by_node(vectors: list[dict[int, int]], owner: dict[int, Node]) -> dict[Node
     return solutions
 
 
-def _held(label: Label) -> Iterator[tuple[int, Reason]]:
-    """Size and reason of every held part of an axis."""
+def _held(label: Label, source: str) -> Iterator[tuple[int, Reason]]:
+    """Size and reason of every held part of an axis; ``source`` is the line at which it was cut, if it was."""
     for factor in resolve(label):
         if isinstance(factor, Sum):
             if not any(True for _ in terminals((factor,))):
-                yield factor.size, Reason("slice", "has its entries read one by one")
+                yield factor.size, Reason("slice", "has its entries read one by one", source)
             for piece in factor.pieces:
-                yield from _held(piece)
+                yield from _held(piece, source)
         elif isinstance(factor, Stack):
             for choice in factor.choices:
-                yield from _held(choice)
+                yield from _held(choice, source)
         else:
             node = factor.node if isinstance(factor, Carrier) else factor
             if isinstance(node, Node) and node.pin is not None:

@@ -62,8 +62,10 @@ def read(
     shapes = [jaxprs.shape(var) for var in given]
     keys: frozenset = frozenset()
     places = untied(program)
+    cuts: dict[tuple, str] = {}
     for _ in range(3):
         interpreter = interpreter_of(enumerate_keys=keys, untied=places)
+        interpreter.cuts = cuts
         leaves = label_leaves(interpreter, program, paths, shapes)
         known, keys = keys, keys | frozenset(_read_one_by_one(leaves))
         if keys == known:

@@ -214,6 +214,11 @@ def _pins(found: Equivariance, full: bool) -> list[tuple[str, ...]]:
         for pin in spec.pins:
             why = (pin.primitive, _reason(pin), pin.source)
             together.setdefault(why, {})[f"{called[pin.path]}[{pin.axis}]"] = None
+    for why in [why for why in together if not why[2]]:
+        # An axis that was matched with one that is cut has no line of its own: it has that of its partner.
+        lines = [other for other in together if other[:2] == why[:2] and other[2]]
+        if len(lines) == 1:
+            together[lines[0]] |= together.pop(why)
     return [(listed(list(axes), full), f"by {why[0]}", why[2], why[1]) for why, axes in together.items()]
 
 

@@ -217,7 +217,7 @@ def test_a_slice_is_where_the_reading_stops_and_not_a_denial():
     report = equivariance(lambda x: 0.3 * x + jnp.roll(x, 1), drawn(8), verify=False)
     table = str(report)
     assert [group.kind for group in report.groups.values()] == ["scaling"]
-    assert "x[0] output[0]  by slice" in table
+    assert "x[0] output[0]  by slice  test_reading_maps.py" in table
     assert "the reading stops here: labels do not see shifts or other finite groups" in table
     assert "no symmetry" not in table
 
@@ -239,6 +239,7 @@ def test_positions_hold_the_tokens():
     report = equivariance(lambda x: attention(x + jnp.arange(7.0)[:, None]), drawn(7, 4))
     assert report.groups == {}
     assert "no group of these kinds was read" in str(report)
+    assert "by constant  test_reading_maps.py" in str(report)
     assert {pin.primitive for pin in report.domain.pins} == {"iota", "constant"}
 
 

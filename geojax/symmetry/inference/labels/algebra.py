@@ -34,6 +34,7 @@ class Algebra:
             one label for each of its indices.
         stacks: Whether there may be a `Stack`; if not, the work for stacks is skipped.
         picks: The slices taken of listed nodes in the equation at hand: (node, start, stop, label of the slice).
+        cuts: The source lines at which nodes were cut into pieces, by the nodes' keys.
     """
 
     def __init__(
@@ -43,6 +44,11 @@ class Algebra:
         self.enumerate_keys = enumerate_keys
         self.stacks = stacks
         self.picks: list[tuple[Node, int, int, Label]] = []
+        self.cuts: dict[tuple, str] = {}
+
+    def here(self) -> str:
+        """The source line of the equation at hand; empty if it is not known."""
+        return ""
 
     # -- making labels ------------------------------------------------------------------------------------------
 
@@ -64,8 +70,10 @@ class Algebra:
         if not over:
             return [(Node(size, key),) if size != 1 else () for size, key in sized]
         first = over[0]
-        index = self.listed(sized[first][0], Reason("slice", "has its entries read one by one"))
-        index.key = sized[first][1]
+        key = sized[first][1]
+        why = Reason("slice", "has its entries read one by one", self.cuts.get(key, ""))
+        index = self.listed(sized[first][0], why)
+        index.key = key
         labels: list[Label] = []
         for i, (size, key) in enumerate(sized):
             if i == first:
@@ -146,6 +154,8 @@ class Algebra:
             return (f,)
         if (not f.listed, f.pin is None, f.serial) > (not g.listed, g.pin is None, g.serial):
             f, g = g, f
+        if f.pin is not None and g.pin == dataclasses.replace(f.pin, source=g.pin.source if g.pin else ""):
+            f.pin = f.pin if f.pin.source else g.pin  # the same reason, with the line if one of them knows it
         g.link = (f,)
         return (f,)
 
@@ -286,6 +296,8 @@ class Algebra:
             self.picks.append((factor, start, stop, label))
             return label
         if isinstance(factor, Node):
+            if factor.key and factor.key not in self.cuts:
+                self.cuts[factor.key] = self.here()
             cuts = sorted({0, start, stop, factor.size})
             pieces = [
                 (Node(b - a, (*factor.key, "part", a, b), factor.pin),) if b - a > 1 else ()

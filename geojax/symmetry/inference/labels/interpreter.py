@@ -4,6 +4,7 @@
 nodes meet in which array and under which contraction; from the log follows what may depend on what.
 """
 
+import dataclasses
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -85,6 +86,11 @@ class Interpreter(Algebra):
         self.ambient: Label = ()
         self.loops: list[list[tuple[Label, ...]]] = []
         self.cursor = Cursor()
+        self.equation: Any = None
+
+    def here(self) -> str:
+        """The source line of the equation at hand."""
+        return "" if self.equation is None else source_of(self.equation, self.cursor.callers)
 
     def run(
         self, program: jaxprs.Body, values: Sequence[Value], needed: Sequence[bool] | None = None
@@ -105,6 +111,8 @@ class Interpreter(Algebra):
 
     def step(self, eqn: Any, inputs: list[Value]) -> list[Value]:
         """The outputs of one equation."""
+        self.equation = eqn
+        self._place_constants(inputs)
         handler = RULES.get(eqn.primitive.name) or OWN.get(eqn.primitive.name)
         if handler is not None and all(0 in jaxprs.shape(var) for var in eqn.outvars):
             nothing = self.why(eqn, "has no entries")
@@ -137,6 +145,16 @@ class Interpreter(Algebra):
                 if pointer is not None:
                     self.record((*value.axes, pointer.label))
         return outputs
+
+    def _place_constants(self, inputs: Sequence[Value]) -> None:
+        """Notes at which line constants are read that hold what they meet."""
+        for value in inputs:
+            for label in value.axes if value.steady else ():
+                for factor in resolve(label):
+                    if isinstance(factor, Node) and factor.pin is not None:
+                        pin = factor.pin
+                        if pin.primitive == "constant" and not pin.source:
+                            factor.pin = dataclasses.replace(pin, source=self.here())
 
     def chooses(self, eqn: Any) -> bool:
         """Whether an equation chooses among entries of which almost surely no two are equal."""
