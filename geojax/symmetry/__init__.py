@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from geojax.symmetry.inference.verify import verify
     from geojax.symmetry.intertwiners.declaring import declare
     from geojax.symmetry.intertwiners.drawing import Diagram, diagrams
+    from geojax.symmetry.intertwiners.generators import commutant
     from geojax.symmetry.intertwiners.maps import LinearMaps, linear_maps
     from geojax.symmetry.intertwiners.reading_maps import equivariance
     from geojax.symmetry.intertwiners.report import Equivariance
@@ -68,6 +69,7 @@ __all__ = [
     "canonicalize",
     "check_rule",
     "collect",
+    "commutant",
     "compose",
     "declare",
     "diagrams",
@@ -119,6 +121,7 @@ _DEFINED_IN = {
     "canonicalize": "geojax.symmetry.orbits.canonical",
     "check_rule": "geojax.symmetry.inference.own_rules",
     "collect": "geojax.symmetry.inference.collect",
+    "commutant": "geojax.symmetry.intertwiners.generators",
     "compose": "geojax.symmetry.action.elements",
     "declare": "geojax.symmetry.intertwiners.declaring",
     "diagrams": "geojax.symmetry.intertwiners.drawing",

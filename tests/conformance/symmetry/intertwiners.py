@@ -35,6 +35,12 @@ CASES = [
         exemptions={"gradient_finite_at_edges": "a linear map has no edge"},
     ),
     Case(
+        "commutant",
+        symmetry.commutant,
+        lambda key, dtype: (jnp.eye(2, dtype=dtype)[None],),
+        exemptions=exempt_all("how many maps it returns depends on values; it runs on the host"),
+    ),
+    Case(
         "linear_maps",
         symmetry.linear_maps,
         coefficients_and_tree,
