@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from geojax.equivariant.tensors.spheres import gaunt_product, real_spherical_harmonics
     from geojax.equivariant.transforms.errors import ErrorResult, equivariance_error
     from geojax.equivariant.transforms.frame_averages import symmetrize
+    from geojax.equivariant.invariants.scaling_coordinates import mds_coordinates
+    from geojax.equivariant.invariants.symmetric_polynomials import power_sums
     from geojax.equivariant.transforms.group_average import reynolds
     from geojax.equivariant.transforms.latent_matrices import joint_blocks, latent_action
     from geojax.equivariant.transforms.lie_algebra import LieResult, lie_equivariance
@@ -65,6 +67,8 @@ __all__ = [
     "position_orientation_invariants",
     "project_field",
     "real_spherical_harmonics",
+    "mds_coordinates",
+    "power_sums",
     "reynolds",
     "sampled",
     "sort_frame",
@@ -101,6 +105,8 @@ _DEFINED_IN = {
     "position_orientation_invariants": "geojax.equivariant.points.position_orientation",
     "project_field": "geojax.equivariant.signals.spectral_groups",
     "real_spherical_harmonics": "geojax.equivariant.tensors.spheres",
+    "mds_coordinates": "geojax.equivariant.invariants.scaling_coordinates",
+    "power_sums": "geojax.equivariant.invariants.symmetric_polynomials",
     "reynolds": "geojax.equivariant.transforms.group_average",
     "sampled": "geojax.equivariant.frames.finite",
     "sort_frame": "geojax.equivariant.frames.orders",
