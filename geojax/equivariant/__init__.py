@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from geojax.equivariant.tensors.spheres import gaunt_product, real_spherical_harmonics
     from geojax.equivariant.transforms.errors import ErrorResult, equivariance_error
     from geojax.equivariant.transforms.frame_averages import symmetrize
+    from geojax.equivariant.invariants.lattices import lattice_exp, lattice_log
     from geojax.equivariant.invariants.scaling_coordinates import mds_coordinates
     from geojax.equivariant.invariants.symmetric_polynomials import power_sums
     from geojax.equivariant.transforms.group_average import reynolds
@@ -56,6 +57,8 @@ __all__ = [
     "joint_blocks",
     "laplacian_frame",
     "latent_action",
+    "lattice_exp",
+    "lattice_log",
     "lie_equivariance",
     "lift_field",
     "lift_to_group",
@@ -94,6 +97,8 @@ _DEFINED_IN = {
     "joint_blocks": "geojax.equivariant.transforms.latent_matrices",
     "laplacian_frame": "geojax.equivariant.frames.spectra",
     "latent_action": "geojax.equivariant.transforms.latent_matrices",
+    "lattice_exp": "geojax.equivariant.invariants.lattices",
+    "lattice_log": "geojax.equivariant.invariants.lattices",
     "lie_equivariance": "geojax.equivariant.transforms.lie_algebra",
     "lift_field": "geojax.equivariant.signals.spectral_groups",
     "lift_to_group": "geojax.equivariant.frames.matrix_groups",
