@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from geojax.equivariant.tensors.spheres import gaunt_product, real_spherical_harmonics
     from geojax.equivariant.transforms.errors import ErrorResult, equivariance_error
     from geojax.equivariant.transforms.frame_averages import symmetrize
+    from geojax.equivariant.invariants.colours import geometric_hash
     from geojax.equivariant.invariants.lattices import lattice_exp, lattice_log
     from geojax.equivariant.invariants.scaling_coordinates import mds_coordinates
     from geojax.equivariant.invariants.symmetric_polynomials import power_sums
@@ -54,6 +55,7 @@ __all__ = [
     "geometric_attention_init",
     "geometric_product",
     "gram_schmidt_frame",
+    "geometric_hash",
     "joint_blocks",
     "laplacian_frame",
     "latent_action",
@@ -94,6 +96,7 @@ _DEFINED_IN = {
     "geometric_attention_init": "geojax.equivariant.tensors.multivectors",
     "geometric_product": "geojax.equivariant.tensors.multivectors",
     "gram_schmidt_frame": "geojax.equivariant.frames.orthonormal_vectors",
+    "geometric_hash": "geojax.equivariant.invariants.colours",
     "joint_blocks": "geojax.equivariant.transforms.latent_matrices",
     "laplacian_frame": "geojax.equivariant.frames.spectra",
     "latent_action": "geojax.equivariant.transforms.latent_matrices",

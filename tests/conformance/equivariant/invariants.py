@@ -3,10 +3,20 @@
 import jax
 import jax.numpy as jnp
 
-from geojax.equivariant import mds_coordinates, power_sums
+from geojax.equivariant import geometric_hash, mds_coordinates, power_sums
 from tests.conformance.case import Case
 
+EDGES = jnp.array([[0, 1], [1, 0]])
+
 CASES = [
+    Case(
+        "geometric_hash",
+        geometric_hash,
+        lambda key, dtype: (jax.random.normal(key, (3, 1), dtype),),
+        call=lambda x: geometric_hash(x, EDGES, num_steps=1, num=2),
+        differentiable=(0,),
+        edges={"one spot": lambda dtype: (jnp.zeros((3, 1), dtype),)},
+    ),
     Case(
         "mds_coordinates",
         mds_coordinates,
