@@ -14,6 +14,12 @@ if TYPE_CHECKING:
     from geojax.equivariant.frames.principal_axes import pca_frame
     from geojax.equivariant.frames.spectra import laplacian_frame
     from geojax.equivariant.points.egnn import egnn_init, egnn_layer
+    from geojax.equivariant.points.point_sets import (
+        ball_query,
+        interpolate_features,
+        set_abstraction,
+        set_abstraction_init,
+    )
     from geojax.equivariant.points.position_orientation import (
         position_orientation_conv,
         position_orientation_init,
@@ -45,6 +51,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ErrorResult",
     "LieResult",
+    "ball_query",
     "bandlimited_resample",
     "by_energy",
     "egnn_init",
@@ -62,6 +69,7 @@ __all__ = [
     "lattice_exp",
     "lattice_log",
     "lie_equivariance",
+    "interpolate_features",
     "lift_field",
     "lift_to_group",
     "orbit_distance",
@@ -77,6 +85,8 @@ __all__ = [
     "reynolds",
     "sampled",
     "sort_frame",
+    "set_abstraction",
+    "set_abstraction_init",
     "spectral_group_conv",
     "spectral_group_init",
     "symmetrize",
@@ -86,6 +96,7 @@ __all__ = [
 _DEFINED_IN = {
     "ErrorResult": "geojax.equivariant.transforms.errors",
     "LieResult": "geojax.equivariant.transforms.lie_algebra",
+    "ball_query": "geojax.equivariant.points.point_sets",
     "bandlimited_resample": "geojax.equivariant.signals.resampling",
     "by_energy": "geojax.equivariant.frames.energies",
     "egnn_init": "geojax.equivariant.points.egnn",
@@ -103,6 +114,7 @@ _DEFINED_IN = {
     "lattice_exp": "geojax.equivariant.invariants.lattices",
     "lattice_log": "geojax.equivariant.invariants.lattices",
     "lie_equivariance": "geojax.equivariant.transforms.lie_algebra",
+    "interpolate_features": "geojax.equivariant.points.point_sets",
     "lift_field": "geojax.equivariant.signals.spectral_groups",
     "lift_to_group": "geojax.equivariant.frames.matrix_groups",
     "orbit_distance": "geojax.equivariant.frames.matrix_groups",
@@ -118,6 +130,8 @@ _DEFINED_IN = {
     "reynolds": "geojax.equivariant.transforms.group_average",
     "sampled": "geojax.equivariant.frames.finite",
     "sort_frame": "geojax.equivariant.frames.orders",
+    "set_abstraction": "geojax.equivariant.points.point_sets",
+    "set_abstraction_init": "geojax.equivariant.points.point_sets",
     "spectral_group_conv": "geojax.equivariant.signals.spectral_groups",
     "spectral_group_init": "geojax.equivariant.signals.spectral_groups",
     "symmetrize": "geojax.equivariant.transforms.frame_averages",

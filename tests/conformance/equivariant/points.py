@@ -66,7 +66,63 @@ def along(dtype):
     return p, n, p, m
 
 
+def grouped(key):
+    return equivariant.set_abstraction_init(1, 2, width=2, dimension=2, key=key)
+
+
+def cloud(key, dtype):
+    """theta, x, features, radius."""
+    k1, k2, k3 = jax.random.split(key, 3)
+    x = jax.random.normal(k2, (4, 2), dtype)
+    return cast(grouped(k1), dtype), x, jax.random.normal(k3, (4, 1), dtype), jnp.asarray(2, dtype)
+
+
+def in_one_point(dtype):
+    theta, x, features, radius = cloud(jax.random.key(0), dtype)
+    return theta, 0 * x, features, radius
+
+
+def far_and_near(key, dtype):
+    """x, centers, features."""
+    k1, k2, k3 = jax.random.split(key, 3)
+    normal = jax.random.normal
+    return normal(k1, (2, 2), dtype), normal(k2, (4, 2), dtype), normal(k3, (4, 1), dtype)
+
+
+def at_the_centres(dtype):
+    _, centers, features = far_and_near(jax.random.key(0), dtype)
+    return centers[:2], centers, features
+
+
 CASES = [
+    Case(
+        "ball_query",
+        equivariant.ball_query,
+        lambda key, dtype: (*far_and_near(key, dtype)[:2], jnp.asarray(9, dtype)),
+        call=lambda x, centers, radius: equivariant.ball_query(centers, x, radius, 3),
+        differentiable=(0, 1),
+        output=lambda result: result[1],
+        edges={"at the centres": lambda dtype: (*at_the_centres(dtype)[:2], jnp.asarray(9, dtype))},
+        nan_arguments=(0, 1),
+    ),
+    drawn("set_abstraction_init", grouped),
+    Case(
+        "set_abstraction",
+        equivariant.set_abstraction,
+        cloud,
+        call=lambda theta, x, features, radius: equivariant.set_abstraction(
+            theta, x, features, num_centers=2, radius=radius, num=3
+        ),
+        differentiable=(0, 1, 2, 3),
+        edges={"in one point": in_one_point},
+    ),
+    Case(
+        "interpolate_features",
+        equivariant.interpolate_features,
+        far_and_near,
+        differentiable=(0, 1, 2),
+        edges={"at the centres": at_the_centres},
+    ),
     drawn("egnn_init", egnn),
     Case(
         "egnn_layer",
