@@ -37,7 +37,18 @@ def in_the_centre(dtype):
     return theta, 0 * points, values
 
 
+LINEAR = {"gradient_finite_at_edges": "a linear map has no edge"}
+
+
+def linear(name, shape):
+    """The case of a linear map of one array."""
+    return Case(name, getattr(equivariant, name), normal(shape), differentiable=(0,), exemptions=LINEAR)
+
+
 CASES = [
+    linear("mandel", (3, 3, 3, 3)),
+    linear("from_mandel", (6, 6)),
+    linear("harmonic_split", (3, 3, 3, 3)),
     Case(
         "real_spherical_harmonics",
         equivariant.real_spherical_harmonics,
