@@ -172,6 +172,7 @@ def test_a_symmetric_graph_is_split_by_noise_and_by_nothing_else():
     assert np.min(values[1:]) < np.log(2) / 8
 
 
+@pytest.mark.full
 def test_wrong_calls_say_what_to_do():
     theta = parameters()
     h, x, v, edges, attributes = data(3)

@@ -156,6 +156,7 @@ def test_gradients_are_finite_at_coincident_points(dtype):
         assert np.all(np.isfinite(slope(points)))
 
 
+@pytest.mark.full
 def test_wrong_calls_say_what_to_do():
     x = jnp.ones((N, 3))
     with pytest.raises(ValueError, match="num is 13; expected at most the number of points, 12"):

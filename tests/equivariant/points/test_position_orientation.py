@@ -196,6 +196,7 @@ def test_gradients_are_finite_at_coincident_points(dtype):
         assert np.all(np.isfinite(slope(x)))
 
 
+@pytest.mark.full
 def test_wrong_calls_say_what_to_do():
     x = jnp.ones(4)
     with pytest.raises(ValueError, match="p has dimension 4; expected 2 or 3"):

@@ -114,6 +114,7 @@ def test_law_the_trivial_group_is_a_fourier_layer():
     assert conv(theta, f[:3, :3], group, modes=1).shape == (3, 3, 1, K)
 
 
+@pytest.mark.full
 def test_wrong_calls_say_what_to_do():
     theta, f = parameters(P4), jnp.ones((8, 8, 4, C))
     with pytest.raises(ValueError, match="f has 4 points an axis; expected at least 5"):

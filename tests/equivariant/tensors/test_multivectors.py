@@ -157,6 +157,7 @@ def test_padding_and_degenerate_points(order, dtype):
         assert np.all(np.isfinite(slope(place.astype(dtype))))
 
 
+@pytest.mark.full
 def test_wrong_calls_say_what_to_do():
     with pytest.raises(ValueError, match=r"b has shape \[4\]; expected \[8\]"):
         geometric_product(jnp.ones(8), jnp.ones(4), signature=(1, 1, 1))
