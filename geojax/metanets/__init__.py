@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from geojax.metanets.makers.bounds import interval
     from geojax.metanets.maps.channels import features
     from geojax.metanets.maps.gauge import fix_gauge
+    from geojax.metanets.maps.networks import invariant, metanet
     from geojax.metanets.zoo.mixing import mixup
     from geojax.metanets.zoo.statistics import weight_statistics
     from geojax.metanets.zoo.training import population
@@ -20,6 +21,8 @@ __all__ = [
     "fix_gauge",
     "interval",
     "message_passing",
+    "invariant",
+    "metanet",
     "mixup",
     "parameter_graph",
     "population",
@@ -32,6 +35,8 @@ _DEFINED_IN = {
     "fix_gauge": "geojax.metanets.maps.gauge",
     "interval": "geojax.metanets.makers.bounds",
     "message_passing": "geojax.metanets.graphs.passing",
+    "invariant": "geojax.metanets.maps.networks",
+    "metanet": "geojax.metanets.maps.networks",
     "mixup": "geojax.metanets.zoo.mixing",
     "parameter_graph": "geojax.metanets.graphs.incidence",
     "population": "geojax.metanets.zoo.training",

@@ -4,12 +4,16 @@ import functools
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from geojax.metanets import features, fix_gauge
-from geojax.symmetry import infer
+from geojax.metanets import features, fix_gauge, invariant, metanet
+from geojax.symmetry import declare, infer
 from tests.conformance.case import Case
 
 SHAPES = {"v": (3, 2), "w": (2, 3)}
+
+
+ROWS = declare({"w": jnp.ones((3, 2))}, {"w": ("rows", None)})
 
 
 def relu(params, x):
@@ -36,7 +40,45 @@ def permutations():
     return spec().without(*(name for name, group in groups.items() if group.kind != "permutation"))
 
 
+@functools.cache
+def network(make):
+    """One small network of each sort, and its coefficients in numpy."""
+    if make is metanet:
+        init, apply = metanet(ROWS, width=2, depth=0)
+    else:
+        init, apply = invariant(ROWS, size=2, width=2, depth=1)
+    rng = np.random.default_rng(0)
+    shapes = jax.eval_shape(init, jax.random.key(0))
+    return apply, jax.tree.map(lambda x: rng.normal(size=x.shape), shapes)
+
+
+def weights(make):
+    def arguments(key, dtype):
+        _, theta = network(make)
+        factor = jax.random.uniform(key, (), dtype, 0.5, 1.0)
+        tree = {"w": jax.random.normal(key, (3, 2, 1), dtype)}
+        return jax.tree.map(lambda x: factor * jnp.asarray(x, dtype), theta), tree
+
+    return arguments
+
+
+def case(make):
+    zero = lambda dtype: jax.tree.map(jnp.zeros_like, weights(make)(jax.random.key(0), dtype))
+    return Case(
+        make.__name__,
+        make,
+        weights(make),
+        call=lambda theta, tree: network(make)[0](theta, tree),
+        differentiable=(0, 1),
+        edges={"zeros": zero},
+        params=(),
+        tolerance=1e-10,
+    )
+
+
 CASES = [
+    case(metanet),
+    case(invariant),
     Case(
         "features",
         features,
