@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from geojax.equivariant.frames.parts import piecewise
     from geojax.equivariant.frames.principal_axes import pca_frame
     from geojax.equivariant.frames.spectra import laplacian_frame
+    from geojax.equivariant.invariants.colours import geometric_hash
+    from geojax.equivariant.invariants.lattices import lattice_exp, lattice_log
+    from geojax.equivariant.invariants.scaling_coordinates import mds_coordinates
+    from geojax.equivariant.invariants.symmetric_polynomials import power_sums
     from geojax.equivariant.points.egnn import egnn_init, egnn_layer
     from geojax.equivariant.points.point_sets import (
         ball_query,
@@ -41,10 +45,6 @@ if TYPE_CHECKING:
     from geojax.equivariant.tensors.spheres import gaunt_product, real_spherical_harmonics
     from geojax.equivariant.transforms.errors import ErrorResult, equivariance_error
     from geojax.equivariant.transforms.frame_averages import symmetrize
-    from geojax.equivariant.invariants.colours import geometric_hash
-    from geojax.equivariant.invariants.lattices import lattice_exp, lattice_log
-    from geojax.equivariant.invariants.scaling_coordinates import mds_coordinates
-    from geojax.equivariant.invariants.symmetric_polynomials import power_sums
     from geojax.equivariant.transforms.group_average import reynolds
     from geojax.equivariant.transforms.latent_matrices import joint_blocks, latent_action
     from geojax.equivariant.transforms.lie_algebra import LieResult, lie_equivariance
@@ -62,37 +62,35 @@ __all__ = [
     "gaunt_product",
     "geometric_attention",
     "geometric_attention_init",
+    "geometric_hash",
     "geometric_product",
     "gram_schmidt_frame",
-    "geometric_hash",
+    "harmonic_split",
+    "interpolate_features",
     "joint_blocks",
     "laplacian_frame",
     "latent_action",
     "lattice_exp",
     "lattice_log",
     "lie_equivariance",
-    "interpolate_features",
     "lift_field",
     "lift_to_group",
+    "mandel",
+    "mds_coordinates",
     "orbit_distance",
     "pca_frame",
     "piecewise",
-    "harmonic_split",
-    "interpolate_features",
-    "lift_field",
-    "mandel",
     "position_orientation_conv",
     "position_orientation_init",
     "position_orientation_invariants",
+    "power_sums",
     "project_field",
     "real_spherical_harmonics",
-    "mds_coordinates",
-    "power_sums",
     "reynolds",
     "sampled",
-    "sort_frame",
     "set_abstraction",
     "set_abstraction_init",
+    "sort_frame",
     "spectral_group_conv",
     "spectral_group_init",
     "symmetrize",
@@ -112,37 +110,35 @@ _DEFINED_IN = {
     "gaunt_product": "geojax.equivariant.tensors.spheres",
     "geometric_attention": "geojax.equivariant.tensors.multivectors",
     "geometric_attention_init": "geojax.equivariant.tensors.multivectors",
+    "geometric_hash": "geojax.equivariant.invariants.colours",
     "geometric_product": "geojax.equivariant.tensors.multivectors",
     "gram_schmidt_frame": "geojax.equivariant.frames.orthonormal_vectors",
-    "geometric_hash": "geojax.equivariant.invariants.colours",
+    "harmonic_split": "geojax.equivariant.tensors.elasticity",
+    "interpolate_features": "geojax.equivariant.points.point_sets",
     "joint_blocks": "geojax.equivariant.transforms.latent_matrices",
     "laplacian_frame": "geojax.equivariant.frames.spectra",
     "latent_action": "geojax.equivariant.transforms.latent_matrices",
     "lattice_exp": "geojax.equivariant.invariants.lattices",
     "lattice_log": "geojax.equivariant.invariants.lattices",
     "lie_equivariance": "geojax.equivariant.transforms.lie_algebra",
-    "interpolate_features": "geojax.equivariant.points.point_sets",
     "lift_field": "geojax.equivariant.signals.spectral_groups",
     "lift_to_group": "geojax.equivariant.frames.matrix_groups",
+    "mandel": "geojax.equivariant.tensors.elasticity",
+    "mds_coordinates": "geojax.equivariant.invariants.scaling_coordinates",
     "orbit_distance": "geojax.equivariant.frames.matrix_groups",
     "pca_frame": "geojax.equivariant.frames.principal_axes",
     "piecewise": "geojax.equivariant.frames.parts",
-    "harmonic_split": "geojax.equivariant.tensors.elasticity",
-    "interpolate_features": "geojax.equivariant.points.point_sets",
-    "lift_field": "geojax.equivariant.signals.spectral_groups",
-    "mandel": "geojax.equivariant.tensors.elasticity",
     "position_orientation_conv": "geojax.equivariant.points.position_orientation",
     "position_orientation_init": "geojax.equivariant.points.position_orientation",
     "position_orientation_invariants": "geojax.equivariant.points.position_orientation",
+    "power_sums": "geojax.equivariant.invariants.symmetric_polynomials",
     "project_field": "geojax.equivariant.signals.spectral_groups",
     "real_spherical_harmonics": "geojax.equivariant.tensors.spheres",
-    "mds_coordinates": "geojax.equivariant.invariants.scaling_coordinates",
-    "power_sums": "geojax.equivariant.invariants.symmetric_polynomials",
     "reynolds": "geojax.equivariant.transforms.group_average",
     "sampled": "geojax.equivariant.frames.finite",
-    "sort_frame": "geojax.equivariant.frames.orders",
     "set_abstraction": "geojax.equivariant.points.point_sets",
     "set_abstraction_init": "geojax.equivariant.points.point_sets",
+    "sort_frame": "geojax.equivariant.frames.orders",
     "spectral_group_conv": "geojax.equivariant.signals.spectral_groups",
     "spectral_group_init": "geojax.equivariant.signals.spectral_groups",
     "symmetrize": "geojax.equivariant.transforms.frame_averages",
