@@ -47,13 +47,26 @@ class _Drawn:
     head: tuple[int, ...] = ()
 
 
+MOST = 20_000
+"""Most diagrams between two blocks."""
+
+MOST_POINTS = 10
+"""Most axes of one family in two blocks: ten points have 115,975 partitions."""
+
+
 @functools.lru_cache(maxsize=4096)
 def terms(points: Points) -> tuple[Term, ...]:
-    """The diagrams of two blocks; linearly independent, and together all equivariant maps."""
+    """The diagrams of two blocks; linearly independent, and together all equivariant maps.
+
+    Raises:
+        ValueError: If there are more than `MOST`.
+    """
     every, num_out = points
     pending = sorted({point.family for point in every})
     found = []
     for labels, facts in _labelled(every, pending, {}, ()):
+        if len(found) >= MOST:
+            raise _too_many(len(every))
         found.append(_term(every, num_out, labels, facts))
     return tuple(found)
 
@@ -90,6 +103,8 @@ def _labelled(
 def _drawn(points: Sequence[Point], rule: str, mine: list[int]) -> list[_Drawn]:
     """The diagrams of some points of one family that have the same parents."""
     size = points[mine[0]].size
+    if rule != HELD and len(mine) > MOST_POINTS:
+        raise _too_many(len(mine))
 
     def allowed(block: tuple[int, ...]) -> bool:
         return _neutral([points[i] for i in block])
@@ -107,6 +122,14 @@ def _drawn(points: Sequence[Point], rule: str, mine: list[int]) -> list[_Drawn]:
         charges = [_linear_charge(points[i]) for i in mine]
         return [_Drawn(pairs) for pairs in matchings.walled(mine, charges, size) if all(map(allowed, pairs))]
     return [_Drawn(parts) for parts in set_partitions(mine, size, allowed)]
+
+
+def _too_many(axes: int) -> ValueError:
+    return ValueError(
+        f"linear_maps: too many maps between two leaves that have {axes} axes together; at most {MOST_POINTS} axes of "
+        f"one group and {MOST} diagrams are counted out. Take out groups with spec.without, or go through tensors of "
+        "fewer axes."
+    )
 
 
 def _neutral(block: Sequence[Point]) -> bool:

@@ -17,12 +17,14 @@ from geojax.symmetry.action.facts import Leaf
 from geojax.symmetry.action.layout import Block, blocks, join, split
 from geojax.symmetry.action.spec import SymmetrySpec
 from geojax.symmetry.intertwiners.mixing import Means, written
-from geojax.symmetry.intertwiners.planning import Plan, plan
-from geojax.symmetry.intertwiners.points import is_free
+from geojax.symmetry.intertwiners.planning import Plan, dimension, plan
 from geojax.typing import Key, PyTree
 
 POOL_BEYOND = 64
 """Most leaves of a spec whose leaves that share no axis have maps of their own."""
+
+DENSE_UP_TO = 256
+"""Longest axis that nothing moves whose indices have coefficients of their own."""
 
 
 @jax.tree_util.register_static
@@ -36,12 +38,14 @@ class LinearMaps:
         structure: The structure of the output's tree, and the path of each of its leaves; None if it is that of the
             input, or a nested dict.
         pool_beyond: Beyond as many leaves those that share no axis have one map together, from the mean of all.
+        dense_up_to: Longer axes that nothing moves have no coefficient for each index.
     """
 
     domain: SymmetrySpec
     codomain: SymmetrySpec
     structure: tuple[Any, tuple[str, ...]] | None = None
     pool_beyond: int = POOL_BEYOND
+    dense_up_to: int = DENSE_UP_TO
 
     @property
     def count(self) -> int:
@@ -50,12 +54,12 @@ class LinearMaps:
 
     @property
     def dropped(self) -> int:
-        """How many maps are left out since a spec has more than ``pool_beyond`` leaves."""
-        return self._plan.dropped
+        """How many maps ``pool_beyond`` and ``dense_up_to`` leave out."""
+        return dimension(self.domain, self.codomain) - self.count
 
     @property
     def _plan(self) -> Plan:
-        return plan(self.domain, self.codomain, self.pool_beyond)
+        return plan(self.domain, self.codomain, self.pool_beyond, self.dense_up_to)
 
     def init(self, key: Key, c_in: int, c_out: int) -> dict[str, dict[str, Array]]:
         """Draws coefficients that keep the variance of inputs of independent entries.
@@ -106,8 +110,7 @@ class LinearMaps:
         arrays = [
             piece for leaf in self.domain.leaves for piece in _pieces(leaf, jnp.asarray(pairs[leaf.path]))
         ]
-        groups = {**self.domain.groups, **self.codomain.groups}
-        means = Means(arrays, [is_free(groups, block) for block in self._plan.inputs])
+        means = Means(arrays, self._plan.free)
         dtype = jnp.result_type(*arrays, *jax.tree.leaves(theta))
         c_out = next((array.shape[-1] for array in jax.tree.leaves(theta)), 1)
         done = []
@@ -137,6 +140,7 @@ def linear_maps(
     *,
     like: PyTree = None,
     pool_beyond: int = POOL_BEYOND,
+    dense_up_to: int = DENSE_UP_TO,
 ) -> LinearMaps:
     """All linear maps between two trees that commute with the groups of their specs.
 
@@ -153,7 +157,9 @@ def linear_maps(
         like: A tree whose structure the outputs have. By default they have that of the input if the leaves have the
             same paths, else they are a nested dict by path, or a bare array for a single leaf that is the tree.
         pool_beyond: Beyond as many leaves, pairs that share no axis have no maps of their own: one map goes from the
-            mean of all leaves to each. `LinearMaps.dropped` counts what that leaves out.
+            mean of all leaves to each.
+        dense_up_to: An axis that nothing moves has a coefficient for each index only if it is no longer; else it is
+            as if it might be permuted, with itself only. `LinearMaps.dropped` counts what both limits leave out.
 
     Returns:
         LinearMaps with ``count``, ``dropped``, ``init(key, c_in, c_out)`` and ``apply(theta, tree)``.
@@ -161,7 +167,7 @@ def linear_maps(
     Raises:
         TypeError: If an argument is no spec.
         ValueError: If a group of one name is not the same in both specs, or ``like`` has other leaves than the
-            codomain.
+            codomain; at the first use, if two leaves have more than ten axes of one group or 20,000 diagrams.
 
     Differentiation: exact, in the coefficients and in the tree.
     Complexity: every input is read and every output written once, besides one copy for each diagonal or transpose; no
@@ -191,6 +197,7 @@ def linear_maps(
                 "of one name are one group. Rename one of them."
             )
     pool_beyond = checks.count("linear_maps", "pool_beyond", pool_beyond)
+    dense_up_to = checks.count("linear_maps", "dense_up_to", dense_up_to)
     structure = None
     if like is not None:
         paths = tuple(path for path, _ in leaf_pairs(like))
@@ -201,7 +208,7 @@ def linear_maps(
                 "expected the same. Pass a tree that the codomain fits."
             )
         structure = jax.tree.structure(like), paths
-    return LinearMaps(domain, codomain, structure, pool_beyond)
+    return LinearMaps(domain, codomain, structure, pool_beyond, dense_up_to)
 
 
 def _said(group: Any) -> str:

@@ -9,6 +9,7 @@ from geojax.symmetry.action.groups import Group
 from geojax.symmetry.action.layout import Block, blocks
 from geojax.symmetry.action.spec import SymmetrySpec
 from geojax.symmetry.intertwiners.joins import Term, terms
+from geojax.symmetry.intertwiners.long_axes import with_long_axes_permuted
 from geojax.symmetry.intertwiners.points import is_free, points_of, share_an_axis
 
 POOL = -1
@@ -100,12 +101,11 @@ class Mix:
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """All maps between two specs."""
+    """All maps between two specs: the blocks of the inputs, which of them have an invariant mean, and the outputs."""
 
     inputs: tuple[Block, ...]
+    free: tuple[bool, ...]
     outputs: tuple[tuple[str, Block, tuple[Mix, ...]], ...]
-    pool: bool
-    dropped: int
 
     @property
     def count(self) -> int:
@@ -114,32 +114,37 @@ class Plan:
 
 
 @functools.lru_cache(maxsize=64)
-def plan(domain: SymmetrySpec, codomain: SymmetrySpec, pool_beyond: int) -> Plan:
+def plan(domain: SymmetrySpec, codomain: SymmetrySpec, pool_beyond: int, dense_up_to: int) -> Plan:
     """The plan of the maps from one spec to another; see `linear_maps`."""
+    domain = with_long_axes_permuted(domain, dense_up_to)
+    codomain = with_long_axes_permuted(codomain, dense_up_to)
     groups = {**domain.groups, **codomain.groups}
     inputs = tuple(block for leaf in domain.leaves for block in blocks(leaf.layout))
+    free = tuple(is_free(groups, block) for block in inputs)
     outputs = []
     capped = max(len(domain.leaves), len(codomain.leaves)) > pool_beyond
-    pooled, dropped = False, 0
     for leaf in codomain.leaves:
         for number, block in enumerate(blocks(leaf.layout)):
-            found: list[tuple[int, Term]] = []
-            far = 0
-            for i, inner in enumerate(inputs):
-                mine = _terms(groups, block, inner)
-                if capped and not share_an_axis(block, inner):
-                    far += sum(term.count for term in mine)
-                else:
-                    found += [(i, term) for term in mine]
-            mixes = _mixes(found)
-            if far:
-                through_pool = is_free(groups, block)
-                mixes += [_pool_mix(block)] if through_pool else []
-                pooled |= through_pool
-                dropped += far - through_pool
+            near = [i for i, inner in enumerate(inputs) if not capped or share_an_axis(block, inner)]
+            mixes = _mixes([(i, term) for i in near for term in _terms(groups, block, inputs[i])])
+            if len(near) < len(inputs) and any(free) and is_free(groups, block):
+                mixes.append(_pool_mix(block))
             outputs.append((f"{leaf.path}#{number}" if number else leaf.path, block, tuple(mixes)))
-    pooled &= any(is_free(groups, block) for block in inputs)
-    return Plan(inputs, tuple(outputs), pooled, dropped)
+    return Plan(inputs, free, tuple(outputs))
+
+
+@functools.lru_cache(maxsize=64)
+def dimension(domain: SymmetrySpec, codomain: SymmetrySpec) -> int:
+    """How many independent equivariant maps there are, none left out."""
+    groups = {**domain.groups, **codomain.groups}
+    return sum(
+        term.count
+        for outer in codomain.leaves
+        for block in blocks(outer.layout)
+        for leaf in domain.leaves
+        for inner in blocks(leaf.layout)
+        for term in _terms(groups, block, inner)
+    )
 
 
 def _terms(groups: Mapping[str, Group], block: Block, inner: Block) -> tuple[Term, ...]:

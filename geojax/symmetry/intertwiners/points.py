@@ -72,7 +72,10 @@ def points_of(groups: Mapping[str, Group], output: Block, inner: Block) -> Point
             number = numbers.setdefault(name, f"{LINEAR if kind == GENERAL_LINEAR else ''}{len(numbers)}")
             charges.append((number, side * exponent, kind == SIGN))
         rule = _rule(groups, part, bool(charges), place in above)
-        family = families.setdefault((rule, place if rule == HELD else part.name), len(families))
+        orders = tuple(name for name, _ in part.moves if groups[name].kind == PERMUTATION)
+        family = families.setdefault(
+            (rule, place) if rule == HELD else (rule, part.name, orders), len(families)
+        )
         points.append(Point(part.size, rule, family, hung[place], tuple(charges)))
     return tuple(points), len(output.parts)
 

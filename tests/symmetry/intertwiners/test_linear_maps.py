@@ -165,6 +165,26 @@ def deep(p, x):
     return jax.nn.gelu(jax.nn.gelu(x @ p["a"] + p["b"]) @ p["c"] + p["d"]) @ p["e"]
 
 
+def gated(p, x):
+    a, b = jnp.split(x @ p["w"], 2, axis=-1)
+    return (jax.nn.silu(a) * b) @ p["o"]
+
+
+def convolution(p, x):
+    return p["g"] * jnp.stack([jnp.sum(jnp.roll(x[:, 0], i)[:3] * p["k"][:, 0]) for i in range(3)])
+
+
+def rotary(p, x):
+    angle = jnp.arange(len(x))[:, None] * jnp.array([1.0, 0.3])
+
+    def turned(h):
+        a, b = jnp.split(h, 2, -1)
+        c, s = jnp.cos(angle), jnp.sin(angle)
+        return jnp.concatenate([a * c - b * s, a * s + b * c], -1)
+
+    return jax.nn.softmax(turned(x @ p["q"]) @ turned(x @ p["k"]).T) @ x
+
+
 SMALL = {"a": (2, 4), "b": (4,), "c": (4, 1)}
 # (program, shapes of its parameters, dimension of the commutant of random elements of the spec that `infer` reads)
 PROGRAMS = {
@@ -176,6 +196,10 @@ PROGRAMS = {
     "residual": (residual, {"i": (1, 4), "u": (4, 3), "v": (3, 4), "o": (4, 1)}, 40),
     "recurrent": (recurrent, {"i": (1, 4), "w": (4, 4), "o": (4, 1)}, 43),
     "attention": (attention, {"q": (3, 1, 2), "k": (3, 1, 2), "o": (3, 1, 1)}, 4),
+    # Pieces of an axis; a group that multiplies whole leaves; rotations inside an axis that is scaled.
+    "gated": (gated, {"w": (1, 6), "o": (3, 1)}, 4),
+    "convolution": (convolution, {"k": (3, 1), "g": ()}, 10),
+    "rotary": (rotary, {"q": (1, 4), "k": (1, 4)}, 8),
 }
 
 
@@ -277,6 +301,28 @@ def test_leaves_that_share_no_axis_meet_in_one_pool_beyond_the_cap():
     assert np.linalg.matrix_rank(basis.reshape(13, -1), tol=1e-8) == 13
     for r in representations(spec, tree, 2):
         np.testing.assert_allclose(r @ basis, basis @ r, atol=1e-12)
+
+
+@pytest.mark.full
+def test_long_axes_that_nothing_moves_have_few_maps():
+    shapes = {"a": (3, 9), "b": (3, 9), "c": (2, 3)}
+    spec, tree = written(shapes, {"a": ("u", "L:held"), "b": ("u", "L"), "c": (None, "u")})
+    short = linear_maps(spec, dense_up_to=4)
+    # u: 2 ways; L between a and b: 2; c's axis of 2 is short, so that it has a coefficient for each index.
+    assert short.count == 2 * (4 * 2 + 2 * 2 * 2 + 4)
+    assert short.dropped == linear_maps(spec).count - short.count == 2 * (4 * 81 + 4 * 18 + 4) - short.count
+    basis = images(short, tree)
+    assert np.linalg.matrix_rank(basis.reshape(short.count, -1), tol=1e-8) == short.count
+    for r in representations(spec, tree, 2):
+        np.testing.assert_allclose(r @ basis, basis @ r, atol=1e-12)
+    unnamed, _ = written(shapes, {"a": ("u", None), "b": ("u", None), "c": (None, "u")})
+    assert linear_maps(unnamed, dense_up_to=4).count == 2 * (2 * 2 + 2 * 1 + 2 * 2 * 2 + 4)
+
+
+def test_too_many_maps_are_refused():
+    spec, _ = written({"a": (9,) * 6}, {"a": ("u",) * 6})
+    with pytest.raises(ValueError, match="too many maps between two leaves that have 12 axes"):
+        _ = linear_maps(spec).count
 
 
 @pytest.mark.full
