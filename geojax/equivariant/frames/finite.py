@@ -95,7 +95,8 @@ def sampled(frame: Callable[[PyTree], Any], *, key: Key, num: int = 1) -> Callab
         (weights,) = checks.floats("sampled", **{"the frame's weights": weights})
         checks.shapes("sampled", **{"the frame's weights": (weights, str(size))})
         for_order, for_start = jax.random.split(key)
-        order = jax.random.permutation(for_order, size)
+        # One draw follows the weights in any order.
+        order = jax.random.permutation(for_order, size) if num > 1 else jnp.arange(size)
         ends = jnp.cumsum(jax.lax.stop_gradient(weights)[order])
         steps = jax.random.uniform(for_start, (), ends.dtype) + jnp.arange(num, dtype=ends.dtype)
         places = jnp.searchsorted(ends, ends[-1] * steps / num, side="right")
