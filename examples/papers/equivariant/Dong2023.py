@@ -4,7 +4,7 @@ Claim: designs that a subgroup of the dihedral group leaves alone form a subspac
     whole group down, finds symmetric designs with fewer trials, and the trivial subgroup keeps every design.
 
 Differs: no robot is simulated. A design is four numbers for each of six limbs, two of which a reflection turns round;
-    its value is a quadratic form about a planted design with a planted symmetry. A trial is one value of the
+    its value is a quadratic form about a planted design with a planted symmetry of order four to twelve. A trial is one value of the
     objective; within a subspace of k numbers (k + 1)(k + 2) / 2 trials determine the quadratic and its least point,
     and 2 trials for each number of a design tell whether it is the best of all.
 
@@ -141,7 +141,7 @@ def run(size: Size) -> list[Claim]:
         draw = np.asarray(jax.random.normal(a, (NUM, NUM)), float)
         form = draw @ draw.T / NUM + np.eye(NUM) / 10
         free = np.asarray(jax.random.normal(b, (NUM,)), float)
-        symmetric = [g for g in groups if len(g) >= 3]
+        symmetric = [g for g in groups if len(g) >= 4]
         planted = symmetric[int(jax.random.randint(c, (), 0, len(symmetric)))]
 
         def searched(optimum):

@@ -25,7 +25,7 @@ TOL = 0.08
 def monomials(x, bends=(), degree=4):
     """All products of at most `degree` coordinates but the constant, each coordinate in `bends` differentiated once."""
     table = [k for k in itertools.product(range(degree + 1), repeat=x.shape[-1]) if 0 < sum(k) <= degree]
-    value = 1.0
+    value = jnp.ones(())
     for i, powers in enumerate(np.array(table).T):
         factor, left = 1, powers
         for _ in range(bends.count(i)):
