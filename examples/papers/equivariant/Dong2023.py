@@ -4,9 +4,9 @@ Claim: designs that a subgroup of the dihedral group leaves alone form a subspac
     whole group down, finds symmetric designs with fewer trials, and the trivial subgroup keeps every design.
 
 Differs: no robot is simulated. A design is four numbers for each of six limbs, two of which a reflection turns round;
-    its value is a quadratic form about a planted design with a planted symmetry of order four to twelve. A trial is one value of the
-    objective; within a subspace of k numbers (k + 1)(k + 2) / 2 trials determine the quadratic and its least point,
-    and 2 trials for each number of a design tell whether it is the best of all.
+    its value is a quadratic form about a planted design with a planted symmetry of order four to twelve. A trial is one
+    value of the objective; within a subspace of k numbers (k + 1)(k + 2) / 2 trials determine the quadratic and its
+    least point, and 2 trials for each number of a design tell whether it is the best of all.
 
 Fails: if the planted design has no symmetry, the search over the lattice visits all of it and then searches freely: it
     takes more trials than the free search alone.
