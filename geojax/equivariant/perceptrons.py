@@ -9,6 +9,7 @@ from jaxtyping import Array, Float
 from geojax.typing import Key
 
 Perceptron = dict[str, Float[Array, "..."]]
+HIGHEST = jax.lax.Precision.HIGHEST
 
 
 def perceptron_init(
@@ -25,7 +26,10 @@ def perceptron_init(
 
 
 def perceptron(where: str, theta: Any, name: str, x: Float[Array, "... i"]) -> Float[Array, "... o"]:
-    """w2 silu(w1 x + b1) + b2 with the parameters theta[name], on the last axis of x; b2 may be left out."""
+    """w2 silu(w1 x + b1) + b2 with the parameters theta[name], on the last axis of x; b2 may be left out.
+
+    Products are taken to full precision on accelerators too: a layer is equivariant to its rounding.
+    """
     part = part_of(where, theta, name, ("w1", "b1", "w2"))
     rows = jnp.shape(part["w1"])[0]
     if rows != x.shape[-1]:
@@ -33,8 +37,9 @@ def perceptron(where: str, theta: Any, name: str, x: Float[Array, "... i"]) -> F
             f"{where}: theta[{name!r}] takes {rows} numbers; expected {x.shape[-1]}, as the other arguments give. "
             f"Make theta for these sizes, with the init function of the layer."
         )
-    hidden = jax.nn.silu(x @ part["w1"] + part["b1"])
-    return hidden @ part["w2"] + part["b2"] if "b2" in part else hidden @ part["w2"]
+    hidden = jax.nn.silu(jnp.matmul(x, part["w1"], precision=HIGHEST) + part["b1"])
+    values = jnp.matmul(hidden, part["w2"], precision=HIGHEST)
+    return values + part["b2"] if "b2" in part else values
 
 
 def part_of(where: str, theta: Any, name: str, wanted: tuple[str, ...]) -> Any:

@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 
 from geojax._core import checks
 from geojax._core.precision import rounded_once
-from geojax.equivariant.perceptrons import perceptron, perceptron_init
+from geojax.equivariant.perceptrons import HIGHEST, perceptron, perceptron_init
 from geojax.typing import Key, Params
 
 
@@ -110,37 +110,30 @@ def egnn_layer(
     References: [Satorras2021].
     """
     where = "egnn_layer"
-    h, x = checks.floats(where, h=h, x=x)
+    given = {"edges": edges, "attributes": attributes, "v": v}
+    given = {name: each for name, each in given.items() if each is not None}
+    h, x, *others = checks.floats(where, h=h, x=x, **given)
+    given = dict(zip(given, others))
     n = checks.shapes(where, h=(h, "n c"), x=(x, "n d"))["n"]
     h_i = jnp.broadcast_to(h[:, None], (n, n, h.shape[1]))
     apart = x[:, None] - x
     parts = [h_i, h_i.swapaxes(0, 1), jnp.sum(apart * apart, axis=-1, keepdims=True)]
-    if attributes is not None:
-        (attributes,) = checks.floats(where, attributes=attributes)
-        checks.shapes(where, h=(h, "n c"), attributes=(attributes, "n n e"))
-        parts.append(attributes)
-    weights = _weights(where, h, edges)
+    if "attributes" in given:
+        checks.shapes(where, h=(h, "n c"), attributes=(given["attributes"], "n n e"))
+        parts.append(given["attributes"])
+    weights = given.get("edges", jnp.ones((n, n), h.dtype))
+    checks.shapes(where, h=(h, "n c"), edges=(weights, "n n"))
+    weights = jnp.where(jnp.eye(n, dtype=bool), 0, weights)
     messages = perceptron(where, theta, "message", jnp.concatenate(parts, axis=-1))
     degrees = jnp.sum(weights, axis=1)
     squares = jnp.sum(degrees * degrees)
     scale = jnp.where(squares == 0, 0, jnp.sum(degrees) / jnp.where(squares == 0, 1, squares))
     factors = scale * weights * perceptron(where, theta, "shift", messages)[..., 0]
     shifts = jnp.sum(factors[..., None] * apart, axis=1)
-    received = jnp.einsum("ij,ijk->ik", weights, messages)
+    received = jnp.einsum("ij,ijk->ik", weights, messages, precision=HIGHEST)
     renewed = h + perceptron(where, theta, "feature", jnp.concatenate([h, received], axis=-1))
-    if v is None:
+    if "v" not in given:
         return renewed, x + shifts
-    (v,) = checks.floats(where, v=v)
-    checks.shapes(where, x=(x, "n d"), v=(v, "n d"))
-    moved = perceptron(where, theta, "velocity", h) * v + shifts
+    checks.shapes(where, x=(x, "n d"), v=(given["v"], "n d"))
+    moved = perceptron(where, theta, "velocity", h) * given["v"] + shifts
     return renewed, x + moved, moved
-
-
-def _weights(where: str, h: Array, edges: Any) -> Float[Array, "n n"]:
-    """The weights of the edges with 0 on the diagonal."""
-    n = len(h)
-    if edges is None:
-        return 1 - jnp.eye(n, dtype=h.dtype)
-    (edges,) = checks.floats(where, edges=edges)
-    checks.shapes(where, h=(h, "n c"), edges=(edges, "n n"))
-    return jnp.where(jnp.eye(n, dtype=bool), 0, edges).astype(h.dtype)

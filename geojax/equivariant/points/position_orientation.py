@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 
 from geojax._core import checks, safe
 from geojax._core.precision import rounded_once
-from geojax.equivariant.perceptrons import part_of, perceptron, perceptron_init
+from geojax.equivariant.perceptrons import HIGHEST, part_of, perceptron, perceptron_init
 from geojax.typing import Key, Params
 
 
@@ -170,13 +170,13 @@ def position_orientation_conv(
     of_points = jax.vmap(jax.vmap(jax.vmap(_seen_from, (None, 0)), (None, 0)), (0, None))
     seen = jnp.stack(of_points(orientations, apart), axis=-1)
     spatial = perceptron(where, theta, "spatial", seen) * weights[..., None]
-    along = jnp.einsum("oijc,joc->ioc", spatial, f)
+    along = jnp.einsum("oijc,joc->ioc", spatial, f, precision=HIGHEST)
     of_grid = jax.vmap(jax.vmap(_turn, (None, 0)), (0, None))
     turns = jnp.stack(of_grid(orientations, orientations), axis=-1)
     spherical = perceptron(where, theta, "spherical", turns) / len(orientations)
-    around = jnp.einsum("opc,ipc->ioc", spherical, along)
+    around = jnp.einsum("opc,ipc->ioc", spherical, along, precision=HIGHEST)
     channels = part_of(where, theta, "channels", ("w", "b"))
-    return around @ channels["w"] + channels["b"]
+    return jnp.matmul(around, channels["w"], precision=HIGHEST) + channels["b"]
 
 
 def _seen_from(n: Array, apart: Array) -> tuple[Array, Array]:

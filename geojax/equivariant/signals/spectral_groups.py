@@ -104,10 +104,10 @@ def spectral_group_conv(
     References: [Helwig2023].
     """
     where = "spectral_group_conv"
-    (f,) = checks.floats(where, f=f)
     kernel = theta.get("kernel") if isinstance(theta, dict) else None
     if kernel is None:
         raise ValueError(f"{where}: theta has no 'kernel'; expected what spectral_group_init makes.")
+    f, kernel = checks.floats(where, f=f, kernel=kernel)
     turns = _turns(where, group)
     checks.shapes(where, f=(f, f"n n {len(turns)} c"), kernel=(kernel, f"q q {len(turns)} c k"))
     most = (jnp.shape(kernel)[0] - 1) // 2

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from geojax._core import checks, safe
 from geojax._core.precision import rounded_once
-from geojax.equivariant.perceptrons import part_of, perceptron, perceptron_init
+from geojax.equivariant.perceptrons import HIGHEST, part_of, perceptron, perceptron_init
 from geojax.typing import Key, Params
 
 SPACE = (1, 1, 1)
@@ -167,7 +167,7 @@ def geometric_attention(
     n = checks.shapes(where, points=(points, "n 3"), values=(values, "n c"))["n"]
     counts = jnp.ones(n, points.dtype)
     if weights is not None:
-        (counts,) = checks.floats(where, weights=weights)
+        points, values, counts = checks.floats(where, points=points, values=values, weights=weights)
         checks.shapes(where, points=(points, "n 3"), weights=(counts, "n"))
     c = values.shape[1]
     order = jnp.shape(part_of(where, theta, "heads", ("w1", "b1", "w2"))["w2"])[1] - 2 - c
@@ -195,7 +195,8 @@ def geometric_attention(
     sides = jnp.stack([*(_along(axis, points, order) for axis in range(order)), made], axis=-2)
     vectors = jnp.sum(factors[..., None] * sides, axis=-2)
     new, vectors = (
-        jnp.einsum("it,itc->ic", shares, each.reshape(*shares.shape, -1)) for each in (new, vectors)
+        jnp.einsum("it,itc->ic", shares, each.reshape(*shares.shape, -1), precision=HIGHEST)
+        for each in (new, vectors)
     )
     return new, vectors
 

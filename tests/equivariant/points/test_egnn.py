@@ -173,6 +173,18 @@ def test_a_symmetric_graph_is_split_by_noise_and_by_nothing_else():
 
 
 @pytest.mark.full
+def test_edges_and_attributes_may_be_booleans_and_integers():
+    theta = parameters(np.float32)
+    h, x, v, edges, attributes = data(3, np.float32)
+    edges, attributes = edges > 0.5, np.round(attributes).astype(int)
+    got = layer(theta, h, x, edges=edges, attributes=attributes, v=v)
+    want = layer(theta, h, x, edges=1.0 * edges, attributes=1.0 * attributes, v=v)
+    for one, two in zip(got, want):
+        assert one.dtype == np.float32
+        np.testing.assert_allclose(one, two, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.full
 def test_wrong_calls_say_what_to_do():
     theta = parameters()
     h, x, v, edges, attributes = data(3)

@@ -142,7 +142,8 @@ def test_matches_vector_algebra_point_by_point(order):
 def test_padding_and_degenerate_points(order, dtype):
     theta = parameters(order, dtype)
     points, values = RNG.normal(size=(4, 3)).astype(dtype), RNG.normal(size=(4, 2)).astype(dtype)
-    padded = attention(theta, points, values, weights=np.asarray([1, 1, 0, 0], dtype))
+    padded = attention(theta, points, values, weights=np.asarray([1, 1, 0, 0]))
+    assert padded[0].dtype == padded[1].dtype == dtype
     alone = attention(theta, points[:2], values[:2])
     for got, want in zip(padded, alone):
         np.testing.assert_allclose(got[:2], want, atol=TOLERANCE[dtype])
