@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from geojax.metanets.graphs.passing import message_passing
     from geojax.metanets.makers.bounds import interval
     from geojax.metanets.maps.channels import features
+    from geojax.metanets.maps.channels import weight_features
     from geojax.metanets.maps.gauge import fix_gauge
     from geojax.metanets.maps.networks import invariant, metanet
     from geojax.metanets.zoo.mixing import mixup
@@ -26,6 +27,7 @@ __all__ = [
     "mixup",
     "parameter_graph",
     "population",
+    "weight_features",
     "weight_statistics",
 ]
 
@@ -40,6 +42,7 @@ _DEFINED_IN = {
     "mixup": "geojax.metanets.zoo.mixing",
     "parameter_graph": "geojax.metanets.graphs.incidence",
     "population": "geojax.metanets.zoo.training",
+    "weight_features": "geojax.metanets.maps.channels",
     "weight_statistics": "geojax.metanets.zoo.statistics",
 }
 

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from geojax.metanets import features, fix_gauge, invariant, metanet
+from geojax.metanets import fix_gauge, invariant, metanet, weight_features
 from geojax.symmetry import declare, infer
 from tests.conformance.case import Case
 
@@ -80,10 +80,10 @@ CASES = [
     case(metanet),
     case(invariant),
     Case(
-        "features",
-        features,
+        "weight_features",
+        weight_features,
         lambda key, dtype: (draw(key, dtype),),
-        call=lambda params: features(permutations(), params),
+        call=lambda params: weight_features(permutations(), params),
         differentiable=(0,),
         edges={"zero parameters": lambda dtype: (zeros(dtype),)},
     ),
