@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from geojax.metanets.maps.channels import features
     from geojax.metanets.maps.channels import weight_features
     from geojax.metanets.maps.gauge import fix_gauge
+    from geojax.metanets.maps.learned_updates import learned_optimizer
     from geojax.metanets.maps.networks import invariant, metanet
     from geojax.metanets.zoo.mixing import mixup
     from geojax.metanets.zoo.statistics import weight_statistics
@@ -23,6 +24,7 @@ __all__ = [
     "interval",
     "invariant",
     "message_passing",
+    "learned_optimizer",
     "metanet",
     "mixup",
     "parameter_graph",
@@ -38,6 +40,7 @@ _DEFINED_IN = {
     "interval": "geojax.metanets.makers.bounds",
     "invariant": "geojax.metanets.maps.networks",
     "message_passing": "geojax.metanets.graphs.passing",
+    "learned_optimizer": "geojax.metanets.maps.learned_updates",
     "metanet": "geojax.metanets.maps.networks",
     "mixup": "geojax.metanets.zoo.mixing",
     "parameter_graph": "geojax.metanets.graphs.incidence",

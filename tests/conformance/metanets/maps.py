@@ -6,9 +6,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from geojax.metanets import fix_gauge, invariant, metanet, weight_features
+from geojax.metanets import fix_gauge, invariant, learned_optimizer, metanet, weight_features
 from geojax.symmetry import declare, infer
-from tests.conformance.case import Case
+from tests.conformance.case import OPTIMISER, Case
 
 SHAPES = {"v": (3, 2), "w": (2, 3)}
 
@@ -76,7 +76,47 @@ def case(make):
     )
 
 
+@functools.cache
+def stepping():
+    init, apply = metanet(ROWS, width=1, depth=0, channels_in=7)
+    rng = np.random.default_rng(1)
+    shapes = jax.eval_shape(init, jax.random.key(0))
+    return apply, jax.tree.map(lambda x: rng.normal(size=x.shape), shapes)
+
+
+def step(params, grads, rate):
+    apply, theta = stepping()
+    theta = jax.tree.map(lambda x: jnp.asarray(x, params["w"].dtype), theta)
+    optimiser = learned_optimizer(ROWS, apply, theta, learning_rate=rate, decays=(0.9,))
+    updates, _ = optimiser.update(grads, optimiser.init(params), params)
+    return updates
+
+
+def run(key, dtype):
+    draw = lambda k: {"w": jax.random.normal(k, (3, 2), dtype)}
+    return draw(key), draw(jax.random.fold_in(key, 1)), jnp.asarray(0.1, dtype)
+
+
 CASES = [
+    Case(
+        "learned_optimizer",
+        learned_optimizer,
+        run,
+        call=step,
+        differentiable=(0, 1, 2),
+        edges={
+            "no gradient": lambda dtype: (
+                run(jax.random.key(0), dtype)[0],
+                {"w": jnp.zeros((3, 2), dtype)},
+                jnp.ones((), dtype),
+            )
+        },
+        exemptions={
+            **OPTIMISER,
+            "non_array_leaves": "the network has a channel for every leaf that it reads",
+        },
+        tolerance=1e-10,
+    ),
     case(metanet),
     case(invariant),
     Case(

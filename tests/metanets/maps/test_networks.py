@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from geojax.metanets import fix_gauge, invariant, metanet, weight_features
+from geojax.metanets import fix_gauge, invariant, learned_optimizer, metanet, weight_features
 from geojax.symmetry import act, declare, infer, random_element
 
 
@@ -210,3 +210,48 @@ def test_law_init_keeps_the_size_of_its_input():
     tree = {name: rng.normal(size=(*leaf.shape, 2)) for name, leaf in tree.items()}
     made = jax.jit(jax.vmap(lambda key: apply(init(key), tree)))(jax.random.split(jax.random.key(4), 64))
     assert 0.1 < np.std(made) < 10
+
+
+@pytest.mark.full
+def test_law_a_learned_optimiser_takes_the_same_steps_in_another_order():
+    spec = spec_of("gelu")
+    init, apply = metanet(spec, channels_in=9, width=4, depth=1)
+    optimiser = learned_optimizer(spec, apply, drawn(init), decays=(0.9, 0.5))
+
+    @jax.jit
+    def steps(params, slopes):
+        state = optimiser.init(params)
+        for slope in slopes:
+            updates, state = optimiser.update(slope, state, params)
+            params = jax.tree.map(jnp.add, params, updates)
+        return params
+
+    params, slopes = draw("gelu", 1), [draw("gelu", 2), draw("gelu", 3)]
+    element = random_element(spec, jax.random.key(6))
+    there = act(spec, element, steps(params, slopes))
+    close(
+        steps(act(spec, element, params), [act(spec, element, slope) for slope in slopes]), there, np.float64
+    )
+
+
+@pytest.mark.full
+def test_without_coefficients_the_steps_are_those_of_normalised_momentum():
+    spec = spec_of("gelu")
+    init, apply = metanet(spec, channels_in=9, width=4, depth=1)
+    nothing = jax.tree.map(jnp.zeros_like, drawn(init))
+    optimiser = learned_optimizer(spec, apply, nothing, learning_rate=0.1, decays=(0.9, 0.5))
+    params, slope = draw("gelu", 1), draw("gelu", 2)
+    updates, _ = jax.jit(lambda p, g: optimiser.update(g, optimiser.init(p), p))(params, slope)
+    for name, leaf in slope.items():
+        np.testing.assert_allclose(updates[name], -0.1 * leaf / np.sqrt(np.mean(leaf**2)), rtol=1e-12)
+
+
+def test_learned_optimizer_refuses_wrong_calls():
+    spec = declare({"w": jnp.ones(3)}, {"w": ("units",)})
+    with pytest.raises(TypeError, match="apply is"):
+        learned_optimizer(spec, {"w": 1}, {})
+    with pytest.raises(ValueError, match="decays is empty"):
+        learned_optimizer(spec, lambda theta, tree: tree, {}, decays=())
+    optimiser = learned_optimizer(spec, lambda theta, tree: tree, {})
+    with pytest.raises(ValueError, match="got no params"):
+        optimiser.update({"w": jnp.ones(3)}, optimiser.init({"w": jnp.ones(3)}))
