@@ -8,8 +8,7 @@ if TYPE_CHECKING:
     from geojax.metanets.graphs.incidence import ParameterGraph, parameter_graph
     from geojax.metanets.graphs.passing import message_passing
     from geojax.metanets.makers.bounds import interval
-    from geojax.metanets.maps.channels import features
-    from geojax.metanets.maps.channels import weight_features
+    from geojax.metanets.maps.channels import features, weight_features
     from geojax.metanets.maps.gauge import fix_gauge
     from geojax.metanets.maps.learned_updates import learned_optimizer
     from geojax.metanets.maps.networks import invariant, metanet
@@ -23,8 +22,8 @@ __all__ = [
     "fix_gauge",
     "interval",
     "invariant",
-    "message_passing",
     "learned_optimizer",
+    "message_passing",
     "metanet",
     "mixup",
     "parameter_graph",
@@ -39,8 +38,8 @@ _DEFINED_IN = {
     "fix_gauge": "geojax.metanets.maps.gauge",
     "interval": "geojax.metanets.makers.bounds",
     "invariant": "geojax.metanets.maps.networks",
-    "message_passing": "geojax.metanets.graphs.passing",
     "learned_optimizer": "geojax.metanets.maps.learned_updates",
+    "message_passing": "geojax.metanets.graphs.passing",
     "metanet": "geojax.metanets.maps.networks",
     "mixup": "geojax.metanets.zoo.mixing",
     "parameter_graph": "geojax.metanets.graphs.incidence",
