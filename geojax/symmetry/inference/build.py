@@ -9,7 +9,7 @@ from geojax.symmetry.action.facts import Leaf, Pin
 from geojax.symmetry.action.groups import GENERAL_LINEAR, ORTHOGONAL, PERMUTATION, SCALING, SIGN, Group
 from geojax.symmetry.action.layout import Block, Layout, Part
 from geojax.symmetry.action.spec import SymmetrySpec
-from geojax.symmetry.inference.dependence import Log, close, parents
+from geojax.symmetry.inference.dependence import Log, close, parents, without_mixed_parents
 from geojax.symmetry.inference.divide import divide, symbols_of_blocks
 from geojax.symmetry.inference.exponents.carriers import Carrier
 from geojax.symmetry.inference.exponents.equations import Span
@@ -34,7 +34,7 @@ def build(trace: Trace) -> SymmetrySpec:
     """The spec of a trace, not yet verified."""
     builder = Builder(trace)
     return SymmetrySpec(
-        members=tuple(builder.groups.items()),
+        members=tuple(without_mixed_parents(builder.groups).items()),
         leaves=tuple(builder.leaves()),
         pins=tuple(builder.pins()),
         unknown=tuple(trace.interpreter.unknown),

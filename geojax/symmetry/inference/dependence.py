@@ -5,11 +5,13 @@ or keeps it in step, and (3) no operation sums, mixes or picks along H and keeps
 layers of a scan give one permutation for each layer. For a scaling, only the arrays that it really scales count.
 """
 
+import dataclasses
 import itertools
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
+from geojax.symmetry.action.groups import MATRIX_KINDS, Group
 from geojax.symmetry.inference.labels.axes import Factor, Label, Node, expand, terminals
 from geojax.symmetry.inference.labels.interpreter import Interpreter
 
@@ -152,3 +154,20 @@ def _elements(parent: Node, child: Node) -> tuple[float, int]:
     """Logarithm of the order of S_child wr S_parent; a held node has no permutations of its own."""
     own = [0.0 if node.pin else math.lgamma(node.size + 1) for node in (parent, child)]
     return own[0] + parent.size * own[1], -parent.serial
+
+
+def without_mixed_parents(groups: Mapping[str, Group]) -> dict[str, Group]:
+    """The groups, none of whose elements depends on an index that a matrix group mixes.
+
+    A permutation of points for each coordinate, and linear maps of the coordinates, both leave a mean over points as it
+    is, and their products are no element of either kind: they do not close to a group that can be written down. One
+    permutation for all coordinates and the linear maps do.
+    """
+    mixed = {group.axis for group in groups.values() if group.kind in MATRIX_KINDS}
+    closed = {}
+    for name, group in groups.items():
+        kept = [k for k, parent in enumerate(group.parents) if parent not in mixed]
+        parents = tuple(group.parents[k] for k in kept)
+        sizes = tuple(group.parent_sizes[k] for k in kept)
+        closed[name] = dataclasses.replace(group, parents=parents, parent_sizes=sizes)
+    return closed

@@ -18,7 +18,7 @@ from jaxtyping import Array
 from geojax._core import checks
 from geojax._core.tree import is_array, is_key, is_numeric, leaf_pairs
 from geojax.symmetry.action.facts import Leaf, Pin
-from geojax.symmetry.action.groups import MATRIX_KINDS, ORTHOGONAL, PERMUTATION, SIGN
+from geojax.symmetry.action.groups import ORTHOGONAL, PERMUTATION, SIGN
 from geojax.symmetry.action.layout import Block, Cut, Layout, Part, blocks
 from geojax.symmetry.action.spec import SymmetrySpec
 
@@ -190,22 +190,6 @@ def _generic(out: jax.ShapeDtypeStruct, generator: np.random.Generator) -> np.nd
     if jax.dtypes.issubdtype(out.dtype, np.complexfloating):
         numbers = numbers + 1j * generator.normal(size=out.shape)
     return np.asarray(numbers).astype(out.dtype)
-
-
-def without_mixed_parents(spec: SymmetrySpec) -> SymmetrySpec:
-    """The spec in which no element depends on an index that a matrix group mixes.
-
-    A permutation of the points for each coordinate, and a rotation of the coordinates, are symmetries of the mean each,
-    and do not close to a semidirect product; one permutation for all coordinates and the rotation do.
-    """
-    mixed = {group.axis for _, group in spec.members if group.kind in MATRIX_KINDS}
-    members = []
-    for name, group in spec.members:
-        kept = [k for k, parent in enumerate(group.parents) if parent not in mixed]
-        parents = tuple(group.parents[k] for k in kept)
-        sizes = tuple(group.parent_sizes[k] for k in kept)
-        members.append((name, dataclasses.replace(group, parents=parents, parent_sizes=sizes)))
-    return dataclasses.replace(spec, members=tuple(members))
 
 
 def groups_of(layout: Layout) -> set[str]:

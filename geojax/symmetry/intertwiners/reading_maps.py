@@ -12,7 +12,7 @@ from geojax.symmetry.action.facts import Note
 from geojax.symmetry.action.spec import SymmetrySpec
 from geojax.symmetry.inference.infer import infer
 from geojax.symmetry.inference.verify import check
-from geojax.symmetry.intertwiners.pairing import Pairing, pairing, without_mixed_parents
+from geojax.symmetry.intertwiners.pairing import Pairing, pairing
 from geojax.symmetry.intertwiners.probing_maps import running_map_probe
 from geojax.symmetry.intertwiners.report import Equivariance
 
@@ -66,7 +66,7 @@ def equivariance(
     pair = pairing(f, inputs)
     arguments = pair.arguments()
     spec = _read(pair, arguments, strict)
-    domain, codomain = pair.split(without_mixed_parents(spec))
+    domain, codomain = pair.split(spec)
     if verify and _concrete(arguments):
         domain, codomain = _verified(pair, domain, codomain)
     return Equivariance(

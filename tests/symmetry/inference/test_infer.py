@@ -11,6 +11,7 @@ import pytest
 import geojax as gj
 from geojax.symmetry.action.groups import GENERAL_LINEAR, ORTHOGONAL, PERMUTATION, SCALING
 from geojax.symmetry.inference.labels.interpreter import RULES
+from tests.symmetry.inference import oracle
 
 
 def relu_network(params, x):
@@ -220,3 +221,20 @@ def test_a_rotation_that_the_outputs_cannot_show_is_not_kept(key):
     params = {"a": jax.random.normal(key, (2, 6)), "b": jax.random.normal(jax.random.fold_in(key, 1), (2, 4))}
     spec = gj.symmetry.infer(apply, params, jnp.ones(()), verify=False)
     assert not [name for name, group in spec.groups.items() if group.kind == "orthogonal" and group.size == 2]
+
+
+def test_compose_and_inverse_hold_beside_a_linear_group_on_a_parent_axis():
+    """A mean lets points be permuted for each coordinate, and coordinates be mixed: the two do not close to a group."""
+    random = np.random.default_rng(0)
+    params = {"c": random.normal(size=(5, 3)), "x": random.normal(size=(5, 3))}
+    spec = gj.symmetry.infer(lambda p: jnp.vdot(p["c"], p["x"] - p["x"].mean(0)), params, verify=False)
+    assert {(group.kind, group.shape) for group in spec.groups.values()} == {
+        (PERMUTATION, (5,)),
+        (PERMUTATION, (3,)),
+        (GENERAL_LINEAR, (3, 3)),
+    }
+    g, h = (oracle.random_element(spec, random) for _ in range(2))
+    together = oracle.act(spec, gj.symmetry.compose(spec, g, h), params)
+    after = oracle.act(spec, g, oracle.act(spec, h, params))
+    for name in params:
+        np.testing.assert_allclose(together[name], after[name], atol=1e-10)
