@@ -4,10 +4,10 @@ Claim: layers that commute with the permutations of small subgraphs, one around 
     message passing, and a global permutation-equivariant layer of the same order, do not; and their memory grows with
     the subgraphs and not with the square of the graph.
 
-Differs: the networks are not trained: random coefficients separate what can be separated, and one number of a graph
-    shows it. The global layer is one layer too. The graphs are pairs of regular graphs that the Weisfeiler-Leman test of the first order calls equal. All
-    subgraphs are padded to one size and have one group, of all permutations of their nodes, with the node in the middle
-    marked; the paper has a group for each size.
+Differs: the networks are not trained: random coefficients separate what can be separated. They have one layer and a
+    pool, the global one too. The graphs are pairs of regular graphs that the Weisfeiler-Leman test of the first order
+    calls equal. All subgraphs are padded to one size and have one group, of all permutations of their nodes, with the
+    node in the middle marked; the paper has a group for each size.
 """
 
 import jax
