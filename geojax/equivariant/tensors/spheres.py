@@ -14,6 +14,7 @@ from geojax._core.precision import rounded_once
 
 HIGHEST = jax.lax.Precision.HIGHEST
 DENSE = 30  # sums of the three degrees up to which one matrix product is faster than one for each factor
+UNROLLED = 9  # degrees of harmonics that are computed without a loop, whose gradient is slower
 Grid: TypeAlias = tuple[int, int]
 """Numbers of colatitudes and of longitudes."""
 
@@ -40,7 +41,7 @@ def real_spherical_harmonics(degree: int, x: Float[Array, "3"]) -> Float[Array, 
 
     Differentiation: exact, at the poles too; NaN at x = 0.
 
-    Complexity: O(L^2), in L + 1 steps.
+    Complexity: O(L^2), in L steps.
 
     Example:
         >>> import jax.numpy as jnp
@@ -55,20 +56,19 @@ def real_spherical_harmonics(degree: int, x: Float[Array, "3"]) -> Float[Array, 
     (x,) = checks.floats(where, x=x)
     checks.shapes(where, x=(x, "3"))
     u = x / safe.norm(x)
-    # (u_x + i u_y)^m = sin(theta)^m (cos(m phi) + i sin(m phi)).
-    cosines, sines = [jnp.ones_like(u[0])], [jnp.zeros_like(u[0])]
-    for _ in range(degree):
-        c, s = cosines[-1], sines[-1]
-        cosines.append(c * u[0] - s * u[1])
-        sines.append(s * u[0] + c * u[1])
-    legendre = _legendre(degree, u[2], jnp)
+    # (u_x + i u_y)^m = sin(theta)^m (cos(m phi) + i sin(m phi)) for m = 0, ..., L, twice as many at each step.
+    cosines, sines = jnp.ones_like(u[:1]), jnp.zeros_like(u[:1])
+    c, s = u[0], u[1]
+    while len(cosines) <= degree:
+        more = cosines * c - sines * s, sines * c + cosines * s
+        cosines, sines = jnp.concatenate([cosines, more[0]]), jnp.concatenate([sines, more[1]])
+        c, s = c * c - s * s, 2 * c * s
+    m = np.arange(1, degree + 1)
     root = math.sqrt(2)
-    waves = jnp.stack([*(root * s for s in sines[:0:-1]), cosines[0], *(root * c for c in cosines[1:])])
-    rows = []
-    for l, row in enumerate(legendre):
-        both = jnp.concatenate([row[:0:-1], row])
-        rows.append(both * waves[degree - l : degree + l + 1])
-    return jnp.concatenate(rows)
+    waves = jnp.concatenate([root * sines[m[::-1]], cosines[:1], root * cosines[m]])
+    legendre = _legendre(degree, u[2], jnp)
+    l, column = _places(degree)
+    return legendre[l, np.abs(column - degree)] * waves[column]
 
 
 @rounded_once
@@ -166,9 +166,8 @@ def _factors(degree: int, colatitudes: int, longitudes: int) -> tuple[np.ndarray
     z, weights = np.polynomial.legendre.leggauss(colatitudes)
     phi = 2 * np.pi * np.arange(longitudes) / longitudes
     m = np.arange(1, degree + 1)
-    half = np.zeros((degree + 1, degree + 1, colatitudes))
-    for l, row in enumerate(_legendre(degree, z, np)):
-        half[: l + 1, l] = row * (1 - z * z) ** (np.arange(l + 1)[:, None] / 2)
+    sines = np.sqrt(1 - z * z) ** np.arange(degree + 1)[:, None]
+    half = _legendre(degree, z, np).swapaxes(0, 1) * sines[:, None]
     waves = np.concatenate(
         [
             np.sqrt(2) * np.sin(np.outer(m[::-1], phi)),
@@ -179,25 +178,33 @@ def _factors(degree: int, colatitudes: int, longitudes: int) -> tuple[np.ndarray
     return np.concatenate([half[:0:-1], half]), waves, weights * 2 * np.pi / longitudes
 
 
-def _legendre(degree: int, z: Any, library: Any) -> list[Any]:
-    """Normalised associated Legendre functions of z over sin(theta)^m, for each degree l the rows m = 0, ..., l.
+def _legendre(degree: int, z: Any, library: Any) -> Any:
+    """Normalised associated Legendre functions of z over sin(theta)^m, [l, m, ...], 0 for m > l.
 
-    Upwards in l for fixed m, the direction in which the recursion is stable. `library` is numpy or jax.numpy.
+    Upwards in l for all m at once, the direction in which the recursion is stable. `library` is numpy or jax.numpy.
     """
-    column = (-1,) + (1,) * z.ndim
-    corner = math.sqrt(1 / (4 * math.pi))
-    rows = [library.full((1, *z.shape), corner, z.dtype)]
-    for l in range(1, degree + 1):
-        m = np.arange(l)
-        up = np.sqrt((4 * l * l - 1) / (l * l - m * m))
-        row = library.asarray(up.reshape(column), z.dtype) * z * rows[l - 1]
-        if l > 1:
-            down = up[:-1] * np.sqrt(((l - 1) ** 2 - m[:-1] ** 2) / (4 * (l - 1) ** 2 - 1))
-            below = library.asarray(down.reshape(column), z.dtype) * rows[l - 2]
-            row = library.concatenate([row[:-1] - below, row[-1:]])
-        corner *= math.sqrt((2 * l + 1) / (2 * l))
-        rows.append(library.concatenate([row, library.full((1, *z.shape), corner, z.dtype)]))
-    return rows
+    l, m = np.mgrid[: degree + 1, : degree + 1]
+    up = np.sqrt(np.where(m < l, (4 * l * l - 1) / np.maximum(l * l - m * m, 1), 0))
+    down = np.zeros_like(up)
+    down[1:] = up[1:] * np.sqrt(np.maximum(l * l - m * m, 0) / np.maximum(4 * l * l - 1, 1))[:-1]
+    corner = np.diag(np.cumprod([math.sqrt(1 / (4 * math.pi)), *np.sqrt(1 + 1 / (2 * m[0, 1:]))]))
+    factors = [
+        library.asarray(each.reshape(each.shape + (1,) * z.ndim), z.dtype) for each in (up, down, corner)
+    ]
+
+    def step(rows: tuple[Any, Any], factors: tuple[Any, Any, Any]) -> tuple[tuple[Any, Any], Any]:
+        up, down, corner = factors
+        row = up * z * rows[0] - down * rows[1] + corner
+        return (row, rows[0]), row
+
+    rows = (0 * (factors[2][0] + z),) * 2
+    if library is jnp:
+        return jax.lax.scan(step, rows, tuple(factors), unroll=min(degree + 1, UNROLLED))[1]
+    found = []
+    for each in zip(*factors):
+        rows, row = step(rows, each)
+        found.append(row)
+    return np.stack(found)
 
 
 def _degree(where: str, name: str, a: Array) -> int:

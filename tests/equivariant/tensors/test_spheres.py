@@ -49,6 +49,12 @@ def test_matches_scipy(dtype):
 
 
 @pytest.mark.full
+def test_matches_scipy_at_high_degrees():
+    got = jax.jit(jax.vmap(lambda x: real_spherical_harmonics(40, x)))(DIRECTIONS[:8])
+    np.testing.assert_allclose(got, of_scipy(40, DIRECTIONS[:8]), atol=1e-12)
+
+
+@pytest.mark.full
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_harmonics_are_differentiable_at_the_poles(dtype):
     slopes = jax.jit(jax.vmap(jax.jacfwd(lambda x: real_spherical_harmonics(2 * L, x))))
