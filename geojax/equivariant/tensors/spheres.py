@@ -33,8 +33,7 @@ def real_spherical_harmonics(degree: int, x: Float[Array, "3"]) -> Float[Array, 
 
     Returns:
         Y_lm(x / |x|) at place l^2 + l + m, [(L + 1)^2]: degree by degree, m from -l to l. Degree 1 is
-        sqrt(3 / (4 pi)) (y, z, x) / |x|.
-        NaN beyond degree 0 for x = 0, which has no direction.
+        sqrt(3 / (4 pi)) (y, z, x) / |x|. NaN for x = 0, which has no direction.
 
     Raises:
         ValueError: At trace time, if x is not a vector of space, or degree is negative.
