@@ -152,9 +152,8 @@ class States:
         found = (num_nodes, 0) if probes is None else probes.shape
         if found != (num_nodes, num_probes):
             raise ValueError(
-                f"message_passing: probes has shape {list(found)}; expected [{num_nodes}, {num_probes}], a row "
-                "for each node of the graph. Make them with graph.place(activations), and say how many "
-                "there are as probes=."
+                f"message_passing: probes has shape {list(found)}; expected [{num_nodes}, {num_probes}], a row for "
+                "each node of the graph. Make them with graph.place(activations), and pass their number as probes=."
             )
         dtype = values.dtype
         self.theta, self.nonlinearity = theta, nonlinearity
