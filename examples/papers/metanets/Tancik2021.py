@@ -42,7 +42,7 @@ def run(size: Size) -> list[Claim]:
     """Learn initial weights by MAML and by Reptile; fit digits that they have not seen."""
     (train, _), (test, _) = digits()
     train, test = jnp.asarray(train[:40]), jnp.asarray(test[:40])
-    steps = 600 if size.full else 300
+    steps = 400 if size.full else 300
 
     def compare(key):
         theta = coordinate_field_init((2, 32, 1), key=key, num_frequencies=16, scale=jnp.float32(1.0))
