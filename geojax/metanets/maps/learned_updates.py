@@ -87,9 +87,7 @@ def learned_optimizer(
         zeros = jax.tree.map(lambda leaf: jnp.zeros_like(leaf) if is_numeric(leaf) else leaf, params)
         return LearnedState((zeros,) * len(decays))
 
-    def update(
-        updates: Params, state: LearnedState, params: Params | None = None
-    ) -> tuple[Params, LearnedState]:
+    def update(updates: Params, state: Any, params: Params | None = None) -> tuple[Params, LearnedState]:
         if params is None:
             raise ValueError(
                 "learned_optimizer: update got no params; expected them, as the network reads them. "
