@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from geojax.symmetry.inference.infer import infer
     from geojax.symmetry.inference.own_rules import check_rule, rule
     from geojax.symmetry.inference.verify import verify
-    from geojax.symmetry.intertwiners.declaring import declare
-    from geojax.symmetry.intertwiners.drawing import Diagram, diagrams
+    from geojax.symmetry.intertwiners.drawings.drawing import Diagram, diagrams
     from geojax.symmetry.intertwiners.generators import commutant
-    from geojax.symmetry.intertwiners.maps import LinearMaps, linear_maps
-    from geojax.symmetry.intertwiners.reading_maps import equivariance
-    from geojax.symmetry.intertwiners.report import Equivariance
+    from geojax.symmetry.intertwiners.plans.maps import LinearMaps, linear_maps
+    from geojax.symmetry.intertwiners.reading.declaring import declare
+    from geojax.symmetry.intertwiners.reading.reading_maps import equivariance
+    from geojax.symmetry.intertwiners.reading.report import Equivariance
     from geojax.symmetry.matching.across_widths import width_matching
     from geojax.symmetry.matching.by_activations import activation_matching
     from geojax.symmetry.matching.by_weights import MatchingResult, weight_matching
@@ -103,10 +103,10 @@ __all__ = [
 
 _DEFINED_IN = {
     "AsymmetricMask": "geojax.symmetry.orbits.asymmetry",
-    "Diagram": "geojax.symmetry.intertwiners.drawing",
-    "Equivariance": "geojax.symmetry.intertwiners.report",
+    "Diagram": "geojax.symmetry.intertwiners.drawings.drawing",
+    "Equivariance": "geojax.symmetry.intertwiners.reading.report",
     "Group": "geojax.symmetry.action.groups",
-    "LinearMaps": "geojax.symmetry.intertwiners.maps",
+    "LinearMaps": "geojax.symmetry.intertwiners.plans.maps",
     "MatchingResult": "geojax.symmetry.matching.by_weights",
     "RescalingResult": "geojax.symmetry.orbits.rescaling",
     "SymmetrySpec": "geojax.symmetry.action.spec",
@@ -123,9 +123,9 @@ _DEFINED_IN = {
     "collect": "geojax.symmetry.inference.collect",
     "commutant": "geojax.symmetry.intertwiners.generators",
     "compose": "geojax.symmetry.action.elements",
-    "declare": "geojax.symmetry.intertwiners.declaring",
-    "diagrams": "geojax.symmetry.intertwiners.drawing",
-    "equivariance": "geojax.symmetry.intertwiners.reading_maps",
+    "declare": "geojax.symmetry.intertwiners.reading.declaring",
+    "diagrams": "geojax.symmetry.intertwiners.drawings.drawing",
+    "equivariance": "geojax.symmetry.intertwiners.reading.reading_maps",
     "fold_scales": "geojax.symmetry.orbits.canonical",
     "frank_wolfe_matching": "geojax.symmetry.matching.frank_wolfe",
     "functional_dimension": "geojax.symmetry.inference.dimension",
@@ -134,7 +134,7 @@ _DEFINED_IN = {
     "infer": "geojax.symmetry.inference.infer",
     "inverse": "geojax.symmetry.action.elements",
     "layers": "geojax.symmetry.layers",
-    "linear_maps": "geojax.symmetry.intertwiners.maps",
+    "linear_maps": "geojax.symmetry.intertwiners.plans.maps",
     "min_norm_rescaling": "geojax.symmetry.orbits.rescaling",
     "orbit_dimension": "geojax.symmetry.inference.dimension",
     "permutation_count": "geojax.symmetry.orbits.canonical",

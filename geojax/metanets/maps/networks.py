@@ -19,7 +19,7 @@ from geojax.symmetry.action.facts import Leaf
 from geojax.symmetry.action.groups import PERMUTATION
 from geojax.symmetry.action.layout import blocks
 from geojax.symmetry.action.spec import SymmetrySpec
-from geojax.symmetry.intertwiners.maps import linear_maps
+from geojax.symmetry.intertwiners.plans.maps import linear_maps
 from geojax.symmetry.orbits.leaves import with_leaves
 from geojax.typing import Key, PyTree
 

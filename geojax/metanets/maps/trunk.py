@@ -13,8 +13,8 @@ from geojax._core import checks
 from geojax._core.tree import leaf_pairs
 from geojax.metanets.maps.hidden import TRIVIAL, Hidden, State, with_products
 from geojax.symmetry.action.spec import SymmetrySpec
-from geojax.symmetry.intertwiners.maps import LinearMaps, linear_maps
-from geojax.symmetry.intertwiners.pointwise import check_pointwise
+from geojax.symmetry.intertwiners.plans.maps import LinearMaps, linear_maps
+from geojax.symmetry.intertwiners.plans.pointwise import check_pointwise
 from geojax.typing import Key, PyTree
 
 Theta = dict[str, Any]

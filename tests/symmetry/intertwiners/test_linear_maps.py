@@ -10,7 +10,7 @@ from geojax import symmetry
 from geojax.symmetry import declare, linear_maps
 from geojax.symmetry.action.facts import Leaf
 from geojax.symmetry.action.layout import Block
-from geojax.symmetry.intertwiners.pointwise import check_pointwise
+from geojax.symmetry.intertwiners.plans.pointwise import check_pointwise
 
 TRIVIAL = symmetry.SymmetrySpec((), (Leaf("", (), Block(())),))
 

@@ -6,9 +6,18 @@ import itertools
 import math
 from collections.abc import Iterator, Sequence
 
-from geojax.symmetry.intertwiners import matchings
-from geojax.symmetry.intertwiners.partitions import Parts, set_partitions
-from geojax.symmetry.intertwiners.points import HELD, LINEAR, PAIRS, RIGID, TURNED, WALLED, Point, Points
+from geojax.symmetry.intertwiners.drawings import matchings
+from geojax.symmetry.intertwiners.drawings.partitions import Parts, set_partitions
+from geojax.symmetry.intertwiners.plans.points import (
+    HELD,
+    LINEAR,
+    PAIRS,
+    RIGID,
+    TURNED,
+    WALLED,
+    Point,
+    Points,
+)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from geojax.symmetry.intertwiners.partitions import Parts
+from geojax.symmetry.intertwiners.drawings.partitions import Parts
 
 PRIME = 2_147_483_629
 """Modulus of the arithmetic in which independent invariants of rotations are chosen."""

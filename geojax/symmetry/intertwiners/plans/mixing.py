@@ -8,14 +8,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from geojax.symmetry.intertwiners.contraction import (
+from geojax.symmetry.intertwiners.drawings.contraction import (
     diagonal,
     on_diagonals,
     ordered,
     spread,
     through_determinant,
 )
-from geojax.symmetry.intertwiners.planning import POOL, Entry, Feature, Mix
+from geojax.symmetry.intertwiners.plans.planning import POOL, Entry, Feature, Mix
 
 
 class Means:

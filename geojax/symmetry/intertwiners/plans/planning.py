@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from geojax.symmetry.action.groups import Group
 from geojax.symmetry.action.layout import Block, blocks
 from geojax.symmetry.action.spec import SymmetrySpec
-from geojax.symmetry.intertwiners.joins import Term, terms
-from geojax.symmetry.intertwiners.long_axes import with_long_axes_permuted
-from geojax.symmetry.intertwiners.points import is_free, points_of, share_an_axis
+from geojax.symmetry.intertwiners.plans.joins import Term, terms
+from geojax.symmetry.intertwiners.plans.long_axes import with_long_axes_permuted
+from geojax.symmetry.intertwiners.plans.points import is_free, points_of, share_an_axis
 
 POOL = -1
 """In place of the number of a block: the mean of all blocks."""

@@ -13,7 +13,7 @@ from geojax.symmetry.action.facts import Leaf, Pin
 from geojax.symmetry.action.groups import MATRIX_KINDS, ORTHOGONAL, PERMUTATION, Group
 from geojax.symmetry.action.layout import Block, Part
 from geojax.symmetry.action.spec import SymmetrySpec
-from geojax.symmetry.intertwiners.axis_texts import (
+from geojax.symmetry.intertwiners.reading.axis_texts import (
     HELD,
     ROTATION,
     Spoken,

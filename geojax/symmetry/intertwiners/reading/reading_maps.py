@@ -12,9 +12,9 @@ from geojax.symmetry.action.facts import Note
 from geojax.symmetry.action.spec import SymmetrySpec
 from geojax.symmetry.inference.infer import infer
 from geojax.symmetry.inference.verify import check
-from geojax.symmetry.intertwiners.pairing import Pairing, pairing
-from geojax.symmetry.intertwiners.probing_maps import running_map_probe
-from geojax.symmetry.intertwiners.report import Equivariance
+from geojax.symmetry.intertwiners.reading.pairing import Pairing, pairing
+from geojax.symmetry.intertwiners.reading.probing_maps import running_map_probe
+from geojax.symmetry.intertwiners.reading.report import Equivariance
 
 
 def equivariance(

@@ -10,7 +10,7 @@ from geojax.symmetry.action.facts import Note, Pin, VerifyResult
 from geojax.symmetry.action.groups import MATRIX_KINDS, PERMUTATION, Group
 from geojax.symmetry.action.spec import SymmetrySpec
 from geojax.symmetry.action.table import columns, enumerated, listed, moved_axes, size_of
-from geojax.symmetry.intertwiners.pairing import groups_of, named_leaf
+from geojax.symmetry.intertwiners.reading.pairing import groups_of, named_leaf
 
 ENDS = (
     *("slice", "dynamic_slice", "dynamic_update_slice", "gather", "scatter", "concatenate", "pad", "rev"),

@@ -16,8 +16,8 @@ from geojax.symmetry.action import door
 from geojax.symmetry.action.facts import Leaf
 from geojax.symmetry.action.layout import Block, blocks, join, split
 from geojax.symmetry.action.spec import SymmetrySpec
-from geojax.symmetry.intertwiners.mixing import Means, written
-from geojax.symmetry.intertwiners.planning import Plan, dimension, plan
+from geojax.symmetry.intertwiners.plans.mixing import Means, written
+from geojax.symmetry.intertwiners.plans.planning import Plan, dimension, plan
 from geojax.typing import Key, PyTree
 
 POOL_BEYOND = 64

@@ -10,8 +10,8 @@ from jaxtyping import Array, Float
 from geojax._core import checks
 from geojax._core.precision import rounded_once
 from geojax.symmetry.action.groups import GENERAL_LINEAR, ORTHOGONAL, PERMUTATION, SCALING, SIGN
-from geojax.symmetry.intertwiners import matchings as pairings
-from geojax.symmetry.intertwiners.contraction import (
+from geojax.symmetry.intertwiners.drawings import matchings as pairings
+from geojax.symmetry.intertwiners.drawings.contraction import (
     diagonal,
     on_diagonals,
     ordered,
@@ -19,7 +19,7 @@ from geojax.symmetry.intertwiners.contraction import (
     spread,
     through_determinant,
 )
-from geojax.symmetry.intertwiners.partitions import Parts, jellyfish, set_partitions
+from geojax.symmetry.intertwiners.drawings.partitions import Parts, jellyfish, set_partitions
 
 ROTATION = "rotation"
 SYMPLECTIC = "symplectic"

@@ -1,0 +1,1 @@
+"""Diagrams: which axes of an output and an input may have one index, and the maps that they are."""
