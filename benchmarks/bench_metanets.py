@@ -4,7 +4,7 @@
 
 The zoo is `digit_zoo`. A random forest on mean, variance and quartiles of each leaf [Unterthiner2020] reads the last
 network of each training, or all four checkpoints as rows of their own. The network on weights reads the checkpoints
-too: `geojax.metanets.invariant` under the permutations that `infer` finds, on `weight_features`, beside the same
+too: `geojax.metanets.invariant` under the permutations that `infer` finds, on `features`, beside the same
 statistics; a few of them are averaged. All are judged by the last networks of trainings that none of them saw: R2 and
 Kendall's tau, for several seeds of the split and of the networks.
 """
@@ -51,9 +51,7 @@ def described(stack):
     one = jax.tree.map(lambda leaf: leaf[0, 0], stack)
     spec = gj.symmetry.infer(digit_zoo.network, one, jnp.ones((8, 64)))
     spec = spec.without(*(name for name, group in spec.groups.items() if group.kind != "permutation"))
-    both = jax.vmap(
-        jax.vmap(lambda p: (gj.metanets.weight_features(spec, p), gj.metanets.weight_statistics(p)))
-    )
+    both = jax.vmap(jax.vmap(lambda p: (gj.metanets.features(spec, p), gj.metanets.weight_statistics(p))))
     channels, statistics = jax.device_get(jax.jit(both)(stack))
     return spec, channels, statistics
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from geojax.metanets.makers.bounds import interval
     from geojax.metanets.makers.fields import coordinate_field, coordinate_field_init, rbf_field
     from geojax.metanets.makers.magnitude import constant_norm_encoding, hypernetwork
-    from geojax.metanets.maps.channels import features, weight_features
+    from geojax.metanets.maps.channels import features
     from geojax.metanets.maps.gauge import fix_gauge
     from geojax.metanets.maps.learned_updates import learned_optimizer
     from geojax.metanets.maps.networks import invariant, metanet
@@ -37,7 +37,6 @@ __all__ = [
     "parameter_graph",
     "population",
     "rbf_field",
-    "weight_features",
     "weight_statistics",
 ]
 
@@ -59,7 +58,6 @@ _DEFINED_IN = {
     "parameter_graph": "geojax.metanets.graphs.incidence",
     "population": "geojax.metanets.zoo.training",
     "rbf_field": "geojax.metanets.makers.fields",
-    "weight_features": "geojax.metanets.maps.channels",
     "weight_statistics": "geojax.metanets.zoo.statistics",
 }
 

@@ -13,14 +13,14 @@ from geojax.symmetry.orbits.leaves import with_leaves
 from geojax.symmetry.orbits.reading import read_params
 from geojax.typing import Params, PyTree
 
-__all__ = ["weight_features"]
+__all__ = ["features"]
 
 LARGEST = 8
 """The channel of sizes lies between minus this and this; near size 1 it is the logarithm."""
 
 
 @rounded_once
-def weight_features(spec: SymmetrySpec, *trees: Params) -> PyTree:
+def features(spec: SymmetrySpec, *trees: Params) -> PyTree:
     """Channels for a network on weights: sizes apart from directions, logarithmic, with the place along held axes.
 
     For each block x of a leaf, with root mean square r, each tree gives two channels
@@ -55,30 +55,28 @@ def weight_features(spec: SymmetrySpec, *trees: Params) -> PyTree:
         >>> mlp = lambda p, x: jax.nn.gelu(x @ p["in"]) @ p["out"]
         >>> params = {"in": jnp.ones((3, 4)), "out": jnp.zeros((4, 2))}
         >>> spec = gj.symmetry.infer(mlp, params, jnp.ones((5, 3)))
-        >>> {name: leaf.shape for name, leaf in gj.metanets.weight_features(spec, params, params).items()}
+        >>> {name: leaf.shape for name, leaf in gj.metanets.features(spec, params, params).items()}
         {'in': (3, 4, 5), 'out': (4, 2, 5)}
 
     References: [Zhou2024], [Unterthiner2020]
     """
-    call = "weight_features(spec, *trees)"
+    call = "features(spec, *trees)"
     read = read_params(call, spec, **{f"trees[{i}]": tree for i, tree in enumerate(trees)})
     if not trees:
-        raise TypeError(
-            "weight_features: there is no tree; expected parameters. Write weight_features(spec, params)."
-        )
+        raise TypeError("features: there is no tree; expected parameters. Write features(spec, params).")
     others = [f"{name!r} ({group.kind})" for name, group in spec.members if group.kind != PERMUTATION]
     if others:
         more = f" and {len(others) - 4} more" if len(others) > 4 else ""
         raise ValueError(
-            f"weight_features: the spec has groups that are not permutations: {', '.join(others[:4])}{more}; expected "
+            f"features: the spec has groups that are not permutations: {', '.join(others[:4])}{more}; expected "
             "permutations, as these channels commute with nothing else. Fix scales and signs with fix_gauge, then "
-            "drop the groups: weight_features(spec.without(...), params)."
+            "drop the groups: features(spec.without(...), params)."
         )
     places = max((len(_held(block)) for leaf in spec.leaves for block in blocks(leaf.layout)), default=0)
     made = {}
     for leaf in spec.leaves:
         names = {f"leaf {leaf.path!r} of trees[{i}]": leaves[leaf.path] for i, leaves in enumerate(read)}
-        arrays = checks.floats("weight_features", **names)
+        arrays = checks.floats("features", **names)
         channels: list[list[Array]] = []
         for block, *pieces in zip(
             blocks(leaf.layout), *(split(leaf.layout, array) for array in arrays), strict=True

@@ -10,7 +10,7 @@ from jaxtyping import Array
 
 from geojax._core import checks, safe
 from geojax._core.tree import is_numeric, leaf_pairs
-from geojax.metanets.maps.channels import weight_features
+from geojax.metanets.maps.channels import features
 from geojax.symmetry.action.door import check_spec
 from geojax.symmetry.action.spec import SymmetrySpec
 from geojax.symmetry.orbits.leaves import with_leaves
@@ -35,9 +35,9 @@ def learned_optimizer(
 ) -> optax.GradientTransformation:
     """An optimiser that steps where a network on gradients, momenta and parameters says.
 
-    m_k <- d_k m_k + (1 - d_k) grad,   update = -learning_rate (m_1 / rms(m_1) + apply(theta, features))
+    m_k <- d_k m_k + (1 - d_k) grad,   update = -learning_rate (m_1 / rms(m_1) + apply(theta, channels))
 
-    with features = weight_features(spec, grad, m_1, ..., m_K, params), and the root mean square of each leaf by itself.
+    with the channels features(spec, grad, m_1, ..., m_K, params), and the root mean square of each leaf by itself.
     A network from `metanet` makes the update commute with the spec: units in another order take the same steps in that
     order. Coefficients theta of zeros leave descent along the normalised mean of gradients. Theta is trained on whole
     runs: by a gradient through a few steps, or by evolution strategies through many.
@@ -46,7 +46,7 @@ def learned_optimizer(
         spec: The symmetry of the function whose parameters are trained, permutations alone.
         apply: A network that returns one channel, such as ``init, apply = metanet(spec, channels_in=...)``. It reads
             two channels for the gradient, each mean and the parameters, and one for each held axis: as many as
-            ``weight_features(spec, *[params] * (2 + len(decays)))`` has.
+            ``features(spec, *[params] * (2 + len(decays)))`` has.
         theta: Its coefficients.
         learning_rate: Scale of the steps.
         decays: Decays d_k of the means of gradients; the first is that of the step without a network.
@@ -97,7 +97,7 @@ def learned_optimizer(
             jax.tree.map(lambda m, g, d=decay: (d * m + (1 - d) * g).astype(m.dtype), mean, updates)
             for decay, mean in zip(decays, state.momenta, strict=True)
         )
-        image = dict(leaf_pairs(apply(theta, weight_features(spec, updates, *means, params))))
+        image = dict(leaf_pairs(apply(theta, features(spec, updates, *means, params))))
         steps = {
             path: (-learning_rate * (_normalised(mean) + image[path][..., 0])).astype(mean.dtype)
             for path, mean in leaf_pairs(means[0])

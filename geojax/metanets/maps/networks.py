@@ -57,7 +57,7 @@ def metanet(
         codomain: The spec of the outputs; that of the inputs by default. Groups of one name are one group.
         width: Channels of the hidden tensors.
         depth: Number of residual layers.
-        channels_in: Channels of every leaf of the input, its last axis; `weight_features` makes them.
+        channels_in: Channels of every leaf of the input, its last axis; `features` makes them.
         channels_out: Channels of every leaf of the output.
         nonlinearity: A function of single entries, such as `jax.nn.gelu`.
 
@@ -82,7 +82,7 @@ def metanet(
         >>> spec = gj.symmetry.infer(mlp, params, jnp.ones((5, 3)))
         >>> init, apply = gj.metanets.metanet(spec, channels_in=3)
         >>> theta = init(jax.random.key(2))
-        >>> net = lambda params: [x[..., 0] for x in apply(theta, gj.metanets.weight_features(spec, params))]
+        >>> net = lambda params: [x[..., 0] for x in apply(theta, gj.metanets.features(spec, params))]
         >>> g = gj.symmetry.random_element(spec, jax.random.key(3))
         >>> moved = zip(net(gj.symmetry.act(spec, g, params)), gj.symmetry.act(spec, g, net(params)))
         >>> all(bool(jnp.allclose(a, b, atol=1e-4)) for a, b in moved)
@@ -149,7 +149,7 @@ def invariant(
         size: Length of the vector.
         width: Channels of the hidden tensors.
         depth: Number of residual layers.
-        channels_in: Channels of every leaf of the input, its last axis; `weight_features` makes them.
+        channels_in: Channels of every leaf of the input, its last axis; `features` makes them.
         nonlinearity: A function of single entries, such as `jax.nn.gelu`.
 
     Returns:
@@ -170,7 +170,7 @@ def invariant(
         >>> params = [jax.random.normal(jax.random.key(0), (3, 8)), jax.random.normal(jax.random.key(1), (8, 2))]
         >>> spec = gj.symmetry.infer(mlp, params, jnp.ones((5, 3)))
         >>> init, apply = gj.metanets.invariant(spec, size=4, channels_in=3)
-        >>> apply(init(jax.random.key(2)), gj.metanets.weight_features(spec, params)).shape
+        >>> apply(init(jax.random.key(2)), gj.metanets.features(spec, params)).shape
         (4,)
 
     References: [Zhou2024], [Navon2023]
@@ -230,7 +230,7 @@ def _read(where: str, channels: int, tree: PyTree) -> dict[str, Array]:
         if shape and shape[-1] != channels:
             raise ValueError(
                 f"{where}: {checks.leaf_of('tree', path)} has shape {shape}; expected {channels} channels at the end, "
-                "as many as channels_in says. Count those of `weight_features`, or write x[..., None] for one."
+                "as many as channels_in says. Count those of `features`, or write x[..., None] for one."
             )
     return pairs
 

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from geojax.metanets import fix_gauge, invariant, learned_optimizer, metanet, weight_features
+from geojax.metanets import features, fix_gauge, invariant, learned_optimizer, metanet
 from geojax.symmetry import declare, infer
 from tests.conformance.case import OPTIMISER, Case
 
@@ -107,10 +107,10 @@ CASES = [
     case(metanet),
     case(invariant),
     Case(
-        "weight_features",
-        weight_features,
+        "features",
+        features,
         lambda key, dtype: (draw(key, dtype),),
-        call=lambda params: weight_features(permutations(), params),
+        call=lambda params: features(permutations(), params),
         differentiable=(0,),
         edges={"zero parameters": lambda dtype: (zeros(dtype),)},
     ),

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from geojax.metanets import weight_features
+from geojax.metanets import features
 from geojax.symmetry import act, infer, random_element
 
 SHAPES = {"w": (3, 5), "b": (5,), "q": (5, 2, 3), "k": (5, 2, 3), "v": (5, 2, 3), "o": (2, 3, 2)}
@@ -40,10 +40,8 @@ def test_law_channels_commute_with_permutations(dtype):
     assert {group.size for group in spec.groups.values()} >= {5, 2}
     element = random_element(spec, jax.random.key(1))
     a, b = draw(1, dtype), draw(2, dtype)
-    moved = weight_features(spec, act(spec, element, a), act(spec, element, b))
-    expected = jax.vmap(lambda tree: act(spec, element, tree), in_axes=-1, out_axes=-1)(
-        weight_features(spec, a, b)
-    )
+    moved = features(spec, act(spec, element, a), act(spec, element, b))
+    expected = jax.vmap(lambda tree: act(spec, element, tree), in_axes=-1, out_axes=-1)(features(spec, a, b))
     for name in SHAPES:
         assert moved[name].dtype == dtype
         np.testing.assert_allclose(moved[name], expected[name], rtol=0, atol=30 * np.finfo(dtype).eps)
@@ -54,8 +52,8 @@ def test_law_units_change_the_size_alone():
     _, spec = specs()
     params = draw(3)
     plain, scaled = (
-        weight_features(spec, params),
-        weight_features(spec, jax.tree.map(lambda x: 2.0**40 * x, params)),
+        features(spec, params),
+        features(spec, jax.tree.map(lambda x: 2.0**40 * x, params)),
     )
     for name in SHAPES:
         np.testing.assert_array_equal(plain[name][..., 0], scaled[name][..., 0])
@@ -66,7 +64,7 @@ def test_law_units_change_the_size_alone():
 def test_matches_the_formula():
     _, spec = specs()
     params = draw(4)
-    made = weight_features(spec, params)
+    made = features(spec, params)
     for name, x in params.items():
         r = np.sqrt(np.mean(x**2))
         np.testing.assert_allclose(made[name][..., 0], np.arcsinh(x / r), rtol=1e-13)
@@ -75,7 +73,7 @@ def test_matches_the_formula():
 
 def test_held_axes_have_their_index_and_moved_ones_none():
     _, spec = specs()
-    made = weight_features(spec, draw(5))
+    made = features(spec, draw(5))
     np.testing.assert_array_equal(made["w"][..., 2], np.broadcast_to([[-1], [0], [1]], (3, 5)))
     np.testing.assert_array_equal(made["b"][..., 2], 0)
     np.testing.assert_array_equal(made["o"][..., 2], np.broadcast_to([-1, 1], (2, 3, 2)))
@@ -87,7 +85,7 @@ def test_held_axes_have_their_index_and_moved_ones_none():
 def test_finite_at_zeros_and_huge_values(dtype, size):
     _, spec = specs()
     params = {name: np.full(shape, size, dtype) for name, shape in SHAPES.items()}
-    made, pull = jax.vjp(lambda p: weight_features(spec, p), params)
+    made, pull = jax.vjp(lambda p: features(spec, p), params)
     (slope,) = pull(jax.tree.map(jnp.ones_like, made))
     assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves((made, slope)))
     assert all(np.max(np.abs(leaf)) <= 8 for leaf in made.values())
@@ -98,10 +96,10 @@ def test_finite_at_zeros_and_huge_values(dtype, size):
 def test_other_groups_are_refused_and_named():
     whole, spec = specs()
     with pytest.raises(ValueError, match=r"not permutations: .*general_linear"):
-        weight_features(whole, draw(0))
+        features(whole, draw(0))
     with pytest.raises(TypeError, match="no tree"):
-        weight_features(spec)
+        features(spec)
     with pytest.raises(ValueError, match=r"trees\[1\]"):
-        weight_features(spec, draw(0), {"w": jnp.ones(3)})
+        features(spec, draw(0), {"w": jnp.ones(3)})
     with pytest.raises(TypeError, match="complex"):
-        weight_features(spec, {**draw(0), "b": jnp.ones(5, jnp.complex64)})
+        features(spec, {**draw(0), "b": jnp.ones(5, jnp.complex64)})

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from geojax.metanets import fix_gauge, invariant, learned_optimizer, metanet, weight_features
+from geojax.metanets import features, fix_gauge, invariant, learned_optimizer, metanet
 from geojax.symmetry import act, declare, infer, random_element
 
 
@@ -145,7 +145,7 @@ def test_law_scales_and_signs_may_be_fixed_instead(name):
     @jax.jit
     def net(params):
         fixed, element = fix_gauge(spec, params, tol=1e-12 if name == "relu" else 1e-6)
-        image = jax.tree.map(lambda x: x[..., 0], apply(theta, weight_features(free, fixed)))
+        image = jax.tree.map(lambda x: x[..., 0], apply(theta, features(free, fixed)))
         back = {n: 1 / g for n, g in element.items()}  # scales and signs commute
         return act(spec, back, image)
 
