@@ -88,7 +88,7 @@ def metanet(
         >>> all(bool(jnp.allclose(a, b, atol=1e-4)) for a, b in moved)
         True
 
-    References: [Zhou2024], [Navon2023]
+    References: [Zhou2024], [Navon2023]; [Kalogeropoulos2024] for scalings and signs of perceptrons
     """
     codomain = domain if codomain is None else codomain
     for spec in (domain, codomain):

@@ -8,6 +8,7 @@ from tests.conformance.case import Case, exempt_all
 
 HOST = exempt_all("reads a program on the host and returns static data; it is not a function of arrays")
 DATA = {
+    "Equivariance": "what equivariance returns: static data",
     "Diagram": "static data; `diagrams` makes it and its case applies it",
     "LinearMaps": "static data; `linear_maps` makes it and its case applies it",
 }
@@ -26,6 +27,13 @@ def coefficients_and_tree(key, dtype):
 
 
 CASES = [
+    Case(
+        "equivariance",
+        symmetry.equivariance,
+        lambda key, dtype: (jax.random.normal(key, (3, 2), dtype),),
+        call=lambda x: symmetry.equivariance(jnp.tanh, x),
+        exemptions=HOST,
+    ),
     Case(
         "diagrams",
         symmetry.diagrams,
