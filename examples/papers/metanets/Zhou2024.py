@@ -10,8 +10,9 @@ Differs: the spec is inferred from a perceptron, a recurrent and a residual netw
     other maps held at zero, and to train faster is to end lower by a tenth or more. The paper trains on image
     classification and language, by evolution strategies.
 
-Fails: the coordinate-wise optimiser is as good. It reads the mean of gradients and the size of every leaf, and has
-    all of the gain over no network; in ten steps on so small a perceptron the other maps add nothing to it.
+Fails: the coordinate-wise optimiser is as good, within the error. The likely reason, which nothing here tries apart: it
+    reads the mean of gradients and the size of every leaf, and ten steps on so small a perceptron leave the other maps
+    nothing to add. Three settings of width, depth and rates were tried; in none were all maps ahead.
 """
 
 import itertools
@@ -25,8 +26,7 @@ import optax
 import geojax as gj
 from examples.papers.harness import Claim, Size, above, below, in_turn
 
-STEPS, TASKS, RATE = 10, 8, 0.1
-BUDGET = 30  # processor seconds at quick size, most of them to compile the gradient through a training
+STEPS, TASKS, RATE, OUTER = 10, 8, 0.1, 300
 
 
 def perceptron(p, x):
@@ -101,15 +101,15 @@ def task(key):
     return weights(draws[:36] / 2), x, student(weights(draws[36:]), x)
 
 
-def run(size: Size) -> list[Claim]:
-    """Count the maps, and train optimisers."""
-    outer = 300 if size.full else 100
-    start, x, _ = task(jax.random.key(0))
+def optimisers(size: Size):
+    """Log losses of what was learned: of one that is not, and of one without maps between entries, minus it."""
+    key = jax.eval_shape(jax.random.key, 0)
+    start, x, _ = jax.eval_shape(task, key)
     spec = gj.symmetry.infer(student, start, x, verify=False)
     spec = spec.without(*(name for name, group in spec.groups.items() if group.kind != "permutation"))
     channels = jax.eval_shape(lambda p: gj.metanets.features(spec, p, p, p), start)["w0"].shape[-1]
     init, apply = gj.metanets.metanet(spec, channels_in=channels, width=8, depth=0)
-    shapes = jax.eval_shape(init, jax.random.key(0))
+    shapes = jax.eval_shape(init, key)
 
     def final(theta, key):
         """Logarithm of the loss after ten steps."""
@@ -160,7 +160,7 @@ def run(size: Size) -> list[Claim]:
                 return (optax.apply_updates(theta, updates), state), None
 
             carry = theta, outer_optimiser.init(theta)
-            (last, _), _ = jax.lax.scan(step, carry, jax.random.split(second, outer))
+            (last, _), _ = jax.lax.scan(step, carry, jax.random.split(second, OUTER))
             return masked(last)
 
         both = jax.vmap(trained)(jnp.array([1.0, 0.0]))
@@ -168,14 +168,20 @@ def run(size: Size) -> list[Claim]:
         losses = jax.vmap(lambda t: jnp.mean(jax.vmap(final, (None, 0))(t, held)))(three)
         return losses[1] - losses[0], losses[2] - losses[0]
 
-    against, gain = size.seeds(measured, batch=in_turn)
-    wrong = counts()
+    return size.seeds(measured, batch=in_turn)
+
+
+def run(size: Size) -> list[Claim]:
+    """Count the maps; at full size train optimisers, which takes a while to compile."""
     names = [function.__name__ for function, *_ in ARCHITECTURES]
-    return [
-        *(
-            Claim(f"maps minus the commutant's dimension, {name} network", "0", abs(off), below(1e-6))
-            for name, off in zip(names, wrong, strict=True)
-        ),
-        Claim("log loss after 10 steps, without learning minus learned", "above 0", gain, above(0)),
-        Claim("the same, coordinate-wise minus all maps", "above 0", against, above(0.1), expected=False),
+    claims = [
+        Claim(f"maps minus the commutant's dimension, {name} network", "0", abs(off), below(1e-6))
+        for name, off in zip(names, counts(), strict=True)
     ]
+    if size.full:
+        against, gain = optimisers(size)
+        claims += [
+            Claim("log loss after 10 steps, without learning minus learned", "above 0", gain, above(0)),
+            Claim("the same, coordinate-wise minus all maps", "above 0", against, above(0.1), expected=False),
+        ]
+    return claims
