@@ -157,6 +157,31 @@ def linear_maps(report):
         yield Row("O(n)-equivariant maps, 3 axes to 3", size, milliseconds(time["geojax"]), peers)
 
 
+def gaunt(report):
+    """Products of functions on the sphere."""
+    for row in report["rows"]:
+        time = row["time"]
+        peers = {name: milliseconds(found) for name, found in time.items() if name != "geojax"}
+        firsts = ", ".join(
+            f"{name} {found['first_ms'] / 1e3:.1f} s"
+            for name, found in time.items()
+            if name in ("geojax", "e3nn-jax")
+        )
+        size = f"degree {row['degree']}, {row['batch']} pairs, float32"
+        yield Row(
+            "product on the sphere", size, milliseconds(time["geojax"]), peers, f"first calls: {firsts}"
+        )
+
+
+def commutant(report):
+    """Bases of maps between matrices; each is made once, so that these are first calls."""
+    for name, row in report["rows"].items():
+        peers = {"emlp": row["emlp_ms"]} if "emlp_ms" in row else {}
+        yield Row(
+            "basis of equivariant maps, 2 axes to 2", f"{name}, {row['maps']} maps", row["geojax_ms"], peers
+        )
+
+
 def alignment(report):
     """Warm weight matching; what the methods reach is in the file."""
     for part in ("mlp-128", "mlp-512"):
@@ -199,6 +224,8 @@ FILES = (
     riemannian,
     inference,
     linear_maps,
+    gaunt,
+    commutant,
     alignment,
     io,
     device,
