@@ -88,16 +88,18 @@ docs: $(DOCS)
 # Every comparison with the peers, each that cannot share our environment in one of its own; results in
 # benchmarks/results/. FASHION_MNIST is the folder with the idx files (by default where Debian puts them); without them
 # the alignment of trained networks is left out. QUICK=1, or `make bench-quick`: small sizes and nothing written.
-PEERS := geomstats geoopt pymanopt geojax_pypi rebasin
+PEERS := geomstats geoopt pymanopt geojax_pypi rebasin e3nn_jax emlp
 PEERS_DIR ?= .cache/peers
 FASHION_MNIST ?= data/fashion-mnist
-BENCHES := transport assignment sliced gaussian gromov gaunt io inference linear_maps hidden_symmetry posterior_symmetry scaling \
+BENCHES := transport assignment sliced gaussian gromov io inference linear_maps hidden_symmetry posterior_symmetry scaling \
 	device transport_papers
 peer = --peer $(1)=$(PEERS_DIR)/$(1)/bin/python
 
 bench: $(DEV) $(PEERS:%=$(PEERS_DIR)/%/.installed)
 	for name in $(BENCHES); do \
 		$(BIN)/python benchmarks/bench_$$name.py $(if $(QUICK),--quick) || exit 1; done
+	$(BIN)/python benchmarks/bench_gaunt.py $(if $(QUICK),--quick) --peer $(PEERS_DIR)/e3nn_jax/bin/python
+	$(BIN)/python benchmarks/bench_commutant.py $(if $(QUICK),--quick) --peer $(PEERS_DIR)/emlp/bin/python
 	$(BIN)/python benchmarks/bench_manifolds.py $(if $(QUICK),--quick) \
 		$(call peer,geomstats) $(call peer,geoopt) $(call peer,geojax_pypi)
 	$(BIN)/python benchmarks/bench_riemannian.py $(if $(QUICK),--quick) $(call peer,pymanopt) $(call peer,geojax_pypi)
