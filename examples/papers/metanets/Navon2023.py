@@ -84,8 +84,9 @@ def run(size: Size) -> list[Claim]:
         return jax.vmap(column)(jnp.eye(length)).T
 
     init, apply = gj.metanets.metanet(spec, width=4, depth=0)
-    layer = jax.eval_shape(lambda key: maps.init(key, 1, 1), jax.random.key(0))
-    layers = jax.eval_shape(init, jax.random.key(0))
+    key = jax.eval_shape(jax.random.key, 0)
+    layer = jax.eval_shape(lambda key: maps.init(key, 1, 1), key)
+    layers = jax.eval_shape(init, key)
 
     def drawn(shapes, key):
         """Coefficients of these shapes, all drawn at once."""
