@@ -77,7 +77,7 @@ def _properties(nonlinearity: Callable[[Array], Array]) -> tuple[bool, bool]:
         values = at(both)
         if values.shape != both.shape or not np.allclose(at(both[::-1][:48]), values[::-1][:48], 1e-5, 1e-6):
             raise ValueError(
-                "check_pointwise: nonlinearity does not act on every entry by itself; expected a function such as "
+                "nonlinearity does not act on every entry by itself; expected a function such as "
                 "jax.nn.gelu, not one of whole arrays, such as softmax."
             )
         odd = np.allclose(values[:32], -values[32:], 1e-5, 1e-6)
