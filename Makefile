@@ -91,8 +91,8 @@ docs: $(DOCS)
 PEERS := geomstats geoopt pymanopt geojax_pypi rebasin e3nn_jax emlp
 PEERS_DIR ?= .cache/peers
 FASHION_MNIST ?= data/fashion-mnist
-BENCHES := transport assignment sliced gaussian gromov io inference linear_maps hidden_symmetry posterior_symmetry scaling \
-	device transport_papers
+BENCHES := transport assignment sliced gaussian gromov io inference linear_maps metanets hidden_symmetry \
+	posterior_symmetry scaling device transport_papers
 peer = --peer $(1)=$(PEERS_DIR)/$(1)/bin/python
 
 bench: $(DEV) $(PEERS:%=$(PEERS_DIR)/%/.installed)
