@@ -157,7 +157,7 @@ def run(size: Size) -> list[Claim]:
 
     right, best, trials, covered, more = size.seeds(trial, 24, batch=None).T
     return [
-        Claim(f"n up to {limit} with other than tau(n) + sigma(n) subgroups", "0", miscounted, below(0.5)),
+        Claim("numbers n with other than tau(n) + sigma(n) subgroups of D_n", "0", miscounted, below(0.5)),
         Claim("|P P - P|, largest entry over the subgroups of D_6", "0", broken, below(1e-5)),
         Claim("what an element moves of a projected design", "0", max(moved), below(1e-5)),
         Claim("rank of P less the mean character (Burnside)", "0", max(gaps), below(1e-3)),
