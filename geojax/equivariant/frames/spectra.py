@@ -31,11 +31,11 @@ def laplacian_frame(adjacency: Float[Array, "n n"], *, depth: int = 1) -> Frame:
             and symmetric ones need more, a cycle 2; static.
 
     Returns:
-        Frame: elements, permutations of integers [n^depth, n], which act(g, a) = a[g][:, g] undoes the sorting with;
-        weights [n^depth], 0 for orders that do not count; and `gap`, the least difference of two heats in an order that
-        counts, 0 if vertices are tied in all of them, within rounding. Tied vertices keep the order that they have.
-        Averages are equivariant where the gap is above 0; where it is 0 and an automorphism exchanges tied vertices,
-        those of invariant functions are still invariant.
+        Frame: elements, permutations of integers [n^depth, n], which ``act(g, a) = a[g[:, None], g]`` undoes the
+        sorting with; weights [n^depth], 0 for orders that do not count; and `gap`, the least difference of two heats in
+        an order that counts, 0 if vertices are tied in all of them, within rounding. Tied vertices keep the order that
+        they have. Averages are equivariant where the gap is above 0; where it is 0 and an automorphism exchanges tied
+        vertices, those of invariant functions are still invariant.
 
     Raises:
         ValueError: If ``adjacency`` is not square or is empty, or ``depth`` is below 0.
