@@ -252,6 +252,7 @@ def test_wrong_call(name):
         call()
 
 
+@pytest.mark.full
 def test_lists_of_points_and_integer_points_are_taken():
     want = frechet_mean(SPHERE, POINTS).point
     np.testing.assert_array_equal(frechet_mean(SPHERE, list(POINTS)).point, want)

@@ -85,6 +85,7 @@ def test_a_space_and_its_distance_are_one_cost():
         np.testing.assert_allclose(got, np.arccos(np.asarray(x) @ np.asarray(y).T), atol=1e-7)
 
 
+@pytest.mark.full
 def test_what_a_cost_closes_over_is_differentiated():
     x, y = clouds(3)
     total = lambda scale: jnp.sum(pairwise(lambda p, q: scale * jnp.linalg.norm(p - q) + p @ q, x, y))

@@ -6,7 +6,7 @@ Claim: radial bases whose places and shapes follow the signal represent it bette
 Differs: one planted edge, a thin line in the plane at an angle drawn for each seed, on 32 x 32 points and 36 Gaussians,
     fitted by least squares; the paper fits images, distance fields and scenes with a small network behind the bases.
     Weighted k-means places the bases; each takes the shape of its cluster. With sines each basis has three features.
-    A step in place of the line, tried beside, is no claim: there the adaptive bases were not reliably ahead of the grid.
+    A step in place of the line, is no claim: there the adaptive bases were not reliably ahead of the grid.
 """
 
 import jax

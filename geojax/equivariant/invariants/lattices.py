@@ -1,5 +1,6 @@
 """Crystal lattices by the logarithm of their shape: six numbers that no rotation of the crystal changes."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -34,7 +35,7 @@ def lattice_log(lattice: Float[Array, "3 3"]) -> Float[Array, " 6"]:
         lattice: The lattice vectors a, b, c as rows, [3, 3], linearly independent.
 
     Returns:
-        k, [6]; a change of the unit of length changes k_6 alone. NaN or infinite if the rows are dependent.
+        k, [6]; a change of the unit of length changes k_6 alone. NaN if the rows are dependent, within rounding.
 
     Raises:
         ValueError: If the lattice is not [3, 3].
@@ -52,7 +53,13 @@ def lattice_log(lattice: Float[Array, "3 3"]) -> Float[Array, " 6"]:
     """
     (lattice,) = checks.floats("lattice_log", lattice=lattice)
     checks.shapes("lattice_log", lattice=(lattice, "3 3"))
-    shape = linalg.logm(lattice @ linalg.polar(lattice).T)
+    size = jax.lax.stop_gradient(jnp.max(jnp.abs(lattice)))
+    lattice = lattice / size
+    shape = linalg.logm(lattice @ linalg.polar(lattice).T) + jnp.log(size) * jnp.eye(3, dtype=lattice.dtype)
+    rows = jax.lax.stop_gradient(lattice)
+    a, b, c = rows / jnp.linalg.norm(rows, axis=1, keepdims=True)
+    volume = jnp.abs(jnp.dot(a, jnp.cross(b, c)))  # rounding would make a small volume of none
+    shape = jnp.where(volume > 16 * jnp.finfo(shape.dtype).eps, shape, jnp.nan)
     basis = jnp.asarray(_BASIS, shape.dtype)
     return jnp.einsum("kij,ij->k", basis, shape) / jnp.sum(basis * basis, axis=(1, 2))
 

@@ -92,7 +92,9 @@ def test_families_are_subspaces(family):
 
 
 def test_dependent_rows_have_no_logarithm():
-    assert not np.all(np.isfinite(lattice_log(jnp.ones((3, 3)))))
+    for rows in (np.ones((3, 3)), np.zeros((3, 3)), np.array([[1.0, 0, 0], [0, 1, 0], [1, 1, 0]])):
+        assert np.all(np.isnan(lattice_log(jnp.asarray(rows))))
+    assert np.all(np.isfinite(lattice_log(1e-20 * jnp.eye(3, dtype=jnp.float32))))
 
 
 @pytest.mark.parametrize(

@@ -144,6 +144,7 @@ def test_frames_that_float32_rounded_have_a_distance_in_float64():
     assert np.all(np.isnan(dist(x, 1.01 * y)))
 
 
+@pytest.mark.full
 def test_law_log_of_a_wide_frame():
     """Beyond eight columns the linear systems are solved by GMRES."""
     x = EUCLIDEAN.random_point(jax.random.key(0), (10, 9))

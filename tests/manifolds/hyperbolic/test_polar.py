@@ -61,6 +61,7 @@ def far_pairs(dtype):
     return [np.stack(column) for column in zip(*pairs)]
 
 
+@pytest.mark.full
 def test_law_manifold():
     # Distances and transports, which are large programs, are compared with mpmath and with the ball below.
     laws.check_laws(SPACE, SHAPE, radius=2.0, without=("distances", "parallel transport"))

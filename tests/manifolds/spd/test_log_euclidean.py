@@ -43,6 +43,7 @@ def test_matches_mpmath(dtype, rtol):
         np.testing.assert_allclose(float(SPACE.dist(x, y)), want, rtol=rtol, err_msg=name)
 
 
+@pytest.mark.full
 def test_matches_scipy():
     x, y = spd([0.5, 1.0, 2.0]), spd([0.7, 1.1, 1.9], rotation=OTHER)
     logs = [scipy.linalg.logm(np.asarray(p)) for p in (x, y)]
