@@ -18,23 +18,19 @@ from workers import serve
 
 
 def product(degree):
-    """All paths of the product of two functions, up to the degree."""
+    """The product of two functions up to the degree as a weighted sum of its paths, and the paths."""
     harmonics = e3nn.Irreps.spherical_harmonics(degree)
     kept = [e3nn.Irrep(l, (-1) ** l) for l in range(degree + 1)]
 
+    def parts(a, b):
+        a, b = (e3nn.IrrepsArray(harmonics, x) for x in (a, b))
+        return e3nn.tensor_product(a, b, filter_ir_out=kept).chunks
+
     def call(weights, a, b):
-        paths = e3nn.tensor_product(
-            e3nn.IrrepsArray(harmonics, a), e3nn.IrrepsArray(harmonics, b), filter_ir_out=kept
-        )
         mixed = [
-            jax.numpy.einsum("bmi,m->bi", chunk, w) for chunk, w in zip(paths.chunks, weights, strict=True)
+            jax.numpy.einsum("bmi,m->bi", chunk, w) for chunk, w in zip(parts(a, b), weights, strict=True)
         ]
         return jax.numpy.concatenate(mixed, axis=1)
-
-    def parts(a, b):
-        return e3nn.tensor_product(
-            e3nn.IrrepsArray(harmonics, a), e3nn.IrrepsArray(harmonics, b), filter_ir_out=kept
-        ).chunks
 
     return jax.jit(call), parts
 

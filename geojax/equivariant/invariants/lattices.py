@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from geojax._core import checks
+from geojax._core import checks, safe
 from geojax._core.matrices import linalg
 from geojax._core.precision import rounded_once
 
@@ -53,11 +53,8 @@ def lattice_log(lattice: Float[Array, "3 3"]) -> Float[Array, " 6"]:
     """
     (lattice,) = checks.floats("lattice_log", lattice=lattice)
     checks.shapes("lattice_log", lattice=(lattice, "3 3"))
-    size = jax.lax.stop_gradient(jnp.max(jnp.abs(lattice)))
-    lattice = lattice / size
-    shape = linalg.logm(lattice @ linalg.polar(lattice).T) + jnp.log(size) * jnp.eye(3, dtype=lattice.dtype)
-    rows = jax.lax.stop_gradient(lattice)
-    a, b, c = rows / jnp.linalg.norm(rows, axis=1, keepdims=True)
+    shape = linalg.logm(lattice @ linalg.polar(lattice).T)
+    a, b, c = jax.vmap(lambda row: row / safe.norm(row))(jax.lax.stop_gradient(lattice))
     volume = jnp.abs(jnp.dot(a, jnp.cross(b, c)))  # rounding would make a small volume of none
     shape = jnp.where(volume > 16 * jnp.finfo(shape.dtype).eps, shape, jnp.nan)
     basis = jnp.asarray(_BASIS, shape.dtype)

@@ -1,23 +1,18 @@
 """One set of scales and signs for each network, and the way back."""
 
 import jax.numpy as jnp
-from jaxtyping import Array
 
 from geojax._core import checks
-from geojax._core.loops import iterate
 from geojax._core.precision import rounded_once
 from geojax.symmetry.action.elements import Element
-from geojax.symmetry.action.groups import SCALING
 from geojax.symmetry.action.spec import SymmetrySpec
 from geojax.symmetry.orbits.canonical import positive_signs
-from geojax.symmetry.orbits.leaves import move_leaves, real_leaves, unit_weights, with_leaves
-from geojax.symmetry.orbits.reading import Leaves, read_params
+from geojax.symmetry.orbits.leaves import move_leaves, real_leaves, with_leaves
+from geojax.symmetry.orbits.reading import read_params
+from geojax.symmetry.orbits.rescaling import rescale_leaves
 from geojax.typing import Params, Scalar
 
 __all__ = ["fix_gauge"]
-
-NEWTON_STEPS = 8
-"""Newton steps in a sweep for a group that acts with other exponents than 1 and -1."""
 
 
 @rounded_once
@@ -72,55 +67,7 @@ def fix_gauge(
     max_steps = checks.count("fix_gauge", "max_steps", max_steps)
     (leaves,) = read_params("fix_gauge(spec, params)", spec, params=params)
     dtype = jnp.result_type(float, *(leaf.dtype for leaf in real_leaves(leaves)))
-    scalings = _scalings(spec, leaves, dtype, tol=tol, max_steps=max_steps)
+    scalings = rescale_leaves(spec, leaves, tol=tol, max_steps=max_steps, unit_norm=True).element
     leaves = move_leaves(spec, scalings, leaves)
     signs = {name: sign.astype(dtype) for name, sign in positive_signs(spec, leaves).items()}
     return with_leaves(params, move_leaves(spec, signs, leaves)), {**scalings, **signs}
-
-
-def _scalings(spec: SymmetrySpec, leaves: Leaves, dtype, *, tol: Scalar, max_steps: int) -> Element:
-    """The minimum of |act(s, params)|^2 - 2 sum of e log s over the units whose weights all have exponents of sign e.
-
-    The function is convex in log s, and each sweep minimises it over the scales of one group after another.
-    """
-    names = [name for name, group in spec.members if group.kind == SCALING]
-    start = {name: jnp.zeros(spec.groups[name].shape, dtype) for name in names}
-
-    def sweep(logs: dict[str, Array]) -> tuple[dict[str, Array], Array]:
-        changes = [jnp.zeros((), dtype)]
-        for name in names:
-            moved = move_leaves(spec, {other: jnp.exp(log) for other, log in logs.items()}, leaves)
-            change = _best_change(spec, name, moved, dtype)
-            changes.append(jnp.max(jnp.abs(change), initial=0))
-            logs = {**logs, name: logs[name] + change}
-        return logs, jnp.max(jnp.stack(changes))
-
-    logs = iterate(sweep, start, tol=tol, max_steps=max_steps).state
-    return {name: jnp.exp(log) for name, log in logs.items()}
-
-
-def _best_change(spec: SymmetrySpec, name: str, leaves: Leaves, dtype) -> Array:
-    """Newton's method for min over t of sum_e a_e exp(2 e t) - 2 sigma t, unit by unit.
-
-    sigma is 0 for units with weights on both sides, otherwise the sign of their exponents.
-    """
-    shape = spec.groups[name].shape
-    squares: dict[int, Array] = {}
-    for _, exponent, array in unit_weights(spec, name, leaves):
-        added = jnp.sum(jnp.square(array), axis=-1).astype(dtype)
-        squares[exponent] = squares.get(exponent, jnp.zeros(shape, dtype)) + added
-    up = sum((a for e, a in squares.items() if e > 0), jnp.zeros(shape, dtype))
-    down = sum((a for e, a in squares.items() if e < 0), jnp.zeros(shape, dtype))
-    above, below = up > 0, down > 0
-    if set(squares) <= {1, -1}:
-        log_up, log_down = (jnp.log(jnp.where(side > 0, side, 1)) for side in (up, down))
-        best = jnp.where(above & below, (log_down - log_up) / 4, (log_down - log_up) / 2)
-        return jnp.where(jnp.isfinite(up + down), best, jnp.nan)
-    sigma = jnp.where(above, 1, 0) - jnp.where(below, 1, 0)
-    t = jnp.zeros(shape, dtype)
-    for _ in range(NEWTON_STEPS):
-        slope = sum(2 * e * a * jnp.exp(2 * e * t) for e, a in squares.items()) - 2 * sigma
-        curvature = sum(4 * e * e * a * jnp.exp(2 * e * t) for e, a in squares.items())
-        some = curvature > 0
-        t = t - jnp.where(some, jnp.clip(slope / jnp.where(some, curvature, 1), -1, 1), 0)
-    return t

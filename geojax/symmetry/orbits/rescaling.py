@@ -76,8 +76,14 @@ def min_norm_rescaling(
     return rescale_leaves(spec, leaves, tol=tol, max_steps=max_steps)
 
 
-def rescale_leaves(spec: SymmetrySpec, leaves: Leaves, *, tol: Scalar, max_steps: int) -> RescalingResult:
-    """`min_norm_rescaling` on leaves that have been checked."""
+def rescale_leaves(
+    spec: SymmetrySpec, leaves: Leaves, *, tol: Scalar, max_steps: int, unit_norm: bool = False
+) -> RescalingResult:
+    """`min_norm_rescaling` on leaves that have been checked.
+
+    A unit whose weights all have exponents of one sign has no least norm. It keeps its scale, or with ``unit_norm`` its
+    weights get norm one: the minimum of their squared norm less twice the sum of e log s.
+    """
     names = [name for name, group in spec.members if group.kind == SCALING]
     floating = real_leaves(leaves)
     dtype = jnp.result_type(float, *(leaf.dtype for leaf in floating))
@@ -88,7 +94,7 @@ def rescale_leaves(spec: SymmetrySpec, leaves: Leaves, *, tol: Scalar, max_steps
         before = logs
         for name in names:
             moved = move_leaves(spec, {other: jnp.exp(log) for other, log in logs.items()}, leaves)
-            logs = {**logs, name: logs[name] + _best_log_scale(spec, name, moved)}
+            logs = {**logs, name: logs[name] + _best_log_scale(spec, name, moved, unit_norm)}
         changes = [jnp.max(jnp.abs(logs[name] - before[name])) for name in names]
         error = jnp.max(jnp.stack(changes)) if changes else jnp.zeros((), dtype)
         return logs, jnp.where(finite, error, jnp.nan)
@@ -100,20 +106,27 @@ def rescale_leaves(spec: SymmetrySpec, leaves: Leaves, *, tol: Scalar, max_steps
     return RescalingResult(element, objective, end.error, end.num_steps, end.status)
 
 
-def _best_log_scale(spec: SymmetrySpec, name: str, leaves: Leaves) -> Array:
-    """Newton's method for min over t of sum_e a_e exp(2 e t), unit by unit; 0 for units without a minimum."""
+def _best_log_scale(spec: SymmetrySpec, name: str, leaves: Leaves, unit_norm: bool) -> Array:
+    """Newton's method for min over t of sum_e a_e exp(2 e t) - 2 sigma t, unit by unit; 0 for units without a minimum.
+
+    sigma is 0 for units with weights on both sides; for others, with `unit_norm`, the sign of their exponents.
+    """
     squares: dict[int, Array] = {}
     for _, exponent, array in unit_weights(spec, name, leaves):
         squares[exponent] = squares.get(exponent, 0) + jnp.sum(jnp.square(array), axis=-1)
-    up = sum((a for e, a in squares.items() if e > 0), jnp.zeros(()))
-    down = sum((a for e, a in squares.items() if e < 0), jnp.zeros(()))
+    nothing = jnp.zeros(spec.groups[name].shape, jnp.result_type(float, *squares.values()))
+    up = sum((a for e, a in squares.items() if e > 0), nothing)
+    down = sum((a for e, a in squares.items() if e < 0), nothing)
     bounded = (up > 0) & (down > 0)
-    if set(squares) == {1, -1}:
-        ratio = jnp.where(bounded, squares[-1], 1) / jnp.where(bounded, squares[1], 1)
-        return jnp.where(jnp.isfinite(up + down), jnp.log(ratio) / 4, jnp.nan)
-    t = jnp.zeros(spec.groups[name].shape, jnp.result_type(float, *squares.values()))
+    if set(squares) <= {1, -1}:
+        ratio = jnp.where(down > 0, down, 1) / jnp.where(up > 0, up, 1)
+        share = jnp.where(bounded, 0.25, 0.5 if unit_norm else 0.0)
+        return jnp.where(jnp.isfinite(up + down), share.astype(ratio.dtype) * jnp.log(ratio), jnp.nan)
+    moving = (up > 0) | (down > 0) if unit_norm else bounded
+    sigma = jnp.where(bounded, 0, jnp.sign(up) - jnp.sign(down))
+    t = nothing
     for _ in range(NEWTON_STEPS):
-        slope = sum(2 * e * a * jnp.exp(2 * e * t) for e, a in squares.items())
+        slope = sum(2 * e * a * jnp.exp(2 * e * t) for e, a in squares.items()) - 2 * sigma
         curvature = sum(4 * e * e * a * jnp.exp(2 * e * t) for e, a in squares.items())
-        t = t - jnp.where(bounded, jnp.clip(slope / jnp.where(bounded, curvature, 1), -1, 1), 0)
+        t = t - jnp.where(moving, jnp.clip(slope / jnp.where(moving, curvature, 1), -1, 1), 0)
     return t
